@@ -1,0 +1,188 @@
+"""Puts the wheels of one repository into ./site-packages: install_wheel.py SPEC_JSON, run by `pypi_wheel`.
+
+SPEC_JSON is one of the repositories that parse_lock.py prints, with "members": the repository of each wheel that is in
+one with others. Prints, as JSON, what the repository's BUILD file needs: {"deps": [NAME]}.
+
+pip, which is importable here, reads the user's own configuration and environment, so an index, a proxy or find-links
+set up for pip holds here too. What is installed goes into a cache of the user's, and ./site-packages is a link into
+it: another clone, another output base and `bazel clean --expunge` pay nothing again.
+"""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import json
+import os
+import pathlib
+import py_compile
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from email.parser import HeaderParser
+from typing import Any
+
+_SITE = "site-packages"
+_PIP_OPTIONS = (
+    "--quiet",
+    "--no-deps",
+    "--require-hashes",
+    "--no-compile",
+    "--only-binary=:all:",
+    f"--target={_SITE}",
+    "--disable-pip-version-check",
+    "--no-input",
+    "--root-user-action=ignore",
+)
+
+
+def normalize(name: str) -> str:
+    """A wheel's name as the hub's labels spell it."""
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def explain(requirements: list[str], output: str) -> str:
+    """What went wrong, in one line where pip's output is understood, and how to put it right."""
+    names = ", ".join(requirements)
+    if "DO NOT MATCH THE HASHES" in output:
+        wheel = re.search(r"^\s+(\S+==\S+|\S+) from ", output, re.MULTILINE)
+        got = re.search(r"Got\s+(\w+)", output)
+        return (
+            f"wrong hash: the wheel of {wheel.group(1) if wheel else names} that pip was offered has sha256 "
+            f"{got.group(1) if got else 'unknown'}, which the lock does not allow. Find out why the file is another "
+            "one; if it is right, run tools/update_lock"
+        )
+    if missing := re.search(r"No matching distribution found for (\S+)", output):
+        return (
+            f"no wheel: pip was offered none of {missing.group(1)} for Python "
+            f"{sys.version_info[0]}.{sys.version_info[1]} on this machine. Check the network and pip's configuration "
+            "(pip config list); if the version is gone, run tools/update_lock"
+        )
+    return f"pip could not install {names}:\n{output}"
+
+
+def pip_install(wheels: list[dict[str, Any]]) -> None:
+    """Installs the local builds that the lock names, where pip is offered them, and else the index's builds."""
+    attempts = ["local_build", "requirement"] if any(wheel["local_build"] for wheel in wheels) else ["requirement"]
+    for attempt in attempts:
+        requirements = [wheel[attempt] or wheel["requirement"] for wheel in wheels]
+        lines = [
+            " ".join([requirement, *(f"--hash={digest}" for digest in wheel["hashes"])])
+            for requirement, wheel in zip(requirements, wheels, strict=True)
+        ]
+        pathlib.Path("requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        run = subprocess.run(
+            [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, "--requirement=requirements.txt"],
+            env=dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if run.returncode == 0:
+            return
+        if attempt == attempts[-1] or "DO NOT MATCH THE HASHES" in run.stdout:
+            sys.exit(explain(requirements, run.stdout))
+
+
+def dependencies(dist_info: pathlib.Path, extras: dict[str, list[str]]) -> tuple[str, set[str]]:
+    """The name in METADATA, and the names in its Requires-Dist whose markers hold here, all normalized."""
+    from pip._vendor.packaging.requirements import Requirement  # with pip, as the rest of this file needs it
+
+    metadata = HeaderParser().parsestr((dist_info / "METADATA").read_text(encoding="utf-8"))
+    name, names = normalize(metadata["Name"]), set()
+    tried = [""] + [spelling for extra in extras.get(name, []) for spelling in (extra, extra.replace("_", "-"))]
+    for line in metadata.get_all("Requires-Dist") or []:
+        requirement = Requirement(line)
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in tried):
+            names.add(normalize(requirement.name))
+    return name, names
+
+
+def remove_scripts() -> None:
+    """Removes from bin/ what names this machine's interpreter; programs such as ruff's stay."""
+    for script in pathlib.Path(_SITE, "bin").glob("*"):
+        with script.open("rb") as stream:
+            if stream.read(2) == b"#!":
+                script.unlink()
+
+
+def tidy(dist_info: pathlib.Path) -> list[str]:
+    """Removes pip's notes of this install; returns RECORD's lines, the hash of every file that is left."""
+    lines = []
+    for line in (dist_info / "RECORD").read_text(encoding="utf-8").splitlines():
+        path = line.split(",")[0]
+        if not path.startswith("..") or pathlib.Path(_SITE, "bin", pathlib.PurePath(path).name).exists():
+            lines.append(line)
+    for name in ("RECORD", "REQUESTED", "INSTALLER", "direct_url.json"):
+        (dist_info / name).unlink(missing_ok=True)
+    return sorted(lines)
+
+
+def install(spec: dict[str, Any]) -> None:
+    """Fills the working directory: site-packages, wheel_record.txt and result.json."""
+    pip_install(spec["wheels"])
+    extras = {normalize(wheel["requirement"].split("==")[0]): wheel["extras"] for wheel in spec["wheels"]}
+    folders = sorted(pathlib.Path(_SITE).glob("*.dist-info"))
+    found = dict(dependencies(folder, extras) for folder in folders)
+    required = set().union(*found.values()) - set(found)
+    deps = {spec["members"].get(name, name) for name in required}
+    missing = sorted(deps - set(spec["deps"]))
+    if missing:
+        sys.exit(
+            f"wrong build: {', '.join(wheel['requirement'] for wheel in spec['wheels'])}, as pip found it here, "
+            f"requires {', '.join(missing)}, which the lock does not have for it. Is it a CUDA build in place of a CPU "
+            "build? Point pip at the right one (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL), or run tools/update_lock"
+        )
+    remove_scripts()
+    record = [line for folder in folders for line in tidy(folder)]
+    pathlib.Path("wheel_record.txt").write_text("\n".join(record) + "\n", encoding="utf-8")
+    # Byte code without paths or time stamps: the same bytes in every output base, so it may be in a cache key.
+    compileall.compile_dir(
+        _SITE,
+        quiet=2,
+        maxlevels=50,
+        stripdir=_SITE,
+        prependdir="",
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+    pathlib.Path("result.json").write_text(json.dumps({"deps": sorted(deps)}), encoding="utf-8")
+
+
+def cache_entry(spec: dict[str, Any]) -> pathlib.Path:
+    """The folder of the user's cache for what `spec` installs with this Python and this script."""
+    key = hashlib.sha256(json.dumps([spec, sys.version], sort_keys=True).encode())
+    key.update(pathlib.Path(__file__).read_bytes())
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = os.environ.get("BAZEL_WHEEL_CACHE") or os.path.join(home, "bazel-wheels")
+    return pathlib.Path(cache, key.hexdigest())
+
+
+def main(spec: dict[str, Any]) -> None:
+    """Links the wheels into the working directory, installing them where the cache does not have them."""
+    entry = cache_entry(spec)
+    repository = pathlib.Path.cwd()
+    if not entry.exists():
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=entry.parent, prefix="new-") as folder:
+            os.chdir(folder)
+            try:
+                install(spec)
+            finally:
+                os.chdir(repository)
+            os.chmod(folder, 0o755)
+            try:
+                os.rename(folder, entry)
+                os.mkdir(folder)  # for the end of this block to remove
+            except OSError:  # another build was faster
+                if not entry.exists():
+                    raise
+    pathlib.Path(_SITE).symlink_to(entry / _SITE)
+    shutil.copy(entry / "wheel_record.txt", ".")
+    print((entry / "result.json").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,184 @@
+"""The installer of wheels, offline, on tiny wheels: what it puts where, and each refusal in one line with a remedy."""
+
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from third_party.pypi import install_wheel
+
+
+def make_wheel(folder, name, version, requires=(), files=()):
+    """Writes a wheel with one module; returns its sha256."""
+    info = f"{name}-{version}.dist-info"
+    contents = {
+        f"{name}.py": f"VERSION = {version!r}\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        + "".join(f"Requires-Dist: {line}\n" for line in requires),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **dict(files),
+    }
+    record = []
+    for path, text in contents.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record.append(f"{path},sha256={digest},{len(text)}")
+    contents[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in contents.items():
+            archive.writestr(path, text)
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def spec(*hashes, requirement="tiny==1.0", local_build="", extras=(), deps=(), members=()):
+    """What parse_lock.py would say of one wheel."""
+    wheel = {
+        "requirement": requirement,
+        "local_build": local_build,
+        "hashes": [f"sha256:{digest}" for digest in hashes],
+        "extras": list(extras),
+    }
+    return {"wheels": [wheel], "deps": list(deps), "cycle": [], "members": dict(members)}
+
+
+@pytest.fixture(name="offered")
+def _offered(tmp_path):
+    """The folder whose wheels pip is offered."""
+    folder = tmp_path / "offered"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(name="install")
+def _install(tmp_path, offered):
+    """Runs the script in a new repository; returns the run and the repository's folder."""
+    number = 0
+
+    def install(what):
+        nonlocal number
+        number += 1
+        repository = tmp_path / f"repository{number}"
+        repository.mkdir()
+        run = subprocess.run(
+            [sys.executable, install_wheel.__file__, json.dumps(what)],
+            cwd=repository,
+            env={
+                **os.environ,
+                "BAZEL_WHEEL_CACHE": str(tmp_path / "cache"),
+                "PIP_CONFIG_FILE": os.devnull,
+                "PIP_FIND_LINKS": str(offered),
+                "PIP_NO_INDEX": "1",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return run, repository
+
+    return install
+
+
+def _refusal(run):
+    """The one line on which the script explained why it failed."""
+    assert run.returncode == 1
+    lines = run.stderr.strip().splitlines()
+    assert len(lines) == 1, run.stderr
+    return lines[0]
+
+
+def test_a_wheel_is_installed_with_byte_code_and_the_record_of_its_files(install, offered):
+    run, repository = install(spec(make_wheel(offered, "tiny", "1.0")))
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == {"deps": []}
+    site = repository / "site-packages"
+    assert (site / "tiny.py").read_text() == "VERSION = '1.0'\n"
+    assert [path.name for path in (site / "__pycache__").iterdir()] == ["tiny.cpython-311.pyc"]
+    assert sorted(path.name for path in (site / "tiny-1.0.dist-info").iterdir()) == ["METADATA", "WHEEL"]
+    assert "tiny.py,sha256=" in (repository / "wheel_record.txt").read_text()
+
+
+def test_the_cache_answers_when_the_wheel_is_gone(install, offered):
+    what = spec(make_wheel(offered, "tiny", "1.0"))
+    first, _ = install(what)
+    (offered / "tiny-1.0-py3-none-any.whl").unlink()
+    second, repository = install(what)
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+    assert (repository / "site-packages" / "tiny.py").exists()
+
+
+def test_the_same_wheel_gives_the_same_bytes(install, offered, tmp_path):
+    what = spec(make_wheel(offered, "tiny", "1.0"))
+
+    def contents(repository):
+        site = repository / "site-packages"
+        return {str(path.relative_to(site)): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+
+    first = contents(install(what)[1])
+    (tmp_path / "cache").rename(tmp_path / "another")
+    assert contents(install(what)[1]) == first
+
+
+def test_a_wrong_hash_is_refused(install, offered, tmp_path):
+    digest = make_wheel(offered, "tiny", "1.0")
+    run, _ = install(spec("0" * 64))
+    line = _refusal(run)
+    assert line.startswith("wrong hash: the wheel of tiny==1.0") and digest in line and "tools/update_lock" in line
+    assert list((tmp_path / "cache").iterdir()) == []  # nothing half done stays
+
+
+def test_a_wheel_that_is_not_offered_is_refused(install, offered):
+    make_wheel(offered, "tiny", "2.0")
+    line = _refusal(install(spec("0" * 64))[0])
+    assert line.startswith("no wheel: pip was offered none of tiny==1.0 for Python 3.11") and "pip config list" in line
+
+
+def test_a_source_distribution_is_not_built(install, offered):
+    (offered / "tiny-1.0.tar.gz").write_bytes(b"")
+    assert _refusal(install(spec("0" * 64))[0]).startswith("no wheel: ")
+
+
+def test_dependencies_follow_markers_and_extras(install, offered):
+    requires = [
+        "beta>=1",
+        "gamma; python_version < '3'",
+        "delta; extra == 'fast'",
+        "epsilon; extra == 'slow'",
+        "Zeta.Eta",
+    ]
+    digest = make_wheel(offered, "tiny", "1.0", requires)
+    what = spec(digest, extras=["fast"], deps=["beta", "delta", "together", "unused"], members={"zeta_eta": "together"})
+    run, _ = install(what)
+    assert json.loads(run.stdout) == {"deps": ["beta", "delta", "together"]}
+
+
+def test_a_dependency_that_the_lock_does_not_have_is_refused(install, offered):
+    line = _refusal(install(spec(make_wheel(offered, "tiny", "1.0", ["nvidia-thing"])))[0])
+    assert line.startswith("wrong build: tiny==1.0") and "nvidia_thing" in line
+
+
+def test_the_local_build_comes_first(install, offered):
+    digests = [make_wheel(offered, "tiny", "1.0"), make_wheel(offered, "tiny", "1.0+cpu")]
+    _, repository = install(spec(*digests, local_build="tiny==1.0+cpu"))
+    assert (repository / "site-packages" / "tiny.py").read_text() == "VERSION = '1.0+cpu'\n"
+
+
+def test_the_public_build_serves_where_there_is_no_local_one(install, offered):
+    digest = make_wheel(offered, "tiny", "1.0")
+    run, repository = install(spec(digest, local_build="tiny==1.0+cpu"))
+    assert run.returncode == 0, run.stderr
+    assert (repository / "site-packages" / "tiny.py").read_text() == "VERSION = '1.0'\n"
+
+
+def test_scripts_go_and_programs_stay(install, offered):
+    scripts = {"tiny-1.0.data/scripts/tool": "\x7fELF\n", "tiny-1.0.data/scripts/script": "#!python\n"}
+    run, repository = install(spec(make_wheel(offered, "tiny", "1.0", files=scripts)))
+    assert run.returncode == 0, run.stderr
+    assert [path.name for path in (repository / "site-packages" / "bin").iterdir()] == ["tool"]
+    record = pathlib.Path(repository, "wheel_record.txt").read_text()
+    assert "bin/tool,sha256=" in record and "bin/script" not in record

@@ -1,0 +1,168 @@
+"""PyPI wheels as Bazel repositories, from hash-pinned lock files (WORKSPACE mode).
+
+    pypi_hub(name = "pypi", locks = {"//:requirements_lock.txt": "cpu", ...}, ...)
+    load("@pypi//:wheels.bzl", "pypi_wheels")
+    pypi_wheels()
+
+makes `@pypi//NAME`, the label that rules_python's `pip.parse(hub_name = "pypi")` makes under bzlmod. Each wheel is a
+repository of its own, installed by pip when a target that is built first needs it, and again only when its own
+lines of the lock change.
+"""
+
+_PYTHON = "@python_3_11//:bin/python3"
+_PIP = "@python_3_11//:pip/pip/__main__.py"
+
+def _run(ctx, script, argument):
+    """What `script` prints as JSON, run by the toolchain's own Python with pip to import.
+
+    A fixed hash seed, and nothing else on the import path: what is installed must not depend on whose machine it is.
+    """
+    result = ctx.execute(
+        [ctx.path(Label(_PYTHON)), "-B", ctx.path(script), argument],
+        environment = {
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": str(ctx.path(Label(_PIP)).dirname.dirname),
+        },
+        timeout = 3600,
+    )
+    if result.return_code != 0:
+        fail("\n" + result.stdout + result.stderr)
+    return json.decode(result.stdout)
+
+_WHEEL_BUILD = """\
+load("@rules_python//python:defs.bzl", "py_library")
+
+package(default_visibility = ["//visibility:public"])
+
+# A source directory, on purpose: a runfiles tree and a sandbox get one link a wheel (torch alone has 12,000 files), no
+# file name in a wheel has to be a legal label, and Bazel puts no __init__.py into namespace packages. Bazel 4 doesn't
+# notice when such a folder is replaced, so wheel_record.txt, the hash of every file in it, stands beside it. A remote
+# cache's keys hash what is inside.
+filegroup(
+    name = "data",
+    srcs = [
+        "site-packages",
+        "wheel_record.txt",
+    ],
+)
+
+filegroup(
+    name = "dist_info",
+    srcs = glob(["site-packages/*.dist-info/*"]),
+)
+
+py_library(
+    name = "{name}",
+    data = [":data"],
+    imports = ["site-packages"],
+    deps = {deps},
+)
+"""
+
+_CYCLE_BUILD = """
+py_library(
+    name = "pkg",
+    deps = {deps},
+)
+"""
+
+def _pypi_wheel_impl(ctx):
+    wheel = _run(ctx, ctx.attr._install, ctx.attr.spec)
+    cycle = json.decode(ctx.attr.spec)["cycle"]
+    hub = "@" + ctx.attr.hub + "//"
+    build = _WHEEL_BUILD.format(
+        name = "impl" if cycle else "pkg",
+        deps = repr([hub + dep + ":pkg" for dep in wheel["deps"] if dep not in cycle]),
+    )
+    if cycle:
+        build += _CYCLE_BUILD.format(deps = repr([hub + member + ":impl" for member in cycle]))
+    ctx.file("BUILD.bazel", build)
+
+pypi_wheel = repository_rule(
+    implementation = _pypi_wheel_impl,
+    attrs = {
+        "hub": attr.string(mandatory = True),
+        "spec": attr.string(mandatory = True, doc = "JSON, see parse_lock.py"),
+        "_install": attr.label(default = "//third_party/pypi:install_wheel.py"),
+    },
+    environ = ["BAZEL_WHEEL_CACHE"],
+)
+
+_WHEELS_BZL = """\
+load("@{workspace}//third_party/pypi:pypi.bzl", "pypi_wheel")
+
+_SPECS = {specs}
+
+def pypi_wheels():
+    for name, spec in _SPECS.items():
+        pypi_wheel(name = "{name}_" + name, hub = "{name}", spec = spec)
+"""
+
+def _selection(ctx, parsed):
+    """{name: {config: label}}: what the hub's labels stand for, for a test that fetches nothing."""
+    chosen = {
+        name: {config: "@%s_%s//:pkg" % (ctx.name, repository) for config, repository in variants.items()}
+        for name, variants in parsed["hub"].items()
+    }
+    for name, group in parsed["members"].items():
+        chosen[name] = chosen[group]
+    return chosen
+
+def _alias(name, actual):
+    return "alias(\n    name = %r,\n    actual = %s,\n)\n" % (name, actual)
+
+def _pypi_hub_impl(ctx):
+    parsed = _run(ctx, ctx.attr._parse, json.encode({
+        "locks": {config: str(ctx.path(lock)) for lock, config in ctx.attr.locks.items()},
+        "merged": ctx.attr.merged,
+    }))
+    members = parsed["members"]
+    ctx.file("BUILD.bazel", 'exports_files(["selection.json"])\n')
+    ctx.file("selection.json", json.encode(_selection(ctx, parsed)))
+    ctx.file("wheels.bzl", _WHEELS_BZL.format(
+        workspace = ctx.attr.workspace,
+        name = ctx.name,
+        specs = repr({
+            name: json.encode(dict(spec, members = {
+                member: group
+                for member, group in members.items()
+                if group in spec["deps"]
+            }))
+            for name, spec in parsed["repositories"].items()
+        }),
+    ))
+    header = 'package(default_visibility = ["//visibility:public"])\n\n'
+    for name, variants in parsed["hub"].items():
+        text = header
+        targets = ["pkg", "dist_info"]
+        if parsed["repositories"][variants.values()[0]]["cycle"]:
+            targets.append("impl")
+        for target in targets:
+            actual = {
+                ctx.attr.config_settings.get(config, "//conditions:default"): "@%s_%s//:%s" % (ctx.name, repository, target)
+                for config, repository in variants.items()
+            }
+            if len(variants) == len(ctx.attr.locks) and len({label: None for label in actual.values()}) == 1:
+                text += _alias(target, repr(actual.values()[0]))
+            else:
+                text += _alias(target, "select(%r, no_match_error = %r)" % (
+                    actual,
+                    "%s is only in the lock for %s" % (name, ", ".join(sorted(variants.keys()))),
+                ))
+        ctx.file(name + "/BUILD.bazel", text + _alias(name, '":pkg"'))
+    for name, group in members.items():
+        ctx.file(name + "/BUILD.bazel", header + _alias(name, '":pkg"') + "".join([
+            _alias(target, repr("//%s:%s" % (group, target)))
+            for target in ["pkg", "dist_info"]
+        ]))
+
+pypi_hub = repository_rule(
+    implementation = _pypi_hub_impl,
+    attrs = {
+        "workspace": attr.string(mandatory = True, doc = "this workspace's name"),
+        "locks": attr.label_keyed_string_dict(mandatory = True, allow_files = True, doc = "lock file -> config"),
+        "config_settings": attr.string_dict(doc = "config -> config_setting; the one without is the default"),
+        "merged": attr.string_list_dict(doc = "name -> patterns of wheels that share one site-packages"),
+        "_parse": attr.label(default = "//third_party/pypi:parse_lock.py"),
+    },
+)
