@@ -1,0 +1,147 @@
+"""tools/bazelw on machines that have and lack things: each machine is a PATH with stand-ins for the programs on it."""
+
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+_COREUTILS = ["dirname", "env", "grep", "head", "mkdir", "mktemp", "printf", "rm", "sh", "cat", "chmod"]
+_ANSWER = '#!/bin/sh\necho "$0 in $(pwd) got: $*"\nexit 7\n'
+
+
+class Machine:
+    """A workspace with tools/bazelw in it, and a PATH that holds what the test puts there."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.bin = root / "bin"
+        self.workspace = root / "workspace"
+        self.elsewhere = root / "elsewhere"
+        self.calls = root / "calls"
+        for folder in (self.bin, self.workspace / "tools", self.elsewhere):
+            folder.mkdir(parents=True)
+        for name in ("bazelw", "debian.sh"):
+            shutil.copy(pathlib.Path("tools", name), self.workspace / "tools")
+        for name in _COREUTILS:
+            if program := shutil.which(name):
+                (self.bin / name).symlink_to(program)
+
+    def add(self, name: str, script: str = "#!/bin/sh\n") -> None:
+        """Puts a program on the PATH."""
+        (self.bin / name).unlink(missing_ok=True)  # never through a link
+        (self.bin / name).write_text(script)
+        (self.bin / name).chmod(0o755)
+
+    def add_apt(self, *installs: str) -> None:
+        """An apt-get that notes its arguments, and whose `install` puts these programs on the PATH."""
+        lines = [f"printf '%s\\n' '{_ANSWER}' > {self.bin}/{name}; chmod +x {self.bin}/{name};" for name in installs]
+        script = f'#!/bin/sh\necho "apt-get $*" >> {self.calls}\n'
+        self.add("apt-get", script + f'case "$1" in install) {" ".join(lines) or "exit 100"} ;; esac\n')
+        self.add("id", "#!/bin/sh\necho 0\n")
+
+    def run(self, *arguments: str, cwd: pathlib.Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+        """Runs bazelw on this machine."""
+        return subprocess.run(
+            [str(self.workspace / "tools" / "bazelw"), *arguments],
+            cwd=cwd or self.workspace,
+            env={"PATH": str(self.bin), "HOME": str(self.workspace), **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(name="machine")
+def _machine(tmp_path):
+    """A machine with Python 3.11 and a C compiler, and no Bazel."""
+    machine = Machine(tmp_path)
+    machine.add("python3.11")
+    machine.add("gcc")
+    machine.add("id", "#!/bin/sh\necho 1000\n")
+    return machine
+
+
+@pytest.mark.parametrize("name", ["bazel", "bazelisk"])
+def test_what_is_on_the_path_gets_every_argument_and_its_exit_code_comes_back(machine, name):
+    machine.add(name, _ANSWER)
+    done = machine.run("run", "//a:b", "--", "--flag=with space", "*")
+    assert done.stdout == f"{machine.bin}/{name} in {machine.workspace} got: run //a:b -- --flag=with space *\n"
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+def test_a_bazel_that_is_named_comes_first(machine):
+    machine.add("bazel", _ANSWER)
+    machine.add("another", _ANSWER)
+    assert machine.run("version", BAZEL="another").stdout.startswith(f"{machine.bin}/another ")
+
+
+def test_a_named_bazel_that_is_not_there_is_an_error(machine):
+    done = machine.run("version", BAZEL="/nowhere/bazel")
+    assert (done.returncode, done.stderr) == (1, "bazelw: BAZEL=/nowhere/bazel is not a program\n")
+
+
+def test_it_runs_where_the_user_stands_inside_the_workspace(machine):
+    machine.add("bazel", _ANSWER)
+    assert f"in {machine.workspace}/tools got" in machine.run(cwd=machine.workspace / "tools").stdout
+
+
+def test_from_outside_it_runs_in_the_workspace(machine):
+    machine.add("bazel", _ANSWER)
+    assert f"in {machine.workspace} got" in machine.run(cwd=machine.elsewhere).stdout
+
+
+def test_debian_s_package_is_installed(machine):
+    machine.add_apt("bazel")
+    done = machine.run("info")
+    assert (done.returncode, done.stdout) == (7, f"{machine.bin}/bazel in {machine.workspace} got: info\n")
+    assert done.stderr == "bazelw: installing bazel-bootstrap (apt-get)\n"
+    assert machine.calls.read_text().splitlines()[0] == "apt-get update --quiet"
+
+
+def test_a_missing_compiler_and_python_are_installed(machine):
+    machine.add("bazel", _ANSWER)
+    machine.add_apt("gcc", "python3.11")
+    (machine.bin / "gcc").unlink()
+    (machine.bin / "python3.11").unlink()
+    assert machine.run("info").returncode == 7
+    assert "python3.11" in machine.calls.read_text()
+
+
+def test_without_means_to_install_each_lack_is_said_with_its_remedy(machine):
+    machine.add("bazel", _ANSWER)
+    (machine.bin / "gcc").unlink()
+    (machine.bin / "python3.11").unlink()
+    done = machine.run("info")
+    assert done.returncode == 7  # Bazel may do without, or says itself what it lacks
+    python, compiler = done.stderr.splitlines()
+    assert python.startswith("bazelw: no Python 3.11 on PATH: install it")
+    assert compiler.startswith("bazelw: no C compiler (cc, gcc)") and "apt-get install g++" in compiler
+
+
+def test_bazelisk_comes_from_npm(machine):
+    target = machine.workspace / ".cache" / "bazelw" / "node_modules" / ".bin"
+    machine.add("node")
+    machine.add(
+        "npm",
+        f'#!/bin/sh\necho "npm $*" >> {machine.calls}\nmkdir -p {target}\n'
+        f"printf '%s\\n' '{_ANSWER}' > {target}/bazelisk; chmod +x {target}/bazelisk\n",
+    )
+    assert machine.run("info").stdout == f"{target}/bazelisk in {machine.workspace} got: info\n"
+    assert machine.run("info").returncode == 7
+    (only,) = machine.calls.read_text().splitlines()  # the second time it is there
+    assert "@bazel/bazelisk@" in only
+
+
+def test_where_nothing_can_be_had_one_line_says_what_to_do(machine):
+    done = machine.run("test", "//...")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bazelw: no Bazel, and none could be installed: install the package bazel-bootstrap")
+
+
+def test_where_apt_fails_its_reason_is_shown(machine):
+    machine.add("apt-get", "#!/bin/sh\necho 'E: Unable to locate package' >&2\nexit 100\n")
+    machine.add("id", "#!/bin/sh\necho 0\n")
+    done = machine.run("test", "//...")
+    assert done.returncode == 1
+    assert "apt-get could not install bazel-bootstrap: E: Unable to locate package (all of it: " in done.stderr

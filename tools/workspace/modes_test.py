@@ -1,0 +1,156 @@
+"""WORKSPACE mode, which is what runs here, and MODULE.bazel, for Bazel 7 and later, say the same.
+
+Both are read as text (Starlark's grammar is part of Python's). What cannot be shown without running current Bazel is
+not shown here; see docs/building.md.
+"""
+
+import ast
+import os
+import pathlib
+import re
+import tomllib
+
+import pytest
+
+from tools.lint import sources
+
+_ROOT = sources.workspace()
+_SHIMS = _ROOT / "third_party" / "bazel_shims"
+# The files of the real rules that BUILD and .bzl files may load, and the names that they may take from each.
+_REAL_RULES = {
+    "@rules_cc//cc:cc_binary.bzl": {"cc_binary"},
+    "@rules_cc//cc:cc_library.bzl": {"cc_library"},
+    "@rules_cc//cc:cc_test.bzl": {"cc_test"},
+    "@rules_cc//cc:defs.bzl": {"cc_binary", "cc_import", "cc_library", "cc_test"},
+    "@rules_cc//cc/common:cc_common.bzl": {"cc_common"},
+    "@rules_cc//cc/common:cc_info.bzl": {"CcInfo"},
+    "@rules_python//python:defs.bzl": {"py_binary", "py_library", "py_runtime", "py_runtime_pair", "py_test"},
+    "@rules_python//python:py_binary.bzl": {"py_binary"},
+    "@rules_python//python:py_library.bzl": {"py_library"},
+    "@rules_python//python:py_test.bzl": {"py_test"},
+    "@rules_python//python/entry_points:py_console_script_binary.bzl": {"py_console_script_binary"},
+}
+# Loaded in WORKSPACE mode alone: by the repositories that stand in for rules_python's own.
+_BAZEL_4_ONLY = ("third_party/bazel_shims/", "third_party/pypi/pypi.bzl", "third_party/python/", "WORKSPACE.bazel")
+
+
+def calls(path):
+    """(name, {keyword: value}) of every call at the top level of a file; a value that is no literal is left out."""
+    for node in ast.walk(ast.parse((_ROOT / path).read_text())):
+        if isinstance(node, ast.Call):
+            values = {}
+            for keyword in node.keywords:
+                try:
+                    values[keyword.arg] = ast.literal_eval(keyword.value)
+                except ValueError:
+                    continue
+            yield ast.unparse(node.func), values
+
+
+def call(path, name):
+    """The keywords of the one call of `name` in a file."""
+    (found,) = [values for called, values in calls(path) if called == name]
+    return found
+
+
+def normalized(name):
+    """A distribution's name as rules_python's hub labels spell it."""
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def test_the_repository_has_one_name():
+    assert call("WORKSPACE.bazel", "workspace")["name"] == call("MODULE.bazel", "module")["name"] == "humain"
+
+
+def test_python_has_one_version():
+    parses = [values for name, values in calls("MODULE.bazel") if name == "pip.parse"]
+    settings = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    versions = {
+        call("WORKSPACE.bazel", "python_runtime")["version"],
+        call("MODULE.bazel", "python.toolchain")["python_version"],
+        settings["tool"]["mypy"]["python_version"],
+        settings["tool"]["ruff"]["target-version"].replace("py3", "3."),
+        *(values["python_version"] for values in parses),
+    }
+    assert versions == {"3.11"}
+
+
+def test_both_hubs_come_from_the_same_locks():
+    workspace = call("WORKSPACE.bazel", "pypi_hub")
+    module = call("MODULE.bazel", "pypi_by_accelerator")
+    parses = {
+        values["requirements_lock"]: values["hub_name"] for name, values in calls("MODULE.bazel") if name == "pip.parse"
+    }
+    assert workspace["name"] == module["name"] == "pypi"
+    assert module["locks"] == parses
+    assert {lock: f"pypi_{config}" for lock, config in workspace["locks"].items()} == parses
+    assert {
+        f"pypi_{config}": label.replace("@humain//", "@@//") for config, label in workspace["config_settings"].items()
+    } == module["config_settings"]
+
+
+def test_the_other_repositories_are_in_both():
+    def made(path):
+        return {values["name"] for name, values in calls(path) if name == "buildifier_binary"}
+
+    assert made("WORKSPACE.bazel") == made("MODULE.bazel") == {"buildifier"}
+
+
+def test_every_hub_label_is_in_the_lock_and_spelt_as_rules_python_spells_it():
+    text = (_ROOT / "requirements_cuda_lock.txt").read_text()
+    locked = {normalized(name) for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==", text, re.MULTILINE)}
+    unknown = []
+    for path in sources.bazel_files():
+        if path.startswith(_BAZEL_4_ONLY):
+            continue
+        for name, target in re.findall(r'(?<!doc = )"@pypi//([^":]*)(?::([^"]*))?"', (_ROOT / path).read_text()):
+            known = name in locked and target in ("", "pkg", "dist_info") or (name, target) == ("", "selection.json")
+            if not known:
+                unknown.append(f"{path}: @pypi//{name}{':' + target if target else ''}")
+    assert not unknown, "\n".join(unknown)
+
+
+def loads(path):
+    """(label, names) of every load in a file."""
+    for node in ast.walk(ast.parse((_ROOT / path).read_text(), path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "load":
+            label, *names = [ast.literal_eval(argument) for argument in node.args]
+            yield label, set(names) | {ast.literal_eval(keyword.value) for keyword in node.keywords}
+
+
+def test_only_what_the_real_rules_have_is_loaded():
+    wrong = []
+    for path in sources.bazel_files():
+        if not path.startswith(_BAZEL_4_ONLY):
+            for label, names in loads(path):
+                if label.startswith("@") and not names <= _REAL_RULES.get(label, set()):
+                    wrong.append(f"{path} loads {', '.join(sorted(names))} from {label}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("label", sorted(_REAL_RULES))
+def test_the_stand_ins_offer_it_under_the_real_path(label):
+    path = _SHIMS / label.removeprefix("@").replace("//", "/").replace(":", "/")
+    offered = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign):
+            offered |= {ast.unparse(target) for target in node.targets}
+        elif isinstance(node, ast.FunctionDef):
+            offered.add(node.name)
+    assert _REAL_RULES[label] <= offered
+    assert (path.parent / "BUILD.bazel").exists()
+
+
+def test_the_rules_are_declared_as_modules():
+    declared = {values["name"] for name, values in calls("MODULE.bazel") if name == "bazel_dep"}
+    assert {label.split("//")[0].removeprefix("@") for label in _REAL_RULES} <= declared
+
+
+def test_bazelisk_takes_a_current_bazel_and_debian_s_wrapper_is_left_free():
+    # Debian's wrapper reads .bazelversion, and then looks for that very version, only beside a file named WORKSPACE.
+    assert int((_ROOT / ".bazelversion").read_text().split(".")[0]) >= 7
+    assert not (_ROOT / "WORKSPACE").exists()
+
+
+def test_this_build_runs_from_these_files():
+    assert pathlib.Path.cwd().name in ("humain", "_main"), os.getcwd()
