@@ -1,0 +1,103 @@
+"""The repository is in order: imports point one way, and every Python file belongs to a target.
+
+third_party <- humain <- tasks, and configs are read by tasks. Bazel's visibility holds targets to this order, and this
+test the imports, also those of files that a target could reach without naming it.
+"""
+
+import ast
+import pathlib
+
+import pytest
+
+from tools.lint import sources
+
+# A top folder, and those of the repository that its files may import from.
+_MAY_IMPORT = {
+    "third_party": {"third_party"},
+    "tools": {"third_party", "tools"},
+    "humain": {"humain"},
+    "configs": {"configs", "humain", "tasks"},  # tasks: for the test that loads every configuration
+    "tasks": {"configs", "humain", "tasks"},
+}
+_SHIMS = "third_party/bazel_shims/"
+
+
+def imported_modules(tree):
+    """The dotted names of all modules that a module imports, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def violations(path, text):
+    """One line for each import in a file that points the wrong way, and each edit of the import path."""
+    tree = ast.parse(text, path)
+    top = path.split("/")[0]
+    for module in imported_modules(tree):
+        imported = module.split(".")[0]
+        if imported in _MAY_IMPORT and imported not in _MAY_IMPORT.get(top, set()):
+            yield f"{path} imports {module}: {top}/ stands below {imported}/"
+        if imported in ("torch", "transformers") and top == "humain" and not path.startswith("humain/language/"):
+            yield f"{path} imports {module}: in humain/, {imported} belongs to humain/language/"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+            "sys.path.append",
+            "sys.path.insert",
+            "sys.path.extend",
+        ):
+            yield f"{path}:{node.lineno} edits sys.path: name the dependency in the target's deps"
+
+
+def owner(path, build_files):
+    """The BUILD file of the package that a file is in, or None."""
+    for folder in pathlib.PurePath(path).parents:
+        if (build := (folder / "BUILD.bazel").as_posix()) in build_files:
+            return build
+    return None
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("humain/model.py", "from tasks.graphs import world"),
+        ("humain/model.py", "def f():\n    import tasks"),
+        ("humain/kernels/table.py", "import torch.nn"),
+        ("third_party/pypi/parse_lock.py", "import humain.types"),
+        ("tools/lint/sources.py", "from configs import simple"),
+        ("tasks/simple.py", "import sys\nsys.path.insert(0, '.')"),
+    ],
+)
+def test_a_violation_is_found(path, text):
+    assert len(list(violations(path, text))) == 1
+
+
+def test_what_is_allowed_is_not_a_violation():
+    assert list(violations("tasks/simple.py", "import sys\nfrom humain import model\nsys.path.index('x')")) == []
+    assert list(violations("humain/language/embed.py", "import torch")) == []
+
+
+def test_the_package_of_a_file_is_the_nearest_one():
+    assert owner("a/b/c.py", {"BUILD.bazel", "a/BUILD.bazel"}) == "a/BUILD.bazel"
+    assert owner("c.py", {"a/BUILD.bazel"}) is None
+
+
+def test_imports_point_one_way():
+    root = sources.workspace()
+    found = [line for path in sources.list_sources(".py") for line in violations(path, (root / path).read_text())]
+    assert not found, "\n".join(found)
+
+
+def test_every_python_file_is_named_by_its_package():
+    root = sources.workspace()
+    builds = {path: (root / path).read_text() for path in sources.list_sources("BUILD.bazel")}
+    found = []
+    for path in sources.list_sources(".py"):
+        build = owner(path, set(builds))
+        relative = None if build is None else pathlib.PurePath(path).relative_to(pathlib.PurePath(build).parent)
+        if build is None or f'"{relative}"' not in builds[build]:
+            found.append(
+                f"{path}: {build or 'no BUILD file'} does not name it, so no target has it and nothing runs it"
+            )
+    assert not found, "\n".join(found)
