@@ -1,0 +1,25 @@
+"""The locks in the repository are current: each fits its requirements, and the CUDA lock fits the other one."""
+
+import pathlib
+
+from tools.lock import lock_file
+
+# Tests start in the runfiles of the repository, where Bazel's test protocol says so.
+_ROOT = pathlib.Path.cwd()
+
+
+def test_the_lock_fits_its_requirements():
+    assert lock_file.problems(_ROOT / "requirements.in", _ROOT / "requirements_lock.txt") == []
+
+
+def test_the_cuda_lock_fits_its_requirements_and_the_lock():
+    lock = _ROOT / "requirements_lock.txt"
+    assert lock_file.problems(_ROOT / "requirements_cuda.in", _ROOT / "requirements_cuda_lock.txt", lock) == []
+
+
+def test_only_the_cuda_lock_has_cuda_wheels():
+    def cuda(lock):
+        return sorted(name for name in lock_file.pins(_ROOT / lock) if name.startswith(("nvidia-", "jax-cuda")))
+
+    assert cuda("requirements_lock.txt") == []
+    assert "jax-cuda13-plugin" in cuda("requirements_cuda_lock.txt")

@@ -1,0 +1,78 @@
+"""What a lock file says about the requirements it was written from, and whether that still holds.
+
+A lock starts with the digest of its source, so that any change of a requirement without a new lock is found, and every
+requirement is looked up among the pins besides, so that a lock edited by hand is found as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pathlib
+import re
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+DIGEST_LINE = "# sha256 of its requirements: "
+REMEDY = "run tools/update_lock and commit the locks"
+_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+_PLACE = re.compile(r"://|--(?:extra-)?index-url|--find-links|--trusted-host|(?<!\S)(?:file:|/)\S")
+
+
+def requirement_lines(source: pathlib.Path) -> list[str]:
+    """The lines of a requirements file that mean something, `-r` files included, in order."""
+    lines: list[str] = []
+    for raw in source.read_text(encoding="utf-8").splitlines():
+        line = re.sub(r"(^|\s)#.*", "", raw).strip()
+        if line.startswith("-r "):
+            lines += requirement_lines(source.parent / line[3:].strip())
+        elif line:
+            lines.append(line)
+    return lines
+
+
+def pins(lock: pathlib.Path) -> dict[str, str]:
+    """The versions that a lock holds, by canonical name."""
+    found = _PIN.findall(lock.read_text(encoding="utf-8"))
+    return {canonicalize_name(name): version for name, version in found}
+
+
+def digest(source: pathlib.Path, constraint: pathlib.Path | None = None) -> str:
+    """The digest of all that decides a lock: its requirements and the pins of the lock that constrains it."""
+    lines = requirement_lines(source)
+    if constraint is not None:
+        lines += [f"{name}=={version}" for name, version in sorted(pins(constraint).items())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def header(source: pathlib.Path, constraint: pathlib.Path | None = None) -> str:
+    """The first lines of the lock written from `source`."""
+    made_by = f"# Written by tools/update_lock from {source.name}. Do not edit.\n"
+    return made_by + DIGEST_LINE + digest(source, constraint) + "\n"
+
+
+def problems(source: pathlib.Path, lock: pathlib.Path, constraint: pathlib.Path | None = None) -> list[str]:
+    """One line for everything in which `lock` does not fit `source`; empty where it is current."""
+    text = lock.read_text(encoding="utf-8")
+    found = []
+    if f"{DIGEST_LINE}{digest(source, constraint)}\n" not in text:
+        found.append(f"{lock.name} was not written from the present {source.name}: {REMEDY}")
+    locked = pins(lock)
+    for line in requirement_lines(source):
+        requirement = Requirement(line)
+        version = locked.get(canonicalize_name(requirement.name))
+        if version is None:
+            found.append(f"{lock.name} has no {requirement.name}, which {source.name} requires: {REMEDY}")
+        elif not requirement.specifier.contains(version, prereleases=True):
+            found.append(f"{lock.name} has {requirement.name} {version}, {source.name} requires {line}: {REMEDY}")
+    if constraint is not None:
+        for name, version in pins(constraint).items():
+            if locked.get(name) != version:
+                found.append(f"{lock.name} has {name} {locked.get(name)}, {constraint.name} has {version}: {REMEDY}")
+    for block in re.split(r"\n(?=[A-Za-z0-9])", text):
+        if _PIN.match(block) and "--hash=sha256:" not in block:
+            found.append(f"{lock.name} has no hash for {block.splitlines()[0].split()[0]}: {REMEDY}")
+    for line in text.splitlines():
+        if _PLACE.search(line):
+            found.append(f"{lock.name} names a place on one machine or network: {line.strip()!r}: {REMEDY}")
+    return found
