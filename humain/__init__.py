@@ -1,0 +1,21 @@
+"""HUMAIN: goal-pursuing layers that learn from trajectories, act, plan, and show why.
+
+The public names are modules; import them by name, so that a program pays for what it uses.
+"""
+
+__all__ = [
+    "abstraction",
+    "acting",
+    "cortex",
+    "errors",
+    "hippocampus",
+    "kernels",
+    "model",
+    "planning",
+    "records",
+    "replay",
+    "selection",
+    "spaces",
+    "sweeping",
+    "types",
+]
