@@ -1,0 +1,3 @@
+"""One layer's episodic memory."""
+
+__all__ = ["encodings", "memory"]

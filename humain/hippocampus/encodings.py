@@ -1,0 +1,46 @@
+"""Position encodings: what tells a cortex the order of the states in its context."""
+
+import math
+from collections.abc import Callable
+
+import jax.numpy as jnp
+
+from humain.types import Array
+
+Encoding = Callable[[Array, int], Array]
+"""`(positions [...] int32, num_features) -> [..., num_features]` float32, added to the states' features."""
+
+
+def none(positions: Array, num_features: int) -> Array:
+    """Zeros: the context is a set with the present state singled out by its place at the end."""
+    return jnp.zeros((*positions.shape, num_features), jnp.float32)
+
+
+def sinusoidal(positions: Array, num_features: int, *, longest_period: float = 10_000.0) -> Array:
+    """Sines at even and cosines at odd features, wavelengths from 2 pi to `longest_period` times 2 pi.
+
+    Source: Vaswani et al., Attention Is All You Need, section 3.5. An odd `num_features` is allowed (the last cosine is
+    left out).
+
+    Args:
+        positions: `[...]` int32, counted from the oldest state of the context.
+        num_features: length of each encoding.
+        longest_period: ratio of the longest to the shortest wavelength, more than 1.
+
+    Returns:
+        `[..., num_features]` float32 in `[-1, 1]`.
+
+    Raises:
+        ValueError: if `longest_period` is not more than 1.
+    """
+    if not longest_period > 1:
+        raise ValueError(f"longest_period must be more than 1, not {longest_period}")
+    num_pairs = -(-num_features // 2)
+    frequencies = jnp.exp(jnp.arange(num_pairs) * (-2 * math.log(longest_period) / num_features))
+    angles = jnp.multiply.outer(positions.astype(jnp.float32), frequencies)
+    pairs = jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+    return pairs.reshape(*positions.shape, 2 * num_pairs)[..., :num_features]
+
+
+ENCODINGS: dict[str, Encoding] = {"none": none, "sinusoidal": sinusoidal}
+"""The encodings that a config can name."""
