@@ -1,0 +1,114 @@
+"""Kernels that learn by gradient: a network behind the kernel's interface."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx, struct
+
+from humain.kernels import slots as slots_lib
+from humain.kernels.kernel import Metrics
+from humain.spaces import Space
+from humain.types import Array, Context, Examples, Slots
+
+
+class Network(Protocol):
+    """A Flax NNX module that answers slots."""
+
+    def __call__(self, features: Array, mask: Array, goals: Array) -> Array:
+        """Slot outputs.
+
+        Args:
+            features: `[B, C, F]` of the context, the present state last.
+            mask: `[B, C]` bool, True where there is a state.
+            goals: `[B, F]`, the goals' features.
+
+        Returns:
+            `[B, K, V + 1]`: a value's `V` features and its score, for each slot.
+        """
+
+
+@struct.dataclass
+class NetworkState:
+    """What a network kernel has learned.
+
+    Attributes:
+        params: the module's parameters, an `nnx.State`.
+        optimizer: the optimiser's state.
+    """
+
+    params: nnx.State
+    optimizer: optax.OptState
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkKernel:
+    """Slots that a network answers and a gradient shapes.
+
+    Attributes:
+        state_space: of contexts and goals.
+        target_space: of values.
+        num_slots: hypotheses a question.
+        build: makes the module from `nnx.Rngs`.
+        optimizer: of its parameters.
+        loss: how slots are chosen, scored and suppressed.
+    """
+
+    state_space: Space
+    target_space: Space
+    num_slots: int
+    build: Callable[[nnx.Rngs], Network]
+    optimizer: optax.GradientTransformation
+    loss: slots_lib.SlotLoss = slots_lib.SlotLoss()
+
+    def __post_init__(self) -> None:
+        if self.num_slots < 1:
+            raise ValueError(f"a kernel needs at least one slot, not {self.num_slots}")
+
+    def init(self, key: jax.Array) -> NetworkState:
+        """Parameters at random, an optimiser that has seen nothing; `key` is consumed."""
+        params = nnx.state(self.build(nnx.Rngs(params=key)), nnx.Param)
+        return NetworkState(params=params, optimizer=self.optimizer.init(params))
+
+    def recall(self, state: NetworkState, context: Context, goals: Array) -> Slots:
+        """Values `[B, K, *V]` decoded into the target space, and scores `[B, K]`."""
+        predictions, scores = self._predict(state.params, context, goals)
+        return Slots(values=self.target_space.decode(predictions), scores=scores)
+
+    def learn(self, state: NetworkState, examples: Examples) -> tuple[NetworkState, Metrics]:
+        """One step of the optimiser on the mean loss of the unmasked examples; none if all are masked."""
+        gradients, metrics = jax.grad(self._loss, has_aux=True)(state.params, examples)
+        updates, optimizer = self.optimizer.update(gradients, state.optimizer, state.params)
+        learned = NetworkState(params=optax.apply_updates(state.params, updates), optimizer=optimizer)
+        # Without this, an optimiser's momentum and weight decay would go on moving the parameters.
+        anything = jnp.any(examples.mask)
+        return jax.tree.map(lambda after, before: jnp.where(anything, after, before), learned, state), metrics
+
+    def _predict(self, params: nnx.State, context: Context, goals: Array) -> tuple[Array, Array]:
+        graph = nnx.graphdef(nnx.eval_shape(lambda: self.build(nnx.Rngs(params=0))))
+        outputs = nnx.merge(graph, params)(context.features, context.mask, self.state_space.encode(goals))
+        return outputs[..., :-1], outputs[..., -1]
+
+    def _loss(self, params: nnx.State, examples: Examples) -> tuple[Array, Metrics]:
+        predictions, scores = self._predict(params, examples.context, examples.goals)
+        if self.loss.access == "value":
+            distances = self.target_space.loss(predictions, jnp.expand_dims(examples.targets, 1))
+            written = jnp.argmin(jax.lax.stop_gradient(distances), axis=-1)
+        else:
+            written = slots_lib.score_ranks(examples.scores, self.num_slots)
+        prediction = jnp.take_along_axis(predictions, written[:, None, None], axis=1)[:, 0]
+        score = jnp.take_along_axis(scores, written[:, None], axis=1)[:, 0]
+        terms = {
+            "value_loss": self.target_space.loss(prediction, examples.targets),
+            "score_loss": slots_lib.expectile_huber(
+                examples.scores - score, asymmetry=self.loss.asymmetry, delta=self.loss.score_delta
+            ),
+            "suppression": slots_lib.suppress(scores, written, self.loss.suppression),
+        }
+        count = jnp.maximum(jnp.sum(examples.mask), 1)
+        metrics = {name: jnp.sum(jnp.where(examples.mask, term, 0)) / count for name, term in terms.items()}
+        loss = metrics["value_loss"] + metrics["score_loss"] + self.loss.suppression_weight * metrics["suppression"]
+        return loss, {"loss": loss, **metrics}

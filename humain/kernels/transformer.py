@@ -1,0 +1,154 @@
+"""The `transformer` kernel: causal self-attention over the context, cross-attention to the goal, feed-forward."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from humain.kernels.network import NetworkKernel
+from humain.kernels.slots import SlotLoss
+from humain.spaces import Space
+from humain.types import Array
+
+_DEFAULT_LOSS = SlotLoss()
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig:
+    """Size of the network.
+
+    Attributes:
+        num_slots: hypotheses a question.
+        num_blocks: blocks of self-attention, cross-attention and feed-forward.
+        num_heads: of each attention; divides `width`.
+        width: of the residual stream.
+        hidden: of the feed-forward layers.
+        window: how many states back a position attends, itself included.
+    """
+
+    num_slots: int = 4
+    num_blocks: int = 1
+    num_heads: int = 4
+    width: int = 96
+    hidden: int = 384
+    window: int = 16
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(f"{field.name} must be 1 or more, not {getattr(self, field.name)}")
+        if self.width % self.num_heads:
+            raise ValueError(f"width {self.width} must be a multiple of num_heads {self.num_heads}")
+
+
+class Attention(nnx.Module):
+    """Multi-head attention (Vaswani et al., Attention Is All You Need); queries are normalised before, values too."""
+
+    def __init__(self, width: int, num_heads: int, *, rngs: nnx.Rngs) -> None:
+        """Args: width of the residual stream, number of heads, and `rngs` with a `params` stream."""
+        self.num_heads = num_heads
+        self.queries = nnx.Linear(width, width, use_bias=False, rngs=rngs)
+        self.keys = nnx.Linear(width, width, use_bias=False, rngs=rngs)
+        self.values = nnx.Linear(width, width, use_bias=False, rngs=rngs)
+        self.outputs = nnx.Linear(width, width, use_bias=False, rngs=rngs)
+
+    def __call__(self, inputs: Array, memory: Array, mask: Array | None) -> Array:
+        """Attends from inputs `[B, T, D]` to memory `[B, S, D]` where mask `[B, T, S]` (bool) is True."""
+        values = self.values(memory)
+        if memory.shape[1] == 1:
+            # All the weight is on the one entry, whatever query and key say.
+            return jnp.broadcast_to(self.outputs(values), inputs.shape)
+        heads = (self.num_heads, -1)
+        attended = jax.nn.dot_product_attention(
+            self.queries(inputs).reshape(*inputs.shape[:2], *heads),
+            self.keys(memory).reshape(*memory.shape[:2], *heads),
+            values.reshape(*memory.shape[:2], *heads),
+            mask=None if mask is None else mask[:, None],
+        )
+        return self.outputs(attended.reshape(inputs.shape))
+
+
+class Block(nnx.Module):
+    """Pre-norm block: self-attention over the context, cross-attention to the goal, feed-forward."""
+
+    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs) -> None:
+        """Args: sizes, and `rngs` with a `params` stream."""
+        self.context_attention = Attention(config.width, config.num_heads, rngs=rngs)
+        self.goal_attention = Attention(config.width, config.num_heads, rngs=rngs)
+        self.context_norm = nnx.LayerNorm(config.width, rngs=rngs)
+        self.goal_norm = nnx.LayerNorm(config.width, rngs=rngs)
+        self.hidden_norm = nnx.LayerNorm(config.width, rngs=rngs)
+        self.expand = nnx.Linear(config.width, config.hidden, rngs=rngs)
+        self.contract = nnx.Linear(config.hidden, config.width, rngs=rngs)
+
+    def __call__(self, stream: Array, goals: Array, mask: Array) -> Array:
+        """The stream `[B, C, D]` after the block, for goals `[B, 1, D]` and attention mask `[B, C, C]`."""
+        normed = self.context_norm(stream)
+        stream = stream + self.context_attention(normed, normed, mask)
+        stream = stream + self.goal_attention(self.goal_norm(stream), goals, None)
+        return stream + self.contract(jax.nn.gelu(self.expand(self.hidden_norm(stream))))
+
+
+class TransformerNetwork(nnx.Module):
+    """Reads the context with the goal fused in at each position; answers from the present state's position."""
+
+    def __init__(self, config: TransformerConfig, num_features: int, num_values: int, *, rngs: nnx.Rngs) -> None:
+        """Args: sizes, features of a state, features of a value, and `rngs` with a `params` stream."""
+        self.config = config
+        self.embed_state = nnx.Linear(num_features, config.width, rngs=rngs)
+        self.embed_goal = nnx.Linear(num_features, config.width, rngs=rngs)
+        self.goal_norm = nnx.LayerNorm(config.width, rngs=rngs)
+        self.blocks = nnx.List([Block(config, rngs=rngs) for _ in range(config.num_blocks)])
+        self.norm = nnx.LayerNorm(config.width, rngs=rngs)
+        self.head = nnx.Linear(
+            config.width,
+            config.num_slots * (num_values + 1),
+            kernel_init=nnx.initializers.variance_scaling(0.01, "fan_in", "normal"),
+            rngs=rngs,
+        )
+
+    def __call__(self, features: Array, mask: Array, goals: Array) -> Array:
+        """Slot outputs `[B, K, V + 1]` for features `[B, C, F]`, mask `[B, C]` and goals `[B, F]`."""
+        length = features.shape[1]
+        ages = jnp.arange(length)[:, None] - jnp.arange(length)[None, :]
+        window = (ages >= 0) & (ages < self.config.window)
+        # A padding position sees only itself: no row without an entry, so no division by zero.
+        visible = window[None] & (mask[:, None, :] | (ages == 0)[None])
+        stream = self.embed_state(features)
+        goal = self.goal_norm(self.embed_goal(goals))[:, None]
+        for block in self.blocks:
+            stream = block(stream, goal, visible)
+        return self.head(self.norm(stream[:, -1])).reshape(features.shape[0], self.config.num_slots, -1)
+
+
+def transformer(
+    config: TransformerConfig,
+    *,
+    state_space: Space,
+    target_space: Space,
+    optimizer: optax.GradientTransformation,
+    loss: SlotLoss = _DEFAULT_LOSS,
+) -> NetworkKernel:
+    """The kernel for these spaces."""
+    return NetworkKernel(
+        state_space=state_space,
+        target_space=target_space,
+        num_slots=config.num_slots,
+        build=_Build(config, state_space.num_features, target_space.num_features),
+        optimizer=optimizer,
+        loss=loss,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Build:
+    """Makes the module; equal sizes make equal builders, so kernels made alike compare equal."""
+
+    config: TransformerConfig
+    num_features: int
+    num_values: int
+
+    def __call__(self, rngs: nnx.Rngs) -> TransformerNetwork:
+        return TransformerNetwork(self.config, self.num_features, self.num_values, rngs=rngs)

@@ -1,0 +1,123 @@
+"""What every abstraction must do. `CHECKS` are run by //humain/abstraction:conformance_test over all of them."""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain import acting
+from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.pivots import pivot_mask
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.model import Layer, Model
+from humain.spaces import Space
+from humain.testing.probe import Probe
+from humain.types import Array
+
+_NUM_LAYERS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractionCase:
+    """An abstraction and what it is tried on.
+
+    Attributes:
+        abstraction: stands on every layer.
+        states: `[W, T, *S]`, paths without padding; it should find pivots on them, also among the pivots.
+        space: of the states.
+    """
+
+    abstraction: Abstraction
+    states: Array
+    space: Space
+
+
+def pivots_lie_on_the_path(case: AbstractionCase) -> None:
+    """Any subset of a path can be the path; pivots are some of it, but neither all nor none."""
+    on_path = jnp.asarray(np.random.default_rng(0).random(case.states.shape[:2]) < 0.8)
+    pivots = _pivots(case.abstraction, case.states, on_path)
+    assert pivots.shape == on_path.shape
+    assert pivots.dtype == bool
+    assert not np.any(pivots & ~on_path)
+    assert 0 < np.sum(pivots) < np.sum(on_path)
+
+
+def jit_and_vmap_change_nothing(case: AbstractionCase) -> None:
+    """One path at a time, eagerly, gives what all at once give in one call."""
+    on_path = jnp.ones(case.states.shape[:2], bool)
+    one_by_one = [pivot_mask(case.abstraction, states, path) for states, path in zip(case.states, on_path, strict=True)]
+    np.testing.assert_array_equal(jax.jit(_pivots)(case.abstraction, case.states, on_path), jnp.stack(one_by_one))
+
+
+def padding_is_not_looked_at(case: AbstractionCase) -> None:
+    """What lies behind the end of a path does not matter."""
+    length = case.states.shape[1] // 2
+    cut = _pivots(case.abstraction, case.states[:, :length], jnp.ones((len(case.states), length), bool))
+    on_path = jnp.broadcast_to(jnp.arange(case.states.shape[1]) < length, case.states.shape[:2])
+    np.testing.assert_array_equal(_pivots(case.abstraction, case.states, on_path)[:, :length], cut)
+
+
+def states_keep_shape_and_type(case: AbstractionCase) -> None:
+    """Lifting and specifying give states."""
+    for states in (case.states, case.states[0, 0]):
+        for made in (case.abstraction.lift(states), case.abstraction.specify(states, states)):
+            assert made.shape == states.shape
+            assert made.dtype == case.space.dtype
+
+
+def goals_that_were_lifted_come_down_again(case: AbstractionCase) -> None:
+    """The way down from a lifted state leads to something that lifts to the same."""
+    lifted = case.abstraction.lift(case.states)
+    specified = case.abstraction.specify(lifted, case.states)
+    assert np.all(case.space.equal(case.abstraction.lift(specified), lifted))
+
+
+def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
+    """Fed one state at a time, the stack passes up, in order, the pivots that the whole path has.
+
+    Whether a state is a pivot is known when the layer's next state has come: so, of each layer, all but the newest.
+    """
+    num_walks, length = case.states.shape[:2]
+    layer = Layer(
+        cortex=Cortex(Probe(case.space, case.space), Linear(2)), context_length=length + 1, refresh_on_new_goal=False
+    )
+    model = Model(layers=(layer,) * _NUM_LAYERS, space=case.space)
+    state = model.init(jax.random.key(0), (case.abstraction,) * _NUM_LAYERS)
+    masks = [np.ones((num_walks, length), bool)]
+    states = np.asarray(case.states)
+    for _ in range(_NUM_LAYERS - 1):
+        masks.append(np.asarray(_pivots(case.abstraction, case.states, jnp.asarray(masks[-1]))))
+    assert np.sum(masks[-1]) > 0
+
+    episode = acting.begin(model, num_walks)
+    for time in range(length):
+        episode, _ = acting.react(model, state, episode, case.states[:, time], case.states[:, -1])
+        memories = jax.device_get(episode.memories)
+        for walk in range(num_walks):
+            known = list(range(time + 1))
+            for number in range(_NUM_LAYERS):
+                # The bottom layer stores what is past; the others what has come up.
+                known = known[:-1] if number == 0 else known
+                memory = memories[number]
+                assert memory.count[walk] == len(known), (time, walk, number)
+                np.testing.assert_array_equal(memory.states[walk, : len(known)], states[walk, np.array(known, int)])
+                decided = known if number == 0 else known[:-1]
+                if number + 1 < _NUM_LAYERS:
+                    known = [place for place in decided if masks[number + 1][walk, place]]
+
+
+CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
+    pivots_lie_on_the_path,
+    jit_and_vmap_change_nothing,
+    padding_is_not_looked_at,
+    states_keep_shape_and_type,
+    goals_that_were_lifted_come_down_again,
+    acting_finds_the_stored_pivots,
+)
+
+
+def _pivots(abstraction: Abstraction, states: Array, on_path: Array) -> Array:
+    return jax.vmap(pivot_mask, in_axes=(None, 0, 0))(abstraction, states, on_path)

@@ -1,0 +1,373 @@
+"""What every kernel must do. //humain/kernels:conformance_test runs these checks over all of them.
+
+All kernels learn the same toy world of four states: what is right depends on the state before, the present state and
+the goal, 64 questions in all. `CHECKS` hold whatever the setting. `LEARNING_CHECKS` ask for the known optimum after few
+updates; a network whose slots are chosen by value comes there much more slowly, for a slot that two answers share at
+first parts only when one of them finds another slot nearer.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.kernels.kernel import Kernel, KernelState, Metrics
+from humain.kernels.slots import Access, Suppression
+from humain.spaces import Discrete
+from humain.training import checkpoint
+from humain.types import Array, Context, Examples, Slots
+
+SPACE = Discrete(4)
+CONTEXT_LENGTH = 3
+_NUM_SLOTS = 4
+_RIGHT = 0.9
+_WRONG = 0.4
+_NUM_UPDATES = 400
+_OPTIMIZER = optax.adam(optax.cosine_decay_schedule(0.01, _NUM_UPDATES))
+"""Comes to rest at the end of the lesson. One object, so that kernels made with it are equal."""
+
+
+class MakeKernel(Protocol):
+    """Makes the kernel under test, for contexts of `CONTEXT_LENGTH` states of `SPACE` and targets in `SPACE`."""
+
+    def __call__(
+        self, *, num_slots: int, access: Access, suppression: Suppression, optimizer: optax.GradientTransformation
+    ) -> Kernel:
+        """A kernel; one that has no use for a setting passes it over."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelCase:
+    """A kernel and what may be asked of it.
+
+    Attributes:
+        make: the kernel.
+        access: how slots are chosen.
+        exact: True for one that stores what it is told, False for one that comes near it step by step.
+    """
+
+    make: MakeKernel
+    access: Access
+    exact: bool
+
+    def kernel(
+        self,
+        *,
+        num_slots: int = _NUM_SLOTS,
+        suppression: Suppression = "per_slot",
+        optimizer: optax.GradientTransformation | None = None,
+    ) -> Kernel:
+        """The kernel under test."""
+        return self.make(
+            num_slots=num_slots,
+            access=self.access,
+            suppression=suppression,
+            optimizer=optimizer or _OPTIMIZER,
+        )
+
+
+def shapes_and_types(case: KernelCase, folder: pathlib.Path) -> None:
+    """Slots are what the interface says, learning keeps the state's shapes and gives scalar metrics."""
+    del folder
+    kernel = case.kernel()
+    before = kernel.init(jax.random.key(0))
+    after, metrics = _learn(kernel, before, _lesson())
+    assert jax.tree.map(_shape, before) == jax.tree.map(_shape, after)
+    assert metrics
+    assert all(_shape(value) == ((), jnp.float32) for value in metrics.values())
+    slots = _recall(kernel, after)
+    assert _shape(slots.values) == ((64, _NUM_SLOTS), jnp.int32)
+    assert _shape(slots.scores) == ((64, _NUM_SLOTS), jnp.float32)
+    assert np.all((slots.values >= 0) & (slots.values < 4))
+
+
+def jit_changes_nothing(case: KernelCase, folder: pathlib.Path) -> None:
+    """Compiled or not, the same is learned and recalled."""
+    del folder
+    kernel = case.kernel()
+    if case.exact:  # gradients take long when each operation is compiled on its own, and add nothing here
+        before = kernel.init(jax.random.key(0))
+        _assert_close(case, kernel.learn(before, _lesson()), _learn(kernel, before, _lesson()))
+    state = _taught(kernel, 3)
+    _assert_close(case, kernel.recall(state, *_questions()), jax.jit(kernel.recall)(state, *_questions()))
+
+
+def vmap_keeps_kernels_apart(case: KernelCase, folder: pathlib.Path) -> None:
+    """Two kernels that learn different lessons side by side come to what each comes to alone."""
+    del folder
+    kernel = case.kernel()
+    keys = jax.random.split(jax.random.key(0))
+    lessons = [_lesson(), dataclasses.replace(_lesson(), targets=_lesson().goals)]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *lessons)
+    states = jax.vmap(kernel.init)(keys)
+    states, _ = jax.jit(jax.vmap(kernel.learn))(states, together)
+    slots = jax.vmap(kernel.recall, in_axes=(0, None, None))(states, *_questions())
+    for number, lesson in enumerate(lessons):
+        alone, _ = _learn(kernel, kernel.init(jax.random.split(jax.random.key(0))[number]), lesson)
+        _assert_close(case, _recall(kernel, alone), jax.tree.map(lambda leaf, at=number: leaf[at], slots))
+
+
+def what_was_learned_is_fed_back_without_recompiling(case: KernelCase, folder: pathlib.Path) -> None:
+    """The second update and the second question use what the first ones compiled."""
+    del folder
+    kernel = case.kernel()
+    traced = []
+
+    @jax.jit
+    def learn(state: KernelState, examples: Examples) -> Any:
+        traced.append("learn")
+        return kernel.learn(state, examples)[0]
+
+    @jax.jit
+    def recall(state: KernelState, context: Context, goals: Array) -> Any:
+        traced.append("recall")
+        return kernel.recall(state, context, goals)
+
+    state = kernel.init(jax.random.key(0))
+    for _ in range(3):
+        state = learn(state, _lesson())
+        recall(state, *_questions())
+    assert sorted(traced) == ["learn", "recall"]
+
+
+def masked_examples_change_nothing(case: KernelCase, folder: pathlib.Path) -> None:
+    """A masked example might as well not be there, and a batch of nothing else leaves no trace."""
+    del folder
+    kernel = case.kernel()
+    state = _taught(kernel, 3)
+    lesson = _lesson()
+    misleading = dataclasses.replace(
+        lesson, targets=lesson.goals, scores=jnp.ones_like(lesson.scores), mask=jnp.zeros_like(lesson.mask)
+    )
+    untouched, _ = _learn(kernel, state, misleading)
+    for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(untouched), strict=True):
+        np.testing.assert_array_equal(before, after)
+    with_masked, without = _learn(kernel, state, _both(lesson, misleading))[0], _learn(kernel, state, lesson)[0]
+    _assert_close(case, _recall(kernel, with_masked), _recall(kernel, without))
+
+
+def padding_is_not_looked_at(case: KernelCase, folder: pathlib.Path) -> None:
+    """What stands in masked places of a context changes neither what is learned nor what is recalled."""
+    del folder
+    kernel = case.kernel()
+    lesson, (context, goals) = _lesson(), _questions()
+    assert not np.all(context.mask)
+    state = kernel.init(jax.random.key(0))
+    state, same = (
+        _learn(kernel, state, dataclasses.replace(lesson, context=_repadded(lesson.context, filler)))[0]
+        for filler in (0, 3)
+    )
+    for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(same), strict=True):
+        np.testing.assert_array_equal(before, after)
+    first, second = (kernel.recall(state, _repadded(context, filler), goals) for filler in (0, 3))
+    np.testing.assert_array_equal(first.scores, second.scores)
+    np.testing.assert_array_equal(first.values, second.values)
+
+
+def the_better_of_two_answers_is_recalled(case: KernelCase, folder: pathlib.Path) -> None:
+    """Each question has a right answer and one that is worse but seen twice as often: the right one is recalled."""
+    del folder
+    kernel = case.kernel()
+    state = _taught(kernel, 4 if case.exact else _NUM_UPDATES)
+    answer = Cortex(kernel, Linear(2)).answer(state, *_questions())
+    np.testing.assert_array_equal(answer.value, _right_answers())
+    assert np.all(answer.known)
+    np.testing.assert_allclose(answer.score, _RIGHT, atol=1e-4 if case.exact else 0.1)
+
+
+def what_is_worse_hardly_moves_what_was_better(case: KernelCase, folder: pathlib.Path) -> None:
+    """The same answer proves good (0.8) half the time, and bad (0.2) the other half: it keeps a score of almost 0.8.
+
+    With one slot there is no suppression. The slopes of the score's loss, 2 * 0.1 for what is worse and
+    2 * 0.9 * (0.8 - s) / 0.05 for what is better, are equal at s = 0.8 - 0.05 / 9 = 0.794. The mean is 0.5.
+    """
+    del folder
+    kernel = case.kernel(num_slots=1)
+    good = dataclasses.replace(_right_lesson(), scores=jnp.full(64, 0.8))
+    bad = dataclasses.replace(good, scores=jnp.full(64, 0.2))
+    state = _taught(kernel, 2 if case.exact else _NUM_UPDATES, _both(bad, good))
+    scores = _recall(kernel, state).scores
+    np.testing.assert_allclose(np.median(scores), 0.8 if case.exact else 0.794, atol=1e-4 if case.exact else 0.02)
+    # A score that has overshot comes down slowly: what is worse hardly moves it.
+    np.testing.assert_allclose(scores, 0.8, atol=1e-4 if case.exact else 0.2)
+
+
+def slots_that_were_not_written_are_held_down(case: KernelCase, folder: pathlib.Path) -> None:
+    """Where all examples go to one slot, the others fall below any score, by either kind of suppression."""
+    del folder
+    suppressions: tuple[Suppression, ...] = ("per_slot", "log_sum_exp")
+    for suppression in suppressions:
+        kernel = case.kernel(suppression=suppression)
+        slots = kernel.recall(_taught(kernel, 2 if case.exact else _NUM_UPDATES, _right_lesson()), *_questions())
+        scores = np.sort(slots.scores, axis=1)
+        assert np.all(scores[:, :-1] < -0.3), suppression
+        assert np.all(scores[:, -1] > 0.5), suppression
+
+
+def extremes_leave_everything_finite(case: KernelCase, folder: pathlib.Path) -> None:
+    """Scores at and beyond their ends, one question over and over, a large step: no infinity, no NaN."""
+    del folder
+    kernel = case.kernel(optimizer=optax.adam(0.5))
+    lesson = _lesson()
+    first = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), lesson)
+    extreme = dataclasses.replace(first, scores=jnp.tile(jnp.array([0.0, 1.0, -3.0, 3.0]), 48))
+    state = kernel.init(jax.random.key(0))
+    for _ in range(10):
+        state, metrics = _learn(kernel, state, extreme)
+        assert all(np.isfinite(value) for value in metrics.values())
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(state))
+    slots = _recall(kernel, state)
+    assert not np.any(np.isnan(slots.scores) | np.isposinf(slots.scores))
+
+
+def saved_and_restored_it_recalls_the_same(case: KernelCase, folder: pathlib.Path) -> None:
+    """A checkpoint holds all that a kernel has learned, and it goes on learning the same."""
+    kernel = case.kernel()
+    state = _taught(kernel, 3)
+    saver = checkpoint.Checkpointer(folder / "checkpoints", fingerprint="kernel")
+    saver.save(3, state)
+    restored = saver.restore(jax.eval_shape(kernel.init, jax.random.key(0)))
+    assert restored is not None
+    for _ in range(2):
+        before, after = _recall(kernel, state), _recall(kernel, restored.state)
+        np.testing.assert_array_equal(before.scores, after.scores)
+        np.testing.assert_array_equal(before.values, after.values)
+        state = _learn(kernel, state, _lesson())[0]
+        restored = dataclasses.replace(restored, state=_learn(kernel, restored.state, _lesson())[0])
+
+
+def kernels_made_alike_are_equal(case: KernelCase, folder: pathlib.Path) -> None:
+    """Equality is what lets layers share an update and calls share a compilation; the optimiser must be one object."""
+    del folder
+    optimizer = optax.adam(0.01)
+    first, second = case.kernel(optimizer=optimizer), case.kernel(optimizer=optimizer)
+    assert first is not second
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != case.kernel(optimizer=optimizer, num_slots=2)
+
+
+def another_context_length_is_refused(case: KernelCase, folder: pathlib.Path) -> None:
+    """A context that is longer than the kernel is for is an error that says so, or else is read whole."""
+    del folder
+    kernel = case.kernel()
+    state = _taught(kernel, 3)
+    context, goals = _questions()
+    longer = jax.tree.map(lambda leaf: jnp.concatenate([leaf[:, :1], leaf], axis=1), context)
+    try:
+        slots = kernel.recall(state, longer, goals)
+    except ValueError as error:
+        assert "context_length" in str(error), error
+    else:
+        assert np.all(np.isfinite(slots.scores))
+
+
+Check = Callable[[KernelCase, pathlib.Path], None]
+
+CHECKS: tuple[Check, ...] = (
+    shapes_and_types,
+    jit_changes_nothing,
+    vmap_keeps_kernels_apart,
+    what_was_learned_is_fed_back_without_recompiling,
+    masked_examples_change_nothing,
+    padding_is_not_looked_at,
+    extremes_leave_everything_finite,
+    saved_and_restored_it_recalls_the_same,
+    kernels_made_alike_are_equal,
+    another_context_length_is_refused,
+)
+
+LEARNING_CHECKS: tuple[Check, ...] = (
+    the_better_of_two_answers_is_recalled,
+    what_is_worse_hardly_moves_what_was_better,
+    slots_that_were_not_written_are_held_down,
+)
+
+
+def _questions() -> tuple[Context, Array]:
+    """All contexts of two states with all goals, 64; the oldest of three places is padding."""
+    before, present, goals = (jnp.asarray(ids.ravel(), jnp.int32) for ids in np.indices((4, 4, 4)))
+    states = jnp.stack([jnp.zeros_like(before), before, present], axis=1)
+    mask = jnp.broadcast_to(jnp.array([False, True, True]), states.shape)
+    return Context(states=states, features=_features(states), mask=mask), goals
+
+
+def _right_answers() -> np.ndarray:
+    """Depends on all that is asked."""
+    before, present, goals = (ids.ravel() for ids in np.indices((4, 4, 4)))
+    return (before + 2 * present + goals) % 4
+
+
+def _lesson() -> Examples:
+    """192 examples: each question's right answer once, and twice the one after it."""
+    context, goals = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * 3), _questions())
+    right = jnp.asarray(_right_answers(), jnp.int32)
+    wrong = (right + 1) % 4
+    return Examples(
+        context=context,
+        goals=goals,
+        targets=jnp.concatenate([right, wrong, wrong]),
+        scores=jnp.concatenate([jnp.full(64, _RIGHT), jnp.full(128, _WRONG)]),
+        mask=jnp.ones(192, bool),
+    )
+
+
+def _right_lesson() -> Examples:
+    """Each question's right answer."""
+    return jax.tree.map(lambda leaf: leaf[:64], _lesson())
+
+
+def _both(first: Examples, second: Examples) -> Examples:
+    """Two batches as one."""
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), first, second)
+
+
+def _features(states: Array) -> Array:
+    """One-hot, with the position told by its scale."""
+    return SPACE.encode(states) * jnp.array([0.5, -1.0, 1.5]).reshape(1, 3, 1)
+
+
+def _repadded(context: Context, filler: int) -> Context:
+    """The same context with another state in its masked places."""
+    states = jnp.where(context.mask, context.states, filler)
+    return Context(states=states, features=_features(states), mask=context.mask)
+
+
+def _taught(kernel: Kernel, num_updates: int, lesson: Examples | None = None) -> KernelState:
+    """What the kernel has learned after so many updates, all from the same lesson."""
+    return _teach(kernel, kernel.init(jax.random.key(0)), _lesson() if lesson is None else lesson, num_updates)
+
+
+@partial(jax.jit, static_argnames="kernel")
+def _teach(kernel: Kernel, state: KernelState, lesson: Examples, num_updates: int) -> KernelState:
+    return jax.lax.fori_loop(0, num_updates, lambda _, state: kernel.learn(state, lesson)[0], state)
+
+
+@partial(jax.jit, static_argnames="kernel")
+def _learn(kernel: Kernel, state: KernelState, examples: Examples) -> tuple[KernelState, Metrics]:
+    """One update; equal kernels share what was compiled."""
+    return kernel.learn(state, examples)
+
+
+@partial(jax.jit, static_argnames="kernel")
+def _recall(kernel: Kernel, state: KernelState) -> Slots:
+    """What it knows about all questions."""
+    return kernel.recall(state, *_questions())
+
+
+def _shape(leaf: Array) -> tuple[tuple[int, ...], Any]:
+    return leaf.shape, leaf.dtype
+
+
+def _assert_close(case: KernelCase, first: Any, second: Any) -> None:
+    """Bit for bit where a kernel stores, and to float error where it computes."""
+    for left, right in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=0 if case.exact else 1e-4)
