@@ -1,0 +1,28 @@
+"""Every abstraction does what the interface promises; a new one is a line here."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from humain.abstraction.entropy import count_visits
+from humain.abstraction.skip import Skip
+from humain.spaces import Continuous, Discrete
+from humain.testing.abstraction_conformance import CHECKS, AbstractionCase
+from humain.types import Trajectories
+
+_RNG = np.random.default_rng(5)
+_IDS = jnp.asarray(_RNG.integers(0, 12, (4, 20)), jnp.int32)
+_VECTORS = jnp.asarray(_RNG.normal(size=(3, 17, 2)), jnp.float32)
+_COUNTS = count_visits(Trajectories(states=_IDS, lengths=jnp.full(4, 20)), 12)
+
+CASES = {
+    "skip": AbstractionCase(Skip(2), _IDS, Discrete(12)),
+    "skip_vectors": AbstractionCase(Skip(3), _VECTORS, Continuous(2)),
+    "entropy": AbstractionCase(_COUNTS, _IDS, Discrete(12)),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_conformance(case, check):
+    check(case)
