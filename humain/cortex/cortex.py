@@ -1,0 +1,47 @@
+"""The cortex: a kernel, how its examples are scored, and how far it looks ahead."""
+
+import dataclasses
+
+import jax.numpy as jnp
+
+from humain.cortex.scores import ScoreRule
+from humain.kernels.kernel import Kernel, KernelState
+from humain.types import Answer, Array, Context
+
+
+@dataclasses.dataclass(frozen=True)
+class Cortex:
+    """One layer's goal-conditioned learner.
+
+    Attributes:
+        kernel: its memory.
+        score_rule: how good an example is.
+        lookahead: how many of the layer's pivots ahead a goal may lie in training, 1 or more.
+        goal_discount: in `(0, 1]`; goals `d` steps ahead are drawn in proportion to `goal_discount ** d`, as is usual
+            in goal-conditioned learning. Less than 1 shows a kernel more short ways for each pair of state and goal.
+    """
+
+    kernel: Kernel
+    score_rule: ScoreRule
+    lookahead: int = 2
+    goal_discount: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.lookahead < 1:
+            raise ValueError(f"the lookahead must be 1 pivot or more, not {self.lookahead}")
+        if not 0 < self.goal_discount <= 1:
+            raise ValueError(f"the goal_discount must lie in (0, 1], not {self.goal_discount}")
+
+    def answer(self, state: KernelState, context: Context, goals: Array) -> Answer:
+        """The value of the slot with the best score; ties go to the first.
+
+        Args:
+            state: the kernel's.
+            context: of `B` episodes.
+            goals: `[B, *S]`.
+        """
+        slots = self.kernel.recall(state, context, goals)
+        best = jnp.argmax(slots.scores, axis=-1)
+        score = jnp.take_along_axis(slots.scores, best[:, None], axis=1)[:, 0]
+        index = best.reshape(-1, *[1] * (slots.values.ndim - 1))
+        return Answer(value=jnp.take_along_axis(slots.values, index, axis=1)[:, 0], score=score, known=score > -jnp.inf)

@@ -1,0 +1,65 @@
+"""The cortex answers with its kernel's best slot."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.spaces import Continuous, Discrete
+from humain.testing.probe import Probe
+from humain.types import Context, Slots
+
+
+@dataclasses.dataclass(frozen=True)
+class Told(Probe):
+    """Recalls what it is told: its state is the slots."""
+
+    def recall(self, state, context, goals):
+        del context, goals
+        return state
+
+
+IDS = Discrete(9)
+
+
+def ask(values, scores, space=IDS):
+    batch = len(scores)
+    states = jnp.zeros((batch, 1, *space.shape), space.dtype)
+    context = Context(states=states, features=space.encode(states), mask=jnp.ones((batch, 1), bool))
+    slots = Slots(values=jnp.array(values), scores=jnp.array(scores))
+    return Cortex(Told(space, space), Linear(2)).answer(slots, context, states[:, 0])
+
+
+def test_the_best_slot_answers_and_of_a_tie_the_first():
+    answer = ask([[1, 2, 3], [4, 5, 6]], [[0.1, 0.3, 0.2], [0.5, 0.5, 0.5]])
+    np.testing.assert_array_equal(answer.value, [2, 4])
+    np.testing.assert_allclose(answer.score, [0.3, 0.5])
+    np.testing.assert_array_equal(answer.known, [True, True])
+
+
+def test_without_anything_stored_nothing_is_known():
+    answer = ask([[7, 8], [7, 8]], [[-np.inf, -np.inf], [-np.inf, 0.0]])
+    np.testing.assert_array_equal(answer.known, [False, True])
+    np.testing.assert_array_equal(answer.value, [7, 8])
+    np.testing.assert_array_equal(answer.score, [-np.inf, 0])
+
+
+def test_vectors_are_answered_whole():
+    answer = ask([[[1.0, 2.0], [3.0, 4.0]]], [[0.0, 1.0]], Continuous(2))
+    np.testing.assert_array_equal(answer.value, [[3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lookahead": 0}, "1 pivot or more, not 0"),
+        ({"goal_discount": 0.0}, r"\(0, 1\], not 0.0"),
+        ({"goal_discount": 1.5}, r"\(0, 1\], not 1.5"),
+    ],
+)
+def test_what_makes_no_cortex_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Cortex(Probe(Discrete(2), Discrete(2)), Linear(2), **settings)

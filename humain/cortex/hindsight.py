@@ -1,0 +1,213 @@
+"""Hindsight: whatever a trajectory came to was a goal that it reached.
+
+An example is drawn by choosing a time t of a stored trajectory and a later time p that lies at most `lookahead` pivots
+ahead, cutting the trajectory at p and taking the state there as the goal. A cut trajectory is a trajectory too and its
+end counts as a pivot for every layer; so each layer also learns the goals that lie nearer than its next pivot, and the
+target is then the goal itself.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.pivots import PathIndex, Strided, arrivals_above, pivot_mask, tabled
+from humain.abstraction.skip import Skip
+from humain.cortex.cortex import Cortex
+from humain.hippocampus.encodings import Encoding
+from humain.spaces import Space
+from humain.types import Array, Context, Examples, Trajectories
+
+
+@struct.dataclass
+class Experience:
+    """Trajectories with all that sampling needs, made once.
+
+    Attributes:
+        trajectories: what was experienced.
+        walks: `[P]` int32, trajectory of each place from which a later state exists.
+        times: `[P]` int32, time of each such place. Drawing from this flat index is what makes sampling cheap.
+        paths: one more than layers; `paths[i]` is the path of layer i, the last one the pivots of the top layer.
+        returns: `[W, T + 1]` sum of the rewards before each time, or None.
+    """
+
+    trajectories: Trajectories
+    walks: Array
+    times: Array
+    paths: tuple[PathIndex, ...]
+    returns: Array | None
+
+
+def layer_paths(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) -> tuple[PathIndex, ...]:
+    """The path of every layer, and last the pivots of the top layer.
+
+    As long as all abstractions so far are `Skip`, the path is `Strided`.
+    """
+    times = jnp.broadcast_to(jnp.arange(trajectories.states.shape[1]), trajectories.states.shape[:2])
+    mask = times < trajectories.lengths[:, None]
+    paths: list[PathIndex] = [Strided(1)]
+    arrivals = times
+    for abstraction in abstractions:
+        below = paths[-1]
+        arrivals = jax.vmap(arrivals_above)(arrivals, mask)
+        mask = jax.vmap(pivot_mask, in_axes=(None, 0, 0))(abstraction, trajectories.states, mask)
+        if isinstance(abstraction, Skip) and isinstance(below, Strided):
+            # The bottom layer stores a state one step later, the layer above it too.
+            delay = below.delay + below.stride if len(paths) > 1 else 1
+            paths.append(Strided(below.stride * abstraction.stride, delay))
+        else:
+            paths.append(tabled(mask, arrivals))
+    return tuple(paths)
+
+
+def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) -> Experience:
+    """Trajectories as experience. Not for jit: the number of places depends on the lengths.
+
+    Args:
+        trajectories: to learn from.
+        abstractions: one for each layer, bottom first.
+
+    Raises:
+        ValueError: if a length does not fit, or no trajectory has a step.
+    """
+    num_times = trajectories.states.shape[1]
+    if bool(jnp.any((trajectories.lengths < 0) | (trajectories.lengths > num_times))):
+        raise ValueError(f"lengths must lie between 0 and {num_times}, the time axis of the states")
+    walks, times = jnp.nonzero(jnp.arange(num_times)[None] < trajectories.lengths[:, None] - 1)
+    if walks.size == 0:
+        raise ValueError("no trajectory has a step to learn from; at least one must have two states")
+    returns = None
+    if trajectories.rewards is not None:
+        returns = jnp.cumsum(jnp.pad(trajectories.rewards, ((0, 0), (1, 0))), axis=1)
+    return Experience(
+        trajectories=trajectories,
+        walks=walks.astype(jnp.int32),
+        times=times.astype(jnp.int32),
+        paths=layer_paths(trajectories, abstractions),
+        returns=returns,
+    )
+
+
+def sample_places(experience: Experience, key: jax.Array, batch_size: int) -> tuple[Array, Array]:
+    """Trajectories and times `[B]` drawn uniformly from all that are followed by a step; `key` is consumed."""
+    index = jax.random.randint(key, (batch_size,), 0, experience.walks.shape[0])
+    return experience.walks[index], experience.times[index]
+
+
+def horizon(experience: Experience, walks: Array, times: Array, *, layer: int, lookahead: int) -> Array:
+    """Time `[B]` of the pivot `lookahead` pivots ahead, or of the trajectory's end where that comes first."""
+    ends = experience.trajectories.lengths[walks] - 1
+    far = times
+    for _ in range(lookahead):
+        far = jnp.minimum(experience.paths[layer + 1].following(walks, far), ends)
+    return far
+
+
+def examples_between(
+    experience: Experience,
+    walks: Array,
+    times: Array,
+    goal_times: Array,
+    *,
+    layer: int,
+    cortex: Cortex,
+    contexts: Context,
+) -> Examples:
+    """What a layer learns from going from `times` to `goal_times` (later, both `[B]`) in trajectories `walks` `[B]`."""
+    trajectories = experience.trajectories
+    if layer == 0 and trajectories.actions is not None:
+        targets = trajectories.actions[walks, times]
+    else:
+        target_times = jnp.minimum(experience.paths[layer].following(walks, times), goal_times)
+        targets = trajectories.states[walks, target_times]
+    returns = None
+    if experience.returns is not None:
+        returns = experience.returns[walks, goal_times] - experience.returns[walks, times]
+    return Examples(
+        context=contexts,
+        goals=trajectories.states[walks, goal_times],
+        targets=targets,
+        scores=cortex.score_rule.score(goal_times - times, returns),
+        mask=goal_times > times,
+    )
+
+
+def contexts_at(
+    experience: Experience,
+    walks: Array,
+    times: Array,
+    kept: Array,
+    *,
+    layer: int,
+    length: int,
+    space: Space,
+    encoding: Encoding,
+) -> Context:
+    """The contexts that an agent would have had.
+
+    Args:
+        experience: that it lived through.
+        walks: `[B]`.
+        times: `[B]`.
+        kept: `[B]` int32, states that it had stored since its last refresh; fewer are used where fewer exist.
+        layer: whose path is stored.
+        length: of the contexts.
+        space: of the states.
+        encoding: of the positions.
+    """
+    path = experience.paths[layer]
+    path_times = [times]
+    for age in range(1, length):
+        path_times.append((path.newest_passed if age == 1 else path.preceding)(walks, path_times[-1]))
+    at = jnp.stack(path_times[::-1], axis=1)
+    ages = jnp.arange(length - 1, -1, -1)
+    mask = (at >= 0) & (ages[None] <= kept[:, None])
+    positions = jnp.cumsum(mask, axis=1) - 1
+    states = experience.trajectories.states[walks[:, None], jnp.maximum(at, 0)]
+    features = space.encode(states) + encoding(jnp.maximum(positions, 0), space.num_features)
+    return Context(states=states, features=features, mask=mask)
+
+
+def sample(
+    experience: Experience,
+    key: jax.Array,
+    batch_size: int,
+    *,
+    layer: int,
+    cortex: Cortex,
+    context_length: int,
+    space: Space,
+    encoding: Encoding,
+) -> Examples:
+    """Draws hindsight examples for one layer; on the device, without ever listing all pairs of times and pivots.
+
+    Args:
+        experience: to draw from.
+        key: consumed.
+        batch_size: B.
+        layer: 0 at the bottom.
+        cortex: that is to learn.
+        context_length: of its contexts; how much of it is filled is drawn too, as a refresh may have come any time.
+        space: of states and goals.
+        encoding: of positions.
+    """
+    place_key, goal_key, context_key = jax.random.split(key, 3)
+    walks, times = sample_places(experience, place_key, batch_size)
+    spans = horizon(experience, walks, times, layer=layer, lookahead=cortex.lookahead) - times
+    distances = _sample_distances(goal_key, spans, cortex.goal_discount)
+    kept = jax.random.randint(context_key, (batch_size,), 0, context_length)
+    contexts = contexts_at(
+        experience, walks, times, kept, layer=layer, length=context_length, space=space, encoding=encoding
+    )
+    return examples_between(experience, walks, times, times + distances, layer=layer, cortex=cortex, contexts=contexts)
+
+
+def _sample_distances(key: jax.Array, spans: Array, discount: float) -> Array:
+    """Whole numbers in `[1, span]`, in proportion to `discount ** d`."""
+    uniform = jax.random.uniform(key, spans.shape)
+    if discount == 1.0:
+        distances = 1 + jnp.floor(uniform * spans)
+    else:
+        # The inverse of the truncated geometric distribution function.
+        distances = 1 + jnp.floor(jnp.log1p(-uniform * (1 - discount**spans)) / jnp.log(discount))
+    return jnp.clip(distances.astype(jnp.int32), 1, jnp.maximum(spans, 1))
