@@ -1,0 +1,141 @@
+"""`react`: from the present state and the goal, top to bottom, one action."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from humain.hippocampus import memory as memory_lib
+from humain.hippocampus.memory import Memory
+from humain.model import Model, ModelState
+from humain.selection import select
+from humain.types import Array
+
+
+@struct.dataclass
+class Trail:
+    """The newest two states of a layer's path, as far as they are needed to tell pivots.
+
+    Attributes:
+        newest: `[B, *S]`.
+        before: `[B, *S]`, the one before it; equal to it where there is none.
+        count: `[B]` int32, states on the path so far.
+    """
+
+    newest: Array
+    before: Array
+    count: Array
+
+
+@struct.dataclass
+class Episode:
+    """What `B` agents remember of their present episodes.
+
+    Attributes:
+        memories: each layer's hippocampus, batched.
+        trails: each layer's path, batched; unlike memories they are not refreshed with the goal.
+        goals: `[B, *S]` for each layer, its goal at the last step.
+    """
+
+    memories: tuple[Memory, ...]
+    trails: tuple[Trail, ...]
+    goals: tuple[Array, ...]
+
+
+@struct.dataclass
+class Reaction:
+    """An action and why.
+
+    Attributes:
+        action: `[B, *V]`, the bottom layer's answer.
+        goals: `[B, *S]` for each layer, bottom first: what it was asked to reach.
+        scores: `[B]` for each layer, bottom first: how good its answer has proved.
+    """
+
+    action: Array
+    goals: tuple[Array, ...]
+    scores: tuple[Array, ...]
+
+
+def begin(model: Model, batch_size: int) -> Episode:
+    """The episodes before their first state."""
+    blank = jnp.zeros((batch_size, *model.space.shape), model.space.dtype)
+    trail = Trail(newest=blank, before=blank, count=jnp.zeros(batch_size, jnp.int32))
+    return Episode(
+        memories=tuple(layer.begin(batch_size) for layer in model.layers),
+        trails=tuple(trail for _ in model.layers),
+        goals=tuple(blank for _ in model.layers),
+    )
+
+
+@partial(jax.jit, static_argnames=("model",))
+def react(model: Model, state: ModelState, episode: Episode, states: Array, goals: Array) -> tuple[Episode, Reaction]:
+    """One action for each of `B` agents.
+
+    Args:
+        model: the stack.
+        state: what it has learned.
+        episode: from `begin` or the last call.
+        states: `[B, *S]`, where the agents are.
+        goals: `[B, *S]`, where they shall go.
+
+    Returns:
+        The episodes with this step in them, and the reaction. A layer that is at its goal, or knows no answer, passes
+        its goal on unchanged. An agent at its goal whose actions are next states is told to stay there.
+    """
+    # Of the space's own type, the episode comes out as it went in, whatever numbers these were made from.
+    states, goals = (jnp.asarray(ids, model.space.dtype) for ids in (states, goals))
+    first = episode.trails[0].count == 0
+    episode = _remember(model, state, episode, states)
+    memories = list(episode.memories)
+    asked: list[Array] = [goals] * len(model.layers)
+    scores: list[Array] = [jnp.zeros(states.shape[0])] * len(model.layers)
+    goal = goals
+    for number in reversed(range(len(model.layers))):
+        layer = model.layers[number]
+        if number < len(model.layers) - 1:
+            goal = state.abstractions[number].specify(goal, states)
+        asked[number] = goal
+        if layer.refresh_on_new_goal:
+            changed = first | ~model.space.equal(goal, episode.goals[number])
+            memories[number] = jax.vmap(memory_lib.refresh)(memories[number], changed)
+        context = layer.context(memories[number], states)
+        answer = layer.cortex.answer(model.kernel_state(state, number), context, goal)
+        scores[number] = answer.score
+        if number > 0:
+            goal = select(model.space.equal(states, goal) | ~answer.known, goal, answer.value)
+        elif layer.cortex.kernel.target_space == model.space:
+            goal = select(model.space.equal(states, goal), goal, answer.value)
+        else:
+            goal = answer.value
+    reaction = Reaction(action=goal, goals=tuple(asked), scores=tuple(scores))
+    return Episode(memories=tuple(memories), trails=episode.trails, goals=tuple(asked)), reaction
+
+
+def _remember(model: Model, state: ModelState, episode: Episode, states: Array) -> Episode:
+    """Stores, on each layer, what has become past by the arrival of `states`.
+
+    Whether a state is a pivot can depend on the one after it; so a layer passes its newest state up when the next
+    arrives.
+    """
+    memories, trails = [], []
+    arrived = jnp.ones(states.shape[0], bool)
+    arriving = states
+    for number in range(len(model.layers)):
+        trail = episode.trails[number]
+        abstraction = state.abstractions[number]
+        passed = arrived & (trail.count > 0)
+        # On the bottom layer the past is every earlier state; above, the pivots that came up.
+        stored, present = (trail.newest, passed) if number == 0 else (arriving, arrived)
+        memories.append(jax.vmap(memory_lib.append)(episode.memories[number], stored, present))
+        pivot = abstraction.is_pivot(trail.before, trail.newest, arriving, trail.count - 1)
+        trails.append(
+            Trail(
+                newest=select(arrived, arriving, trail.newest),
+                before=select(arrived, select(trail.count > 0, trail.newest, arriving), trail.before),
+                count=trail.count + arrived,
+            )
+        )
+        arrived, arriving = passed & pivot, abstraction.lift(trail.newest)
+    return Episode(memories=tuple(memories), trails=tuple(trails), goals=episode.goals)

@@ -1,0 +1,225 @@
+"""`react` on a line of nodes whose answers are known, and what its memories show."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from humain import acting
+from humain.abstraction.entropy import Entropy
+from humain.abstraction.skip import Skip
+from humain.cortex import hindsight
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.hippocampus import encodings
+from humain.kernels.table import table
+from humain.model import Layer, Model
+from humain.spaces import Continuous, Discrete
+from humain.testing import stacks
+from humain.testing.probe import Probe
+from humain.types import Trajectories
+
+
+@pytest.fixture(scope="module")
+def line():
+    """Six nodes in a row; the lower layer steps to the neighbour, the upper one to the node after it."""
+    return stacks.line_world(6)
+
+
+def follow(stack, start, goal, num_steps):
+    """What is done and asked for on the way of a single agent that always gets where it wants."""
+    model, state = stack
+    episode = acting.begin(model, 1)
+    here, goals = jnp.array([start]), jnp.array([goal])
+    for _ in range(num_steps):
+        episode, reaction = acting.react(model, state, episode, here, goals)
+        yield int(reaction.action[0]), [int(asked[0]) for asked in reaction.goals]
+        here = reaction.action
+
+
+def test_the_way_along_the_line_with_the_goals_of_each_layer(line):
+    # Above, two nodes at a time; below, towards what is asked above.
+    assert list(follow(line, 0, 5, 6)) == [
+        (1, [2, 5]),
+        (2, [3, 5]),
+        (3, [4, 5]),
+        (4, [5, 5]),
+        (5, [5, 5]),  # 5 is one away, and the upper layer answers the goal itself
+        (5, [5, 5]),  # at the goal, all layers stay
+    ]
+    assert [action for action, _ in follow(line, 4, 0, 5)] == [3, 2, 1, 0, 0]
+
+
+def test_a_third_layer_asks_for_what_lies_farther(line):
+    model, state = stacks.line_world(9, num_layers=3)
+    assert next(follow((model, state), 0, 8, 1)) == (1, [2, 4, 8])
+
+
+def test_scores_are_those_of_the_answers(line):
+    model, state = line
+    _, reaction = acting.react(model, state, acting.begin(model, 1), jnp.array([0]), jnp.array([5]))
+    # Above, 5 steps to 5: 1 - 5/16. Below, 2 steps to 2: 1 - 2/16.
+    np.testing.assert_allclose([score[0] for score in reaction.scores], [0.875, 0.6875], atol=1e-6)
+
+
+def test_a_layer_at_its_goal_passes_it_on(line):
+    model, state = line
+    # The upper layer has been told a way from 3 to 3, and must not take it.
+    state = stacks.store(model, state, 1, [(3, 3, 0, 1.0)])
+    state = stacks.store(model, state, 0, [(3, 3, 4, 1.0)])
+    assert next(follow((model, state), 3, 3, 1)) == (3, [3, 3])
+
+
+def test_what_a_layer_does_not_know_it_passes_on():
+    model = stacks.table_stack(6, 2)
+    state = stacks.store(model, stacks.init(model), 0, [(0, 5, 1, 0.5)])
+    # Above nothing is stored: its goal, 5, goes down as it is.
+    assert next(follow((model, state), 0, 5, 1)) == (1, [5, 5])
+    # Below nothing is stored for (1, 5): the agent is told to stay, and that nothing is known.
+    episode, reaction = acting.react(model, state, acting.begin(model, 1), jnp.array([1]), jnp.array([5]))
+    assert int(reaction.action[0]) == 1
+    assert reaction.scores[0][0] == -jnp.inf
+
+
+def test_a_motor_action_is_asked_for_even_at_the_goal():
+    space, motors = Discrete(3), Discrete(2)
+    kernel = table(state_space=space, target_space=motors, num_slots=1)
+    model = Model(layers=(Layer(Cortex(kernel, Linear(16))),), space=space)
+    state = stacks.store(model, stacks.init(model), 0, [(0, 2, 1, 0.5), (2, 2, 1, 0.5)])
+    episode = acting.begin(model, 3)
+    _, reaction = acting.react(model, state, episode, jnp.array([0, 2, 1]), jnp.array([2, 2, 2]))
+    # Stored, stored (to stay there may take an action), and not known: the first action.
+    np.testing.assert_array_equal(reaction.action, [1, 1, 0])
+
+
+def test_many_agents_at_once_are_as_each_alone(line):
+    pairs = list(itertools.product(range(6), range(6)))
+    model, state = line
+    episode = acting.begin(model, len(pairs))
+    here, goals = (jnp.array(ids) for ids in zip(*pairs, strict=True))
+    together = []
+    for _ in range(3):
+        episode, reaction = acting.react(model, state, episode, here, goals)
+        together.append((reaction.action.tolist(), [asked.tolist() for asked in reaction.goals]))
+        here = reaction.action
+    for at, (start, goal) in enumerate(pairs):
+        alone = list(follow((model, state), start, goal, 3))
+        assert alone == [(actions[at], [asked[at] for asked in goals]) for actions, goals in together]
+
+
+def with_probes(num_layers=3, *, space=None, **settings):
+    space = Discrete(40) if space is None else space
+    layer = Layer(Cortex(Probe(space, space), Linear(2)), **settings)
+    return Model(layers=(layer,) * num_layers, space=space)
+
+
+def counts(model, goals_by_time, *, abstraction=None, states=None):
+    """How much each layer remembers, after each step of one agent."""
+    state = model.init(jax.random.key(0), (abstraction or Skip(2),) * len(model.layers))
+    episode = acting.begin(model, 1)
+    for time, goal in enumerate(goals_by_time):
+        here = jnp.array([time if states is None else states[time]])
+        episode, _ = acting.react(model, state, episode, here, jnp.array([goal]))
+        yield [int(memory.count[0]) for memory in episode.memories]
+
+
+def test_a_layer_forgets_when_its_goal_changes():
+    # Probes pass the goal down as it is. Below, one more state is past at each step; above, one more pivot every
+    # other step (0 is known to be one at time 1, 2 at time 3 ...). At time 4 the goal changes: what was stored is
+    # forgotten. The pivot 4 comes up at time 5.
+    model = with_probes(2, context_length=10)
+    assert list(counts(model, [30, 30, 30, 30, 31, 31, 31])) == [
+        [0, 0],
+        [1, 1],
+        [2, 1],
+        [3, 2],
+        [0, 0],
+        [1, 1],
+        [2, 1],
+    ]
+
+
+def test_a_layer_that_need_not_forget_does_not():
+    model = with_probes(2, context_length=10, refresh_on_new_goal=False)
+    assert list(counts(model, [30, 31, 32, 33]))[-1] == [3, 2]
+
+
+@pytest.mark.parametrize("abstraction", ["skip", "entropy"])
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_contexts_are_those_that_training_showed(abstraction, refreshed):
+    """An agent that walks along a stored trajectory is shown, on each layer, what hindsight shows for that moment."""
+    rng = np.random.default_rng(3)
+    states = jnp.asarray(rng.integers(0, 40, (4, 17)), jnp.int32)
+    trajectories = Trajectories(states=states, lengths=jnp.full(4, 17))
+    visits = jnp.asarray(rng.integers(1, 9, 40), jnp.int32)
+    abstractions = (Skip(2) if abstraction == "skip" else Entropy(visits),) * 3
+    model = with_probes(3, context_length=3, encoding=encodings.sinusoidal, refresh_on_new_goal=refreshed)
+    state = model.init(jax.random.key(0), abstractions)
+    experience = hindsight.gather(trajectories, abstractions)
+    episode = acting.begin(model, 4)
+    probe, walks = Probe(model.space, model.space), jnp.arange(4)
+    since_refresh = np.zeros((3, 4), int)
+    for time in range(17):
+        goals = jnp.full(4, 39 if time < 9 else 38)  # with refreshing, everything is forgotten at time 9
+        before = jax.device_get(episode.trails)
+        episode, reaction = acting.react(model, state, episode, states[:, time], goals)
+        for layer in range(3):
+            # What has come to the layer in this step: below the state before, above the pivots that its path grew by.
+            grown = np.asarray(episode.trails[layer].count) - before[layer].count
+            since_refresh[layer] += grown if layer else (time > 0)
+            if time == 9 and refreshed:
+                since_refresh[layer] = 0
+            shown = hindsight.contexts_at(
+                experience,
+                walks,
+                jnp.full(4, time),
+                jnp.asarray(since_refresh[layer]),
+                layer=layer,
+                length=3,
+                space=model.space,
+                encoding=encodings.sinusoidal,
+            )
+            expected = probe.recall(state.kernels[0], shown, goals).scores[:, 0]
+            np.testing.assert_allclose(
+                reaction.scores[layer], expected, atol=1e-5, err_msg=f"time {time} layer {layer}"
+            )
+
+
+def test_vectors_are_acted_on_too():
+    space = Continuous(2)
+    model = with_probes(2, space=space, context_length=2)
+    state = model.init(jax.random.key(0), (Skip(2), Skip(2)))
+    states, goals = jnp.zeros((3, 2)), jnp.ones((3, 2))
+    _, reaction = acting.react(model, state, acting.begin(model, 3), states, goals)
+    np.testing.assert_array_equal(reaction.action, goals)
+
+
+def test_acting_again_does_not_recompile(line):
+    model, state = line
+    traced = []
+
+    @jax.jit
+    def step(state, episode, states, goals):
+        traced.append(True)
+        return acting.react(model, state, episode, states, goals)
+
+    # Goals made from a Python number have a type of their own, which must not get into the episode.
+    episode, states, goals = acting.begin(model, 5), jnp.arange(5), jnp.full(5, 3)
+    for _ in range(3):
+        episode, reaction = step(state, episode, states, goals)
+        states = reaction.action
+    assert len(traced) == 1
+
+
+def test_an_episode_that_is_carried_by_scan_keeps_its_types(line):
+    model, state = line
+
+    def step(carry, _):
+        episode, here = carry
+        episode, reaction = acting.react(model, state, episode, here, jnp.array([5]))
+        return (episode, reaction.action), reaction.action
+
+    _, actions = jax.lax.scan(step, (acting.begin(model, 1), jnp.array([0])), None, length=6)
+    np.testing.assert_array_equal(actions[:, 0], [1, 2, 3, 4, 5, 5])

@@ -1,0 +1,225 @@
+"""`think` on a line of nodes whose answers are known: whole plans, and what is said of those that do not get there."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from humain import acting, planning
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.kernels.table import table
+from humain.model import Layer, Model
+from humain.spaces import Discrete
+from humain.testing import stacks
+
+
+@pytest.fixture(scope="module")
+def line():
+    """Six nodes in a row; the lower layer steps to the neighbour, the upper one to the node after it."""
+    return stacks.line_world(6)
+
+
+def think(stack, start, goal):
+    model, state = stack
+    return planning.think(model, state, jnp.array([start]), jnp.array([goal]))
+
+
+def tree(plan, layer, at=0):
+    """One layer's nodes as (goal's number in the layer above, state)."""
+    nodes = plan.layers[layer]
+    return [
+        (int(parent), int(state))
+        for parent, state, valid in zip(nodes.parents[at], nodes.states[at], nodes.valid[at], strict=True)
+        if valid
+    ]
+
+
+def unreached(plan, at=0):
+    """The goals, as (layer, number), that a layer worked on and did not reach."""
+    return [
+        (number, int(goal))
+        for number, layer in enumerate(plan.layers)
+        for goal in np.flatnonzero(layer.attempted[at] & ~layer.reached[at])
+    ]
+
+
+def test_the_whole_plan_along_the_line(line):
+    plan = think(line, 0, 5)
+    # Above: from 0 by two to 2, 4, and 5. Below: to each of these by ones.
+    assert tree(plan, 1) == [(0, 2), (0, 4), (0, 5)]
+    assert tree(plan, 0) == [(0, 1), (0, 2), (1, 3), (1, 4), (2, 5)]
+    assert plan.complete.tolist() == [True]
+    assert (plan.starts.tolist(), plan.goals.tolist()) == ([0], [5])
+    # Scores are 1 - distance / 16: above to the user's goal, 5, 3 and 1 away; below to the sub-goal, 2 or 1 away.
+    np.testing.assert_allclose(plan.layers[1].scores[0, :3], [11 / 16, 13 / 16, 15 / 16], atol=1e-6)
+    np.testing.assert_allclose(plan.layers[0].scores[0, :5], [14 / 16, 15 / 16, 14 / 16, 15 / 16, 15 / 16], atol=1e-6)
+    assert plan.layers[1].reached[0].tolist() == plan.layers[1].attempted[0].tolist() == [True]
+    assert plan.layers[0].reached[0].tolist() == plan.layers[0].attempted[0].tolist() == [True] * 3 + [False] * 61
+
+
+def test_three_layers_nest(line):
+    plan = think(stacks.line_world(9, num_layers=3), 8, 1)
+    assert tree(plan, 2) == [(0, 4), (0, 1)]
+    assert tree(plan, 1) == [(0, 6), (0, 4), (1, 2), (1, 1)]
+    assert tree(plan, 0) == [(0, 7), (0, 6), (1, 5), (1, 4), (2, 3), (2, 2), (3, 1)]
+    assert plan.complete.tolist() == [True]
+
+
+def test_nodes_come_in_time_order_and_first(line):
+    plan = think(line, 0, 5)
+    for layer in plan.layers:
+        valid = layer.valid[0].tolist()
+        assert valid == sorted(valid, reverse=True)
+        parents = layer.parents[0][layer.valid[0]].tolist()
+        assert parents == sorted(parents)
+
+
+def test_who_is_there_already_needs_no_step(line):
+    plan = think(line, 3, 3)
+    assert tree(plan, 1) == tree(plan, 0) == []
+    assert plan.complete.tolist() == [True]
+    assert unreached(plan) == []
+    assert plan.layers[1].reached[0].tolist() == [True]
+
+
+def test_pairs_of_a_batch_do_not_mix(line):
+    starts, goals = jnp.array([0, 3, 5, 2]), jnp.array([5, 3, 1, 3])
+    together = planning.think(*line, starts, goals)
+    for at in range(4):
+        alone = think(line, int(starts[at]), int(goals[at]))
+        assert [tree(together, layer, at) for layer in range(2)] == [tree(alone, layer) for layer in range(2)]
+    assert together.complete.tolist() == [True] * 4
+
+
+def test_thinking_and_reacting_take_the_same_way(line):
+    model, state = line
+    for start, goal in ((0, 5), (5, 0), (1, 4), (2, 3)):
+        episode, here, way = acting.begin(model, 1), jnp.array([start]), []
+        while int(here[0]) != goal:
+            episode, reaction = acting.react(model, state, episode, here, jnp.array([goal]))
+            here = reaction.action
+            way.append(int(here[0]))
+            assert len(way) < 10
+        assert [node for _, node in tree(think((model, state), start, goal), 0)] == way
+
+
+def test_a_sub_goal_that_nobody_knows_how_to_reach_is_named(line):
+    # Below, all is known but what leads on from 3: the second sub-goal, 4, is not reached, and the third not tried.
+    model, state = stacks.line_world(6)
+    fresh = stacks.init(model)
+    known = [
+        (here, goal, here + (1 if goal > here else -1), 1 - abs(goal - here) / 16)
+        for here in range(6)
+        for goal in range(6)
+        if here not in (3, goal)
+    ]
+    state = dataclasses.replace(state, kernels=(stacks.store(model, fresh, 0, known).kernels[0], state.kernels[1]))
+    plan = think((model, state), 0, 5)
+    assert plan.complete.tolist() == [False]
+    assert unreached(plan) == [(0, 1)]
+    assert tree(plan, 1) == [(0, 2), (0, 4), (0, 5)]
+    # The steps end where nothing is known, and no step is made up.
+    assert tree(plan, 0) == [(0, 1), (0, 2), (1, 3)]
+    assert plan.layers[0].reached[0, :3].tolist() == [True, False, False]
+    assert plan.layers[0].attempted[0, :3].tolist() == [True, True, False]
+
+
+def test_a_goal_that_the_upper_layer_does_not_know_is_passed_on():
+    model = stacks.table_stack(6, 2)
+    state = stacks.store(model, stacks.init(model), 0, [(0, 2, 1, 0.5), (1, 2, 2, 0.5)])
+    plan = think((model, state), 0, 2)
+    assert tree(plan, 1) == [(0, 2)]
+    assert plan.layers[1].scores[0, 0] == -jnp.inf
+    assert tree(plan, 0) == [(0, 1), (0, 2)]
+    assert plan.complete.tolist() == [True]
+
+
+def test_nothing_is_known_of_anything():
+    model = stacks.table_stack(6, 2)
+    plan = think((model, stacks.init(model)), 0, 2)
+    assert plan.complete.tolist() == [False]
+    assert tree(plan, 0) == []
+    assert unreached(plan) == [(0, 0)]
+
+
+def test_going_round_in_circles_ends_at_the_bound():
+    # 0 and 1 point at each other.
+    model = stacks.table_stack(3, 1, max_sub_steps=4)
+    state = stacks.store(model, stacks.init(model), 0, [(0, 2, 1, 0.5), (1, 2, 0, 0.5)])
+    plan = think((model, state), 0, 2)
+    assert tree(plan, 0) == [(0, 1), (0, 0), (0, 1), (0, 0)]
+    assert plan.complete.tolist() == [False]
+    assert unreached(plan) == [(0, 0)]
+
+
+@pytest.mark.parametrize(("bound", "arrives"), [(5, True), (4, False)])
+def test_the_bound_is_how_many_steps_a_goal_may_take(bound, arrives):
+    model, state = stacks.line_world(6, num_layers=1, max_sub_steps=bound)
+    plan = think((model, state), 0, 5)
+    assert plan.complete.tolist() == [arrives]
+    assert [node for _, node in tree(plan, 0)] == [1, 2, 3, 4, 5][:bound]
+
+
+def test_the_bound_holds_for_each_goal_anew():
+    model, state = stacks.line_world(6, max_sub_steps=3)
+    assert think((model, state), 0, 5).complete.tolist() == [True]  # 3 above, and 2 + 2 + 1 below
+
+
+@pytest.mark.parametrize(("room", "arrives"), [(5, True), (4, False)])
+def test_a_plan_without_room_is_not_complete(room, arrives):
+    model, state = stacks.line_world(6, max_nodes=room)
+    plan = think((model, state), 0, 5)
+    assert plan.complete.tolist() == [arrives]
+    assert [node for _, node in tree(plan, 0)] == [1, 2, 3, 4, 5][:room]
+    assert unreached(plan) == ([] if arrives else [(0, 2)])
+
+
+def test_an_upper_layer_that_fails_makes_the_plan_incomplete():
+    # Above there is room for one sub-goal only; it is reached below, and still the user's goal is not.
+    model, state = stacks.line_world(6)
+    upper = Layer(cortex=model.layers[1].cortex, max_nodes=1)
+    model = Model(layers=(model.layers[0], upper), space=model.space, group_layers=False)
+    plan = think((model, state), 0, 5)
+    assert tree(plan, 1) == [(0, 2)]
+    assert tree(plan, 0) == [(0, 1), (0, 2)]
+    assert plan.complete.tolist() == [False]
+    assert unreached(plan) == [(1, 0)]
+
+
+def test_each_goal_starts_with_a_fresh_context():
+    # With two states of context, everything is stored for contexts of the present state alone, so a layer knows only
+    # its first step for each goal: with a step a goal, that is enough.
+    model, state = stacks.line_world(6, context_length=2, stride=1)
+    plan = think((model, state), 0, 1)
+    assert tree(plan, 1) == tree(plan, 0) == [(0, 1)]
+    assert plan.complete.tolist() == [True]
+    # Two sub-goals, (0, 1) and then passed on, as above nothing is known for the context [0, 1].
+    plan = think((model, state), 0, 2)
+    assert tree(plan, 1) == [(0, 1), (0, 2)]
+    assert tree(plan, 0) == [(0, 1), (1, 2)]
+    assert plan.complete.tolist() == [True]
+
+
+def test_plans_need_a_bottom_layer_that_answers_states():
+    space = Discrete(3)
+    kernel = table(state_space=space, target_space=Discrete(2))
+    model = Model(layers=(Layer(Cortex(kernel, Linear(16))),), space=space)
+    with pytest.raises(ValueError, match="the bottom layer answers actions; use react"):
+        think((model, stacks.init(model)), 0, 1)
+
+
+def test_thinking_again_does_not_recompile(line):
+    model, state = line
+    traced = []
+
+    @jax.jit
+    def plan_for(state, starts, goals):
+        traced.append(True)
+        return planning.think(model, state, starts, goals)
+
+    for start in (0, 1, 2):
+        plan_for(state, jnp.array([start, 3, 3]), jnp.array([5, 1, start]))
+    assert len(traced) == 1
