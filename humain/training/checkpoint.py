@@ -1,0 +1,298 @@
+"""Checkpoints of a pytree: arrays by Orbax, a JSON description, and a completion marker written last.
+
+Layout of `<directory>/<step, 12 digits>/`:
+
+  state/           the arrays, by Orbax, under the path of each leaf
+  checkpoint.json  step, fingerprint of what made it, and shape and dtype of each leaf
+  COMPLETE         size and CRC-32 of every other file
+
+A checkpoint is written under a temporary name, marked, then renamed. Restoring trusts nothing but a marker that fits
+the files. Orbax's own CheckpointManager is not used: its list of steps can name one whose commit failed, and its
+handling of preemption needs jax.distributed.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import pathlib
+import shutil
+import warnings
+import zlib
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from humain import errors, records
+
+PyTree: TypeAlias = Any
+
+_DESCRIPTION = "checkpoint.json"
+_MARKER = "COMPLETE"
+_STATE = "state"
+_TEMPORARY = "tmp."
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """What a checkpoint held.
+
+    Attributes:
+      state: the pytree, with the structure, dtypes and placement of the template.
+      step: the number of updates done.
+    """
+
+    state: PyTree
+    step: int
+
+
+class Checkpointer:
+    """Saves and restores the state of one run, keeping the newest `keep` checkpoints.
+
+    Saving is synchronous: when `save` returns, the checkpoint survives the process.
+    """
+
+    def __init__(self, directory: pathlib.Path, *, fingerprint: str, keep: int = 2):
+        """Prepares it; the directory is made by the first save.
+
+        Args:
+          directory: where the checkpoints of this run lie, and nothing else.
+          fingerprint: a digest of all that the user chose (config, seed ...); restoring demands an equal one.
+          keep: how many checkpoints to keep, 1 or more.
+
+        Raises:
+          ValueError: for `keep` below 1.
+        """
+        if keep < 1:
+            raise ValueError(f"keep is {keep}; expected 1 or more checkpoints to keep")
+        self._directory = directory.absolute()
+        self._fingerprint = fingerprint
+        self._keep = keep
+
+    @property
+    def directory(self) -> pathlib.Path:
+        """Where the checkpoints lie."""
+        return self._directory
+
+    def steps(self) -> list[int]:
+        """Returns the steps that have a directory, in rising order, whole or torn."""
+        if not self._directory.is_dir():
+            return []
+        return sorted(int(entry.name) for entry in self._directory.iterdir() if entry.name.isdigit())
+
+    def latest_step(self) -> int | None:
+        """Returns the newest step whose files fit its marker, or None."""
+        return next((step for step in reversed(self.steps()) if self._fault(step) is None), None)
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Saves `state`; does nothing where this step is already saved whole.
+
+        Args:
+          step: the number of updates done.
+          state: a pytree of arrays (typed PRNG keys too) and Python numbers.
+
+        Raises:
+          ValueError: for a leaf that is none of these.
+        """
+        final = self._step_directory(step)
+        if final.exists():
+            if self._fault(step) is None:
+                return
+            shutil.rmtree(final)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for stale in self._directory.glob(_TEMPORARY + "*"):
+            shutil.rmtree(stale)
+        temporary = self._directory / f"{_TEMPORARY}{final.name}"
+        temporary.mkdir()
+        leaves = _named_leaves(state)
+        # Orbax can't store arrays without elements; their shape, in the description, is all there is to them.
+        arrays = {name: array for name, leaf in leaves.items() if (array := _to_array(name, leaf)).size}
+        if arrays:
+            with _quiet():
+                ocp.save(temporary / _STATE, arrays)
+        description = {
+            "step": step,
+            "fingerprint": self._fingerprint,
+            "leaves": {name: _describe(leaf) for name, leaf in leaves.items()},
+        }
+        records.write_json(temporary / _DESCRIPTION, description)
+        records.write_json(temporary / _MARKER, _manifest(temporary))
+        temporary.rename(final)
+        for old in self.steps()[: -self._keep]:
+            shutil.rmtree(self._step_directory(old))
+
+    def restore(self, template: PyTree) -> Restored | None:
+        """Restores the newest whole checkpoint, bit for bit; a torn newer one is reported with a warning.
+
+        Args:
+          template: a pytree of the same structure, shapes and dtypes (arrays or ShapeDtypeStructs); an array's sharding
+            says where the restored one goes.
+
+        Returns:
+          The state and its step, or None where no checkpoint was ever completed.
+
+        Raises:
+          UserError: when the checkpoint was made by another configuration, or of another structure.
+        """
+        for step in reversed(self.steps()):
+            fault = self._fault(step)
+            if fault is None:
+                try:
+                    return self._load(step, template)
+                except (OSError, ocp.errors.InvalidLayoutError) as error:
+                    fault = f"it can't be read ({error})"
+            warnings.warn(
+                f"checkpoint {self._step_directory(step)} is not whole: {fault}; going back to the one before it",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return None
+
+    def _step_directory(self, step: int) -> pathlib.Path:
+        return self._directory / f"{step:012d}"
+
+    def _fault(self, step: int) -> str | None:
+        """Returns what is wrong with a checkpoint's files, or None."""
+        directory = self._step_directory(step)
+        try:
+            expected = records.read_json(directory / _MARKER)
+        except FileNotFoundError:
+            return "it has no completion marker"
+        except (OSError, ValueError):
+            return "its completion marker can't be read"
+        if not isinstance(expected, dict):
+            return "its completion marker can't be read"
+        found = _manifest(directory)
+        for name in sorted(expected.keys() | found.keys()):
+            if name not in found:
+                return f"{name} is missing"
+            if expected.get(name) != found[name]:
+                return f"{name} is not what was written"
+        return None
+
+    def _load(self, step: int, template: PyTree) -> Restored:
+        directory = self._step_directory(step)
+        description = records.read_json(directory / _DESCRIPTION)
+        assert isinstance(description, dict)
+        if description["fingerprint"] != self._fingerprint:
+            raise errors.UserError(
+                f"{directory} was made with another configuration or seed; "
+                "use --clear to delete the work directory, or another --workdir"
+            )
+        stored = description["leaves"]
+        assert isinstance(stored, dict)
+        leaves = _named_leaves(template)
+        for name in sorted(stored.keys() | leaves.keys()):
+            wanted = _describe(leaves[name]) if name in leaves else None
+            if stored.get(name) != wanted:
+                raise errors.UserError(
+                    f"{directory} doesn't fit the program: {name} is {stored.get(name)} there and {wanted} here; "
+                    "use --clear to delete the work directory, or another --workdir"
+                )
+        abstract = {name: array for name, leaf in leaves.items() if (array := _abstract(leaf)).size}
+        arrays: dict[str, Any] = {}
+        if abstract:
+            with _quiet():
+                arrays = ocp.load(directory / _STATE, abstract)
+        values = [_from_array(arrays.get(name), leaf) for name, leaf in leaves.items()]
+        return Restored(jax.tree.unflatten(jax.tree.structure(template), values), step)
+
+
+def _named_leaves(tree: PyTree) -> dict[str, Any]:
+    """Returns the leaves by path, in flattening order; the index in front keeps equal paths apart."""
+    paths = jax.tree_util.tree_leaves_with_path(tree)
+    return {
+        f"{index:04d}." + jax.tree_util.keystr(path, simple=True, separator="."): leaf
+        for index, (path, leaf) in enumerate(paths)
+    }
+
+
+def _is_key(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _key_implementation(leaf: Any) -> Any:
+    """Returns the generator that a key, concrete or abstract, is for."""
+    found: list[Any] = []
+    # key_impl refuses a ShapeDtypeStruct, but takes what stands for one while it is traced.
+    jax.eval_shape(lambda key: found.append(jax.random.key_impl(key)), jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+    return found[0]
+
+
+def _is_number(leaf: Any) -> bool:
+    return isinstance(leaf, (bool, int, float))
+
+
+def _describe(leaf: Any) -> dict[str, Any]:
+    if _is_number(leaf):
+        return {"dtype": type(leaf).__name__, "shape": []}
+    return {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
+
+
+def _to_array(name: str, leaf: Any) -> Any:
+    if _is_key(leaf):
+        return jax.random.key_data(leaf)
+    if isinstance(leaf, (jax.Array, np.ndarray)):
+        return leaf
+    if _is_number(leaf) or isinstance(leaf, np.generic):
+        return np.asarray(leaf)
+    raise ValueError(f"leaf {name} of the state is a {type(leaf).__name__}; expected an array or a number")
+
+
+def _abstract(leaf: Any) -> Any:
+    """Returns what Orbax is to load for a leaf of the template."""
+    if _is_key(leaf):
+        data = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+        return jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=_default_sharding())
+    if isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct)):
+        sharding = leaf.sharding or _default_sharding()
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+    return np.empty_like(np.asarray(leaf))
+
+
+def _from_array(array: Any, leaf: Any) -> Any:
+    if _is_number(leaf):
+        return type(leaf)(np.asarray(array).item())
+    if isinstance(leaf, np.generic):
+        return np.asarray(array)[()]
+    if isinstance(leaf, np.ndarray):
+        return np.empty(leaf.shape, leaf.dtype) if array is None else np.asarray(array)
+    if _is_key(leaf):
+        data = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
+        array = jnp.zeros(data.shape, data.dtype) if array is None else array
+        return jax.random.wrap_key_data(array, impl=_key_implementation(leaf))
+    return jnp.zeros(leaf.shape, leaf.dtype) if array is None else array
+
+
+def _default_sharding() -> jax.sharding.Sharding:
+    return jax.sharding.SingleDeviceSharding(jax.devices()[0])
+
+
+def _manifest(directory: pathlib.Path) -> dict[str, list[int]]:
+    """Returns size and CRC-32 of every file but the marker, by relative path."""
+    manifest = {}
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if path.is_file() and name != _MARKER:
+            crc = 0
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    crc = zlib.crc32(block, crc)
+            manifest[name] = [os.path.getsize(path), crc]
+    return manifest
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drops what Orbax reports about its normal work; errors still come through."""
+    logger = logging.getLogger("absl")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,151 @@
+"""Ctrl-C and SIGTERM: save, say so, and leave in bounded time.
+
+Python runs signal handlers between two bytecodes of the main thread, so a handler alone is deaf while the main thread
+is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a pipe
+(`signal.set_wakeup_fd`) that a watcher thread reads. The main thread is asked to stop at its next safe point; if it has
+not come to one when the grace time is over, the watcher ends the process. What was saved last is whole at any
+time, so the next run goes on from there.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REPEAT_SECONDS = 1.0  # `timeout` and shells deliver one request as two signals; closer than this they are one
+
+
+class Interrupted(BaseException):
+    """Raised at a safe point after all was saved; not an `Exception`, so that no broad handler swallows it.
+
+    Attributes:
+      signal_number: the signal that asked for it.
+      exit_code: 130 for SIGINT, 143 for SIGTERM.
+      abandoned: a thread still inside a call that can't be stopped; the process must then end through `os._exit`.
+    """
+
+    def __init__(self, signal_number: int, *, abandoned: threading.Thread | None = None):
+        super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
+        self.abandoned = abandoned
+
+
+class Interruption:
+    """Context manager that turns SIGINT and SIGTERM into a request to save and stop.
+
+    The first signal sets `requested`. A second one, or the end of the grace time outside of `hold()`, ends the process
+    with 130 or 143. Handlers that were there before are put back on leaving. Enter it in the main thread only.
+    """
+
+    def __init__(self, *, grace_seconds: float = 4.0, before_forced_exit: Callable[[], None] | None = None):
+        """Prepares it; nothing is installed before it is entered.
+
+        Args:
+          grace_seconds: time that the main thread has, from the first signal on, to come to a safe point.
+          before_forced_exit: called by the watcher thread before it ends the process; short, and without locks.
+
+        Raises:
+          ValueError: for a grace time that is not positive.
+        """
+        if grace_seconds <= 0:
+            raise ValueError(f"grace_seconds is {grace_seconds}; expected a positive number of seconds")
+        self._grace_seconds = grace_seconds
+        self._before_forced_exit = before_forced_exit
+        self._requested: int | None = None
+        self._holds = 0
+        self._previous_handlers: dict[int, Any] = {}
+        self._previous_wakeup = -1
+        self._watcher: threading.Thread | None = None
+
+    @property
+    def requested(self) -> int | None:
+        """The signal number that asked to stop, or None."""
+        return self._requested
+
+    def check(self) -> None:
+        """Raises Interrupted when a signal has come; call it where everything worth keeping is saved."""
+        if self._requested is not None:
+            raise Interrupted(self._requested)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keeps the process alive past the grace time, for the length of a save."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+
+    def __enter__(self) -> Self:
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        self._stop_read, self._stop_write = os.pipe()
+        self._watcher = threading.Thread(target=self._watch, name="interruption", daemon=True)
+        for number in _SIGNALS:
+            self._previous_handlers[number] = signal.signal(number, self._handle)
+        self._previous_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        self._watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        signal.set_wakeup_fd(self._previous_wakeup)
+        for number, handler in self._previous_handlers.items():
+            signal.signal(number, handler)
+        self._previous_handlers = {}
+        os.close(self._stop_write)
+        if self._watcher is not None:
+            self._watcher.join()
+        for descriptor in (self._read_end, self._write_end, self._stop_read):
+            os.close(descriptor)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        # The watcher sees the same signal through the pipe. An Event would not do here: its lock is not reentrant, and
+        # a handler may run while the main thread holds it.
+        if self._requested is None:
+            self._requested = number
+
+    def _watch(self) -> None:
+        first: float | None = None
+        number = 0
+        while True:
+            overdue = first is not None and time.monotonic() - first > self._grace_seconds
+            if overdue and not self._holds:
+                self._leave(number, "interrupted: leaving with what was saved; the same command goes on from there")
+            ready, _, _ = select.select([self._read_end, self._stop_read], [], [], None if first is None else 0.05)
+            if self._stop_read in ready:
+                return
+            if self._read_end not in ready:
+                continue
+            for received in os.read(self._read_end, 64):
+                if received not in _SIGNALS:
+                    continue
+                now = time.monotonic()
+                if first is None:
+                    first, number = now, received
+                    if self._requested is None:
+                        self._requested = received
+                    _say("interrupted: saving ... (a second signal leaves at once)")
+                elif now - first > _REPEAT_SECONDS:
+                    self._leave(received, "interrupted again: leaving at once")
+
+    def _leave(self, number: int, line: str) -> None:
+        _say(line)
+        if self._before_forced_exit is not None:
+            with contextlib.suppress(Exception):
+                self._before_forced_exit()
+        os._exit(128 + number)
+
+
+def _say(line: str) -> None:
+    # Straight to the descriptor: the main thread may hold the lock of sys.stderr.
+    with contextlib.suppress(OSError):
+        os.write(2, (line + "\n").encode())

@@ -1,0 +1,299 @@
+"""The training loop: chunks of updates on the device, and a host that reads, saves and listens in between.
+
+A learner is a pure `update(state, data, step) -> (state, metrics)`. `make_chunk` scans it; `train` compiles the chunk
+once, dispatches chunk after chunk, and reads the metrics of a chunk only after the next one is under way.
+Reading metrics one step late is a habit of nanodo (Google DeepMind, "A minimal Transformer decoder in JAX").
+"""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain import errors
+from humain.training import checkpoint as checkpoint_lib
+from humain.training import interruption as interruption_lib
+from humain.training import metrics as metrics_lib
+from humain.training import progress as progress_lib
+
+PyTree: TypeAlias = Any
+Metrics: TypeAlias = Mapping[str, jax.Array]
+Update: TypeAlias = Callable[[PyTree, PyTree, jax.Array], tuple[PyTree, Metrics]]
+Chunk: TypeAlias = Callable[[PyTree, PyTree, jax.Array], tuple[PyTree, Metrics]]
+
+
+class NonFiniteLossError(errors.UserError):
+    """Training left the finite numbers.
+
+    Attributes:
+      metric: the metric, or leaf of the state, that did.
+      step: the update at which it was seen, counted from 1.
+      checkpoint_step: the step of the last good checkpoint, or None.
+    """
+
+    def __init__(self, name: str, metric: str, *, step: int, checkpoint_step: int | None):
+        good = "there is no checkpoint before it" if checkpoint_step is None else f"step {checkpoint_step} is saved"
+        super().__init__(
+            f"{name}: {metric} is not finite at step {step} ({good}); lower the learning rate or look at the data"
+        )
+        self.metric = metric
+        self.step = step
+        self.checkpoint_step = checkpoint_step
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """What the host does between chunks; every part may be left out.
+
+    Attributes:
+      checkpointer: where to save and to go on from.
+      interruption: asks to save and stop.
+      metrics: where to write metrics.
+      progress: what the user sees.
+      checkpoint_seconds: save when this long has passed since the last save.
+      checkpoint_steps: also save after this many steps.
+    """
+
+    checkpointer: checkpoint_lib.Checkpointer | None = None
+    interruption: interruption_lib.Interruption | None = None
+    metrics: metrics_lib.MetricsWriter | None = None
+    progress: progress_lib.Progress | None = None
+    checkpoint_seconds: float = 60.0
+    checkpoint_steps: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """Where training ended.
+
+    Attributes:
+      state: the final state.
+      step: updates done in all.
+      first_step: updates done before this call: 0, or the step that was restored.
+      compile_seconds: time to trace and compile the chunk; 0 where nothing was left to do.
+      run_seconds: time from the first dispatch to the last save.
+    """
+
+    state: PyTree
+    step: int
+    first_step: int
+    compile_seconds: float
+    run_seconds: float
+
+
+def make_chunk(update: Update, chunk_steps: int, *, unroll: int | bool = 1) -> Chunk:
+    """Builds a chunk: a scan of `update` over `chunk_steps` steps.
+
+    Args:
+      update: `(state, data, step) -> (state, metrics)`, pure; `step` is an int32 scalar that counts updates over the
+        whole run, to be folded into the run's root key. Metrics are arrays of numbers, by name.
+      chunk_steps: updates a chunk, 1 or more.
+      unroll: how many updates to lay out one after the other in the compiled loop; True for all.
+
+    Returns:
+      `(state, data, first_step) -> (state, metrics)`, where each metric has a leading axis `[chunk_steps]`.
+
+    Raises:
+      ValueError: for `chunk_steps` below 1.
+    """
+    if chunk_steps < 1:
+        raise ValueError(f"chunk_steps is {chunk_steps}; expected 1 or more")
+
+    def chunk(state: PyTree, data: PyTree, first_step: jax.Array) -> tuple[PyTree, Metrics]:
+        def body(state: PyTree, step: jax.Array) -> tuple[PyTree, Metrics]:
+            return update(state, data, step)
+
+        steps = first_step + jnp.arange(chunk_steps, dtype=jnp.int32)
+        return jax.lax.scan(body, state, steps, unroll=unroll)
+
+    return chunk
+
+
+def train(
+    state: PyTree,
+    chunk: Chunk,
+    *,
+    data: PyTree,
+    num_steps: int,
+    chunk_steps: int,
+    name: str = "train",
+    host: Host | None = None,
+) -> TrainResult:
+    """Trains from the newest checkpoint, or from `state`, up to `num_steps` updates.
+
+    The result is the same, bit for bit, however often the run was interrupted, as long as `chunk` is deterministic.
+
+    Args:
+      state: the initial state, a pytree of arrays; left as it is.
+      chunk: `(state, data, first_step) -> (state, metrics)` over `chunk_steps` updates, as from `make_chunk`; compiled
+        here, with the state donated. A metric is a scalar (the mean over the chunk) or has a leading axis
+        `[chunk_steps]`.
+      data: what `chunk` reads, a pytree of arrays; put on the device once.
+      num_steps: updates in all, a multiple of `chunk_steps`.
+      chunk_steps: updates in one call of `chunk`.
+      name: names the run in metrics, messages and errors.
+      host: checkpoints, interruption, metrics and progress; none of them by default.
+
+    Returns:
+      The final state and where the time went.
+
+    Raises:
+      ValueError: when the numbers of steps don't fit together.
+      NonFiniteLossError: when a metric or the state is not finite; nothing after it is saved.
+      Interrupted: after a signal, once all is saved.
+      UserError: when the checkpoint doesn't fit.
+    """
+    if chunk_steps < 1 or num_steps < 0 or num_steps % chunk_steps:
+        raise ValueError(
+            f"{name}: num_steps is {num_steps} and chunk_steps {chunk_steps}; expected num_steps to be a multiple of "
+            "chunk_steps (a ragged last chunk would be compiled anew)"
+        )
+    loop = _Loop(name, chunk_steps, num_steps, host or Host())
+    return loop.run(state, chunk, data)
+
+
+class _Loop:
+    """One call of `train`."""
+
+    def __init__(self, name: str, chunk_steps: int, num_steps: int, host: Host):
+        self._name = name
+        self._chunk_steps = chunk_steps
+        self._num_steps = num_steps
+        self._host = host
+        self._progress = host.progress or progress_lib.NoProgress()
+        self._saved_step: int | None = None
+        self._saved_at = time.monotonic()
+
+    def run(self, state: PyTree, chunk: Chunk, data: PyTree) -> TrainResult:
+        host, first_step = self._host, 0
+        state = _own(state)
+        if host.checkpointer is not None:
+            restored = host.checkpointer.restore(state)
+            if restored is not None:
+                state, first_step = restored.state, restored.step
+                self._saved_step = first_step
+                if first_step > self._num_steps or first_step % self._chunk_steps:
+                    raise ValueError(
+                        f"{self._name}: the checkpoint is at step {first_step}, which is no multiple of chunk_steps "
+                        f"{self._chunk_steps} up to num_steps {self._num_steps}; use --clear"
+                    )
+        if host.metrics is not None:
+            host.metrics.resume(self._name, first_step)
+        if first_step == self._num_steps:
+            return TrainResult(state, first_step, first_step, 0.0, 0.0)
+        self._progress.start(self._name, first_step, self._num_steps)
+        try:
+            return self._run(state, first_step, chunk, jax.device_put(data))
+        finally:
+            self._progress.close()
+
+    def _run(self, state: PyTree, first_step: int, chunk: Chunk, data: PyTree) -> TrainResult:
+        started = time.monotonic()
+        compiled = self._compile(chunk, state, data, first_step)
+        compile_seconds = time.monotonic() - started
+        self._progress.note(f"{self._name}: compiled in {compile_seconds:.1f} s")
+
+        started = self._saved_at = time.monotonic()
+        step = first_step
+        unread: tuple[int, Metrics] | None = None
+        while step < self._num_steps:
+            if self._interrupted() or self._save_due(step):
+                self._read(unread)
+                unread = None
+                self._save(step, state)
+                self._check_interruption()
+            state, metrics = compiled(state, data, jnp.int32(step))
+            step += self._chunk_steps
+            self._read(unread)
+            unread = (step, metrics)
+        self._read(unread)
+        self._save(step, state)
+        jax.block_until_ready(state)
+        run_seconds = time.monotonic() - started
+        return TrainResult(state, step, first_step, compile_seconds, run_seconds)
+
+    def _compile(self, chunk: Chunk, state: PyTree, data: PyTree, step: int) -> Callable[..., tuple[PyTree, Metrics]]:
+        """Compiles in a thread: XLA can't be stopped, but the main thread can save and leave meanwhile."""
+        # Tracing stays here, in the thread whose JAX context managers (meshes, checks) the caller has set.
+        lowered = jax.jit(chunk, donate_argnums=0).lower(state, data, jnp.int32(step))
+        outcome: list[Any] = []
+
+        def compile_chunk() -> None:
+            try:
+                outcome.append(lowered.compile())
+            except BaseException as error:  # handed to the main thread
+                outcome.append(error)
+
+        worker = threading.Thread(target=compile_chunk, name=f"compile {self._name}", daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(timeout=0.02)
+            if self._interrupted() and worker.is_alive():
+                self._save(step, state)
+                self._check_interruption(abandoned=worker)
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    def _interrupted(self) -> bool:
+        return self._host.interruption is not None and self._host.interruption.requested is not None
+
+    def _check_interruption(self, *, abandoned: threading.Thread | None = None) -> None:
+        interruption = self._host.interruption
+        if interruption is not None and interruption.requested is not None:
+            raise interruption_lib.Interrupted(interruption.requested, abandoned=abandoned)
+
+    def _save_due(self, step: int) -> bool:
+        if self._host.checkpointer is None:
+            return False
+        every = self._host.checkpoint_steps
+        by_steps = every is not None and step - (self._saved_step or 0) >= every
+        return by_steps or time.monotonic() - self._saved_at >= self._host.checkpoint_seconds
+
+    def _save(self, step: int, state: PyTree) -> None:
+        checkpointer = self._host.checkpointer
+        if checkpointer is None or step == self._saved_step:
+            return
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+            # A state may hold infinities on purpose (scores of what was never seen), but never a NaN.
+            if jnp.issubdtype(leaf.dtype, jnp.floating) and np.isnan(np.asarray(leaf).astype(np.float32)).any():
+                raise self._non_finite("state" + jax.tree_util.keystr(path), step)
+        if self._host.interruption is None:
+            checkpointer.save(step, state)
+        else:
+            with self._host.interruption.hold():
+                checkpointer.save(step, state)
+        self._saved_step = step
+        self._saved_at = time.monotonic()
+
+    def _read(self, unread: tuple[int, Metrics] | None) -> None:
+        """Fetches, checks and writes the metrics of a chunk that ended at a step."""
+        if unread is None:
+            return
+        step, metrics = unread
+        means: dict[str, float] = {}
+        for key, value in jax.device_get(dict(metrics)).items():
+            values = np.asarray(value, dtype=np.float64)
+            per_step = values.reshape((len(values), -1)) if values.ndim else values.reshape((1, 1))
+            finite = np.isfinite(per_step).all(axis=1)
+            if not finite.all():
+                raise self._non_finite(key, step - len(per_step) + 1 + int(np.argmin(finite)))
+            parts = per_step.mean(axis=0)
+            names = [key] if values.ndim < 2 else [f"{key}.{index}" for index in range(len(parts))]
+            means.update(zip(names, parts.tolist(), strict=True))
+        if self._host.metrics is not None:
+            self._host.metrics.write(self._name, step, means)
+        self._progress.update(step, means)
+
+    def _non_finite(self, metric: str, step: int) -> NonFiniteLossError:
+        return NonFiniteLossError(self._name, metric, step=step, checkpoint_step=self._saved_step)
+
+
+def _own(tree: PyTree) -> PyTree:
+    """Copies a pytree: donation must not take the caller's arrays, nor one buffer twice. Drops weak types."""
+    return jax.tree.map(lambda leaf: jnp.array(leaf, dtype=jnp.asarray(leaf).dtype, copy=True), tree)

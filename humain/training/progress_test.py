@@ -1,0 +1,59 @@
+"""Tests of progress."""
+
+import io
+
+import pytest
+
+from humain.training import progress
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_lines_are_rare_and_tell_the_time_left() -> None:
+    now = 0.0
+    stream = io.StringIO()
+    lines = progress.LineProgress(stream, seconds=10, clock=lambda: now)
+    lines.start("skip", 100, 400)
+    for step in range(110, 401, 10):  # 10 steps a second: the lines come at 10 s, 20 s and the end
+        now += 1.0
+        lines.update(step, {"loss": 0.123456})
+    lines.close()
+    assert stream.getvalue().splitlines() == [
+        "skip: step 100 of 400 (going on)",
+        "skip: step 200 of 400, 10 steps/s, 20 s left, loss 0.1235",
+        "skip: step 300 of 400, 10 steps/s, 10 s left, loss 0.1235",
+        "skip: step 400 of 400, loss 0.1235",
+    ]
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    stream = _Terminal()
+    bar = progress.make_progress(stream)
+    assert isinstance(bar, progress.BarProgress)
+    bar.start("skip", 0, 4)
+    bar.update(2, {"loss": 0.5})
+    bar.note("compiled")
+    bar.update(4, {"loss": 0.25})
+    bar.close()
+    last = stream.getvalue().rstrip().split("\r")[-1]
+    assert "skip: 100%" in last
+    assert "4/4" in last
+    assert "loss 0.25" in last
+    assert "compiled\n" in stream.getvalue()
+
+
+@pytest.mark.parametrize("make", [lambda: progress.LineProgress(io.StringIO()), progress.NoProgress])
+def test_progress_can_be_closed_twice(make) -> None:
+    silent: progress.Progress = make()
+    silent.start("x", 0, 1)
+    silent.note("y")
+    silent.update(1, {})
+    silent.close()
+    silent.close()
+
+
+def test_anything_else_gets_lines() -> None:
+    assert isinstance(progress.make_progress(io.StringIO()), progress.LineProgress)
