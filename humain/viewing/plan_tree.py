@@ -1,0 +1,114 @@
+"""Plans as trees that people read: every step under the sub-goal that asked for it, up to the user's goal."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from humain.types import Plan
+
+Name = Callable[[Any], str]
+"""Writes a state, a NumPy scalar or array, for people."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """A goal and what the layer below did for it.
+
+    Attributes:
+        state: written for people.
+        layer: the layer that asked for it; the number of layers for the user's goal.
+        score: how good it has proved; None for the user's goal.
+        reached: whether the nodes below end at it; True for steps of the bottom layer, which nothing lies below.
+        attempted: whether the layer below worked on it; False for what came after a goal that was not reached.
+        children: in time order.
+    """
+
+    state: str
+    layer: int
+    score: float | None
+    reached: bool
+    attempted: bool
+    children: tuple["Node", ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The tree as nested plain types."""
+        return {
+            "state": self.state,
+            "layer": self.layer,
+            "score": self.score,
+            "reached": self.reached,
+            "attempted": self.attempted,
+            "children": [child.to_json() for child in self.children],
+        }
+
+
+def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
+    """One plan of a batch as a tree.
+
+    Args:
+        plan: of `B` plans.
+        index: which one, 0 to B - 1.
+        name: writes states.
+
+    Returns:
+        The user's goal, with everything below it.
+    """
+    layers = [
+        {field: np.asarray(getattr(layer, field)[index]) for field in ("states", "parents", "scores", "valid")}
+        for layer in plan.layers
+    ]
+
+    def grow(layer: int, goal: int, state: Any, score: float | None) -> Node:
+        if layer == 0:
+            return Node(name(state), 0, score, reached=True, attempted=True, children=())
+        below = layers[layer - 1]
+        places = np.flatnonzero(below["valid"] & (below["parents"] == goal))
+        return Node(
+            state=name(state),
+            layer=layer,
+            score=score,
+            reached=bool(plan.layers[layer - 1].reached[index, goal]),
+            attempted=bool(plan.layers[layer - 1].attempted[index, goal]),
+            children=tuple(
+                grow(layer - 1, int(place), below["states"][place], float(below["scores"][place])) for place in places
+            ),
+        )
+
+    return grow(len(layers), 0, np.asarray(plan.goals[index]), None)
+
+
+def to_text(start: str, root: Node) -> str:
+    """A plan as indented lines.
+
+    Args:
+        start: the state that the plan starts from, written for people.
+        root: from `plan_tree`.
+    """
+    lines = [f"from {start} to {root.state}{_remark(root)}"]
+
+    def add(node: Node, indent: str) -> None:
+        for number, child in enumerate(node.children):
+            last = number == len(node.children) - 1
+            kind = "step" if child.layer == 0 else f"sub-goal of layer {child.layer}"
+            score = "" if child.score is None else f", score {child.score:.2f}"
+            lines.append(f"{indent}{'└─' if last else '├─'} {child.state}  ({kind}{score}){_remark(child)}")
+            add(child, indent + ("   " if last else "│  "))
+
+    add(root, "")
+    return "\n".join(lines)
+
+
+def failures(root: Node) -> list[str]:
+    """The goals that were worked on and not reached, by layer, in time order; empty for a complete plan."""
+    own = []
+    if root.attempted and not root.reached:
+        own = [f"layer {root.layer - 1} did not reach {root.state} within its bound"]
+    return [line for child in root.children for line in failures(child)] + own
+
+
+def _remark(node: Node) -> str:
+    if node.reached:
+        return ""
+    return "  NOT REACHED" if node.attempted else "  not attempted"

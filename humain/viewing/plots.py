@@ -1,0 +1,119 @@
+"""Plots as PNG files: equal data give equal bytes, and the colours can be told apart by everyone.
+
+The palette is that of M. Okabe and K. Ito, "Color Universal Design"; yellow is left out, being faint on white.
+"""
+
+import io
+import itertools
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("-", "--", "-.", ":")
+_SIZE_INCHES = (7.0, 4.2)
+_DOTS_PER_INCH = 110
+
+
+def curves(
+    path: pathlib.Path,
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    title: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    markers: bool = False,
+) -> None:
+    """Draws one line a series into a PNG file.
+
+    Args:
+      path: the file to write.
+      series: x and y values by name, of equal length; NaN leaves a gap.
+      x_label: what x is, with its unit.
+      y_label: what y is, with its unit.
+      title: a line above.
+      log_x: whether x is on a logarithmic scale.
+      log_y: whether y is on a logarithmic scale.
+      markers: whether to mark the points themselves.
+
+    Raises:
+      ValueError: for no series, or one whose x and y differ in length.
+    """
+    if not series:
+        raise ValueError("there is no series to draw; expected at least one")
+    for name, (x_values, y_values) in series.items():
+        if len(x_values) != len(y_values):
+            raise ValueError(f"series {name!r} has {len(x_values)} x and {len(y_values)} y values; expected as many")
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        styles = itertools.product(_DASHES, PALETTE)
+        for (name, (x_values, y_values)), (dashes, color) in zip(series.items(), itertools.cycle(styles), strict=False):
+            axes.plot(x_values, y_values, dashes, color=color, label=name, marker="o" if markers else "", markersize=4)
+        axes.set_xscale("log" if log_x else "linear")
+        axes.set_yscale("log" if log_y else "linear")
+        axes.set(xlabel=x_label, ylabel=y_label, title=title)
+        axes.grid(alpha=0.3)
+        if len(series) > 1:
+            axes.legend(frameon=False)
+        save(figure, path)
+
+
+def bars(
+    path: pathlib.Path,
+    groups: Mapping[str, Mapping[str, float | None]],
+    *,
+    y_label: str,
+    title: str = "",
+) -> None:
+    """Draws groups of bars into a PNG file.
+
+    Args:
+      path: the file to write.
+      groups: bar heights by name, by group; the same name has the same colour in every group; None draws no bar.
+      y_label: what the height is, with its unit.
+      title: a line above.
+
+    Raises:
+      ValueError: for no bar at all.
+    """
+    names = list(dict.fromkeys(name for group in groups.values() for name in group))
+    if not names:
+        raise ValueError("there is no bar to draw; expected at least one group with one bar")
+    width = 0.8 / len(names)
+    with matplotlib.style.context("default"):
+        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        positions = np.arange(len(groups))
+        for index, (name, color) in enumerate(zip(names, itertools.cycle(PALETTE), strict=False)):
+            found = [group.get(name) for group in groups.values()]
+            heights = [np.nan if height is None else height for height in found]
+            axes.bar(positions + (index - (len(names) - 1) / 2) * width, heights, width, color=color, label=name)
+        axes.set_xticks(positions, list(groups))
+        axes.set(ylabel=y_label, title=title)
+        axes.grid(axis="y", alpha=0.3)
+        axes.set_axisbelow(True)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
+        if len(names) > 1:
+            axes.legend(frameon=False)
+        save(figure, path)
+
+
+def save(figure: Figure, path: pathlib.Path) -> None:
+    """Writes a figure as a PNG file without a date or a version in it.
+
+    Args:
+      figure: made by `matplotlib.figure.Figure`, so that no window system and no global state is touched.
+      path: the file to write; its directory is made where it is missing.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
