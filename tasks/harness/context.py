@@ -1,0 +1,142 @@
+"""What a task's `run` is given: config, seed, work directory, and training that survives interruption."""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ml_collections
+from absl import flags as absl_flags
+
+from humain import errors, records
+from humain.training import checkpoint, interruption, loop, metrics, progress
+from tasks.harness import paths, secrets
+from tasks.harness import workdir as workdir_lib
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
+
+
+@dataclasses.dataclass
+class TaskContext:
+    """A run of a task.
+
+    Attributes:
+      task: the task's name.
+      config: the config, overrides applied; frozen.
+      seed: the root of all randomness.
+      workdir: where all that the task writes goes; exists.
+      flags: all flags, the task's own among them.
+      identity: what makes this run this run.
+      interruption: asks to save and stop; `stage` and `train` heed it.
+      metrics: writes metrics.jsonl and TensorBoard events.
+      progress: what the user sees of training.
+      checkpoint_seconds: how often training saves.
+      steps: updates done by all learners so far, those of finished stages included.
+    """
+
+    task: str
+    config: ml_collections.FrozenConfigDict
+    seed: int
+    workdir: pathlib.Path
+    flags: absl_flags.FlagValues
+    identity: workdir_lib.Identity
+    interruption: interruption.Interruption
+    metrics: metrics.MetricsWriter
+    progress: progress.Progress
+    checkpoint_seconds: float = 30.0
+    steps: int = 0
+
+    def resolve(self, path: str) -> pathlib.Path:
+        """Returns a path from the command line as an absolute one, relative to where the user stands."""
+        return paths.resolve(path)
+
+    def checkpointer(self, name: str) -> checkpoint.Checkpointer:
+        """Returns the checkpoints of one learner, under `checkpoints/<name>`."""
+        return checkpoint.Checkpointer(
+            self.workdir / "checkpoints" / _checked(name), fingerprint=self.identity.fingerprint
+        )
+
+    def host(self, name: str) -> loop.Host:
+        """Returns what `humain.training.loop.train` needs to save, stop and report on behalf of this run."""
+        return loop.Host(
+            checkpointer=self.checkpointer(name),
+            interruption=self.interruption,
+            metrics=self.metrics,
+            progress=self.progress,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+
+    def train(
+        self, name: str, state: Any, *, chunk: loop.Chunk, data: Any, num_steps: int, chunk_steps: int
+    ) -> loop.TrainResult:
+        """Trains one learner with checkpoints, metrics and progress; goes on where an earlier process stopped.
+
+        Args:
+          name: names the learner in metrics and checkpoints; unique within the task.
+          state: see `humain.training.loop.train`, as for the rest.
+          chunk: compiled once; as from `humain.training.loop.make_chunk`.
+          data: what `chunk` reads.
+          num_steps: updates in all, a multiple of `chunk_steps`.
+          chunk_steps: updates in one call of `chunk`.
+
+        Returns:
+          The final state and where the time went.
+        """
+        self.interruption.check()
+        result = loop.train(
+            state,
+            chunk,
+            data=data,
+            num_steps=num_steps,
+            chunk_steps=chunk_steps,
+            name=_checked(name),
+            host=self.host(name),
+        )
+        self.steps += result.step
+        return result
+
+    def stage(self, name: str, function: Callable[[], Any]) -> Any:
+        """Runs a part of the task once: its result is stored, and a later process takes it from there.
+
+        Args:
+          name: unique within the task; letters, digits, `_`, `-` and `.`.
+          function: does the work and returns something that has a JSON form.
+
+        Returns:
+          The result as plain JSON types, the same whether it was just made or stored.
+        """
+        path = self.workdir / "stages" / f"{_checked(name)}.json"
+        stored = self._stored_stage(path)
+        if stored is None:
+            self.interruption.check()
+            steps_before = self.steps
+            result = records.to_json(function())
+            secrets.refuse(result, where=f"stage {name}")
+            record = {
+                "fingerprint": self.identity.fingerprint,
+                "result": result,
+                "steps": self.steps - steps_before,
+            }
+            records.write_json(path, record)
+            # Read back, so that order of keys and types are those that a later process will see.
+            stored = self._stored_stage(path)
+            assert stored is not None
+        else:
+            self.steps += stored["steps"]
+        return stored["result"]
+
+    def _stored_stage(self, path: pathlib.Path) -> Mapping[str, Any] | None:
+        try:
+            record = records.read_json(path)
+        except (FileNotFoundError, ValueError):
+            return None
+        if not isinstance(record, dict) or record.get("fingerprint") != self.identity.fingerprint:
+            return None
+        return record
+
+
+def _checked(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise errors.UserError(f"{name!r} can't name a stage or a learner; use letters, digits, '_', '-' and '.'")
+    return name

@@ -1,0 +1,172 @@
+"""The entry point of every task binary.
+
+    def run(context: TaskContext) -> Mapping[str, Any]: ...
+
+    if __name__ == "__main__":
+        entry.main(run, task="simple", show=show)
+
+Exit codes: 0 done, 1 failed (one line that says why, or a traceback where nobody expected it), 2 wrong usage, 130 and
+143 interrupted after saving.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+import ml_collections
+from absl import flags as absl_flags
+
+from humain import errors, records
+from humain.training import interruption as interruption_lib
+from humain.training import metrics, progress
+from tasks.harness import clock, context, flags, paths, results, secrets, workdir
+
+Run: TypeAlias = Callable[[context.TaskContext], Mapping[str, Any]]
+Show: TypeAlias = Callable[[Mapping[str, Any]], None]
+Ask: TypeAlias = Callable[[context.TaskContext], None]
+
+
+def main(
+    run: Run,
+    *,
+    task: str,
+    show: Show | None = None,
+    define_flags: Callable[[absl_flags.FlagValues], None] | None = None,
+    input_flags: Sequence[str] = (),
+    question_flags: Sequence[str] = (),
+    check: Ask | None = None,
+    answer: Ask | None = None,
+    description: str = "",
+    arguments: Sequence[str] | None = None,
+) -> NoReturn:
+    """Runs a task and ends the process.
+
+    Args:
+      run: does the task's work and returns what goes under `results` in results.json.
+      task: the task's name.
+      show: prints a results.json record; called at the end, and again for a run that is finished already.
+      define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
+      input_flags: those of the task's own flags that name a file; the file's content then counts as part of the run.
+      question_flags: those of the task's own flags that ask a trained run something; they are no part of the run, so
+        that a finished run can be asked again and again.
+      check: called before anything else is done; raises where a flag makes no sense.
+      answer: called last, for a run that was finished already too.
+      description: the first part of `--help`.
+      arguments: the command line; that of the process by default.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    abandoned = False
+    try:
+        code = _run(
+            _Task(task, run, show, define_flags, input_flags, question_flags, check, answer, description), words
+        )
+    except errors.UsageError as error:
+        print(f"{task}: {error}", file=sys.stderr)
+        code = 2
+    except errors.UserError as error:
+        print(f"{task}: {error}", file=sys.stderr)
+        code = 1
+    except interruption_lib.Interrupted as error:
+        print(f"{task}: interrupted; all is saved, the same command goes on from there", file=sys.stderr)
+        code = error.exit_code
+        abandoned = error.abandoned is not None and error.abandoned.is_alive()
+    except Exception:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if abandoned:
+        os._exit(code)  # a thread is still in the compiler; tearing the interpreter down under it may crash
+    sys.exit(code)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """The arguments of `main`, but for the command line."""
+
+    name: str
+    run: Run
+    show: Show | None
+    define_flags: Callable[[absl_flags.FlagValues], None] | None
+    input_flags: Sequence[str]
+    question_flags: Sequence[str]
+    check: Ask | None
+    answer: Ask | None
+    description: str
+
+
+def _run(task: _Task, words: Sequence[str]) -> int:
+    arguments = flags.parse(words, task=task.name, description=task.description, define_flags=task.define_flags)
+    if arguments.help is not None:
+        print(arguments.help)
+        return 0
+    if arguments.clear:
+        print(workdir.clear(arguments.workdir, task.name))
+        return 0
+    identity = _identity(arguments, task)
+    with (
+        workdir.opened(arguments.workdir, identity) as path,
+        interruption_lib.Interruption() as interruption,
+        contextlib.closing(metrics.MetricsWriter(path)) as writer,
+    ):
+        task_context = context.TaskContext(
+            task=task.name,
+            config=ml_collections.FrozenConfigDict(arguments.config),
+            seed=arguments.seed,
+            workdir=path,
+            flags=arguments.flags,
+            identity=identity,
+            interruption=interruption,
+            metrics=writer,
+            progress=progress.make_progress(),
+        )
+        if task.check is not None:
+            task.check(task_context)
+        record = results.read(path)
+        if record is not None:
+            print(f"{task.name}: finished already, results are in {path} (--clear deletes them)", flush=True)
+        else:
+            with clock.WallClock(path) as wall:
+                found = task.run(task_context)
+                results.write(
+                    path,
+                    task=task.name,
+                    config=identity.config,
+                    seed=arguments.seed,
+                    wall_seconds=wall.seconds,
+                    steps=task_context.steps,
+                    results=found,
+                )
+            record = results.read(path) or {}
+            print(f"{task.name}: done, results are in {path}", flush=True)
+        if task.show is not None:
+            task.show(record)
+        if task.answer is not None:
+            task.answer(task_context)
+    return 0
+
+
+def _identity(arguments: flags.Arguments, task: _Task) -> workdir.Identity:
+    config = records.to_json(arguments.config)
+    assert isinstance(config, dict)
+    secrets.refuse(config, where="config")
+    inputs = {}
+    for name in task.input_flags:
+        value = arguments.flags[name].value
+        if value is None:
+            continue
+        try:
+            inputs[name] = hashlib.sha256(paths.resolve(value).read_bytes()).hexdigest()
+        except OSError as error:
+            raise errors.UserError(f"--{name}={value} can't be read: {error.strerror}") from error
+    own = {
+        name: records.to_json(arguments.flags[name].value)
+        for name in arguments.own_flags
+        if name not in inputs and name not in task.question_flags
+    }
+    return workdir.Identity(task.name, config, arguments.seed, own, inputs)

@@ -1,0 +1,131 @@
+"""The command line that all tasks share."""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Sequence
+
+import ml_collections
+from absl import flags
+from ml_collections import config_flags
+
+from humain import errors
+from tasks.harness import config as config_lib
+from tasks.harness import paths
+
+_CONFIG = re.compile(r"^--?config(?:=(?P<value>.*))?$", re.DOTALL)
+_SHARED = ("clear", "help", "seed", "workdir")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """A parsed command line.
+
+    Attributes:
+      config: the config, overrides applied.
+      seed: the root of all randomness.
+      workdir: absolute path of the work directory.
+      clear: delete the work directory instead of running.
+      help: the help text where it was asked for, else None.
+      flags: every flag, the task's own among them.
+      own_flags: names of the task's own flags.
+    """
+
+    config: ml_collections.ConfigDict
+    seed: int
+    workdir: pathlib.Path
+    clear: bool
+    help: str | None
+    flags: flags.FlagValues
+    own_flags: tuple[str, ...]
+
+
+def parse(
+    arguments: Sequence[str],
+    *,
+    task: str,
+    description: str = "",
+    define_flags: Callable[[flags.FlagValues], None] | None = None,
+) -> Arguments:
+    """Parses a command line.
+
+    Args:
+      arguments: the words after the program's name.
+      task: the task's name, which names its default config and work directory.
+      description: first part of the help text.
+      define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
+
+    Returns:
+      The parsed command line.
+
+    Raises:
+      UsageError: in one line, for whatever is wrong with it.
+    """
+    default_config = f"configs/{task}.py"
+    values = flags.FlagValues()
+    flags.DEFINE_string(
+        "workdir", None, f"Where results go; default: artifacts/{task} in the workspace.", flag_values=values
+    )
+    flags.DEFINE_bool("clear", False, "Delete this task's work directory, say what went, and exit.", flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0, upper_bound=2**32 - 1, flag_values=values)
+    flags.DEFINE_bool("help", False, "Show this text and exit.", short_name="h", flag_values=values)
+    if define_flags is not None:
+        define_flags(values)
+    own_flags = tuple(sorted(set(values) - {*_SHARED, "h"}))
+
+    spec, rest = _take_config(list(arguments))
+    if any(word in ("--help", "-help", "-h") for word in rest):
+        # Help is given whatever else is wrong.
+        return Arguments(
+            ml_collections.ConfigDict(), 0, pathlib.Path(), False, _help(task, description, values), values, own_flags
+        )
+    config = config_lib.load(spec if spec is not None else default_config, default_config)
+    config_lib.check_overrides(rest, config)
+    try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=rest)
+        extra = values([task, *rest])[1:]
+    except (flags.Error, TypeError, ValueError) as error:
+        raise errors.UsageError(" ".join(str(error).split())) from error
+    if extra:
+        raise errors.UsageError(f"unexpected argument {extra[0]!r}; flags are written --name=value (see --help)")
+    workdir = paths.resolve(values.workdir) if values.workdir else paths.workspace_root() / "artifacts" / task
+    if paths.in_runfiles(workdir):
+        raise errors.UsageError(f"the work directory would be {workdir}, which a build may throw away; pass --workdir")
+    return Arguments(values.config, values.seed, workdir, values.clear, None, values, own_flags)
+
+
+def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """Takes `--config=SPEC` or `--config SPEC` out of a command line; its overrides stay. The last one counts."""
+    spec: str | None = None
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+            break
+        match = _CONFIG.match(word)
+        if match is None:
+            rest.append(word)
+            continue
+        value = match["value"] if match["value"] is not None else next(words, "")
+        if not value:
+            raise errors.UsageError("--config needs a file, such as --config=configs/NAME.py:smoke")
+        spec = value
+    return spec, rest
+
+
+def _help(task: str, description: str, values: flags.FlagValues) -> str:
+    lines = [description.strip(), ""] if description.strip() else []
+    lines += [
+        f"usage: bazel run //tasks:{task} -- [flags]",
+        "",
+        f"  --config=FILE[:VARIANT]  Config file, looked for here, then in the workspace; default: configs/{task}.py.",
+        "                           Only :VARIANT, or VARIANT, means that variant of the default file.",
+        "  --config.KEY=VALUE       Override one value of the config; works without --config too.",
+    ]
+    for name in sorted(set(values) - {"h"}):
+        flag = values[name]
+        head = f"  --{name}" if flag.boolean else f"  --{name}={str(flag.flag_type()).upper()}"
+        default = f" (default: {flag.value})" if flag.value not in (None, False) else ""
+        lines.append(f"{head:<27}{flag.help}{default}")
+    return "\n".join(lines)
