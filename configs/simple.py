@@ -1,0 +1,200 @@
+"""Configs of `//tasks:simple`, planning on a graph.
+
+    bazel run //tasks:simple                                    five model sets on a random graph of 32 nodes
+    bazel run //tasks:simple -- --config=configs/simple.py:curve   how much experience a plan needs, 30 graphs
+    bazel run //tasks:simple -- --config=configs/simple.py:scale   a graph of 1,024 nodes
+    bazel run //tasks:simple -- --config=configs/simple.py:smoke   seconds: does it run at all
+
+Times, hardware and results with their spread are in `docs/tasks/simple.md`.
+"""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+_VARIANTS = ("default", "smoke", "curve", "scale")
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """The config of a variant.
+
+    Args:
+        variant: `default`, `smoke`, `curve` or `scale`.
+
+    Raises:
+        ValueError: for any other.
+    """
+    if variant == "default":
+        return _default()
+    if variant == "smoke":
+        return _smoke()
+    if variant == "curve":
+        return _curve()
+    if variant == "scale":
+        return _scale()
+    raise ValueError(f"there is no variant {variant!r} of this config; there are {', '.join(_VARIANTS)}")
+
+
+def _default() -> ConfigDict:
+    return ConfigDict(
+        {
+            "experiment": "sets",
+            "world": {
+                "num_nodes": 32,
+                "edge_probability": 0.2,
+                "num_walks": 5000,
+                # Self-avoiding walks end by themselves, at the latest when all nodes have been visited.
+                "max_walk_steps": 64,
+            },
+            # Every ordered pair with a path, as long as there are not more of them than this.
+            "test": {"max_pairs": 20_000, "max_react_steps": 128},
+            "sets": {
+                "skip": _set(kernel=_transformer()),
+                # Pivots lie unevenly far apart, so a layer's distances must be told apart one by one; the geometric
+                # rule does that for short ones, on every layer.
+                "entropy": _set(kernel=_transformer(num_slots=8), abstraction="entropy", score_rule="geometric"),
+                "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250),
+                "table": _table_set(demonstrations=True),
+                "table_replay": _table_set(replay=_replay(sweep_batch_size=256, imagine_batch_size=2048)),
+            },
+        }
+    )
+
+
+def _smoke() -> ConfigDict:
+    config = _default()
+    config.world.num_nodes = 12
+    config.world.num_walks = 200
+    for name in config.sets:
+        config.sets[name].num_steps = 20
+        config.sets[name].chunk_steps = 10
+        config.sets[name].batch_size = 64
+    return config
+
+
+def _curve() -> ConfigDict:
+    common = {"num_steps": 200, "chunk_steps": 50, "batch_size": 4096}
+    return ConfigDict(
+        {
+            "experiment": "curve",
+            "world": {
+                "num_graphs": 30,
+                "num_nodes": 32,
+                "edge_probability": 0.2,
+                "max_walk_steps": 64,
+                "walk_steps": (512, 1024, 2048, 4096, 8192),
+            },
+            "sets": {
+                "table_replay": _table_set(replay=_replay(sweep_batch_size=256, imagine_batch_size=1024), **common),
+                "table_hindsight": _table_set(**common),
+            },
+        }
+    )
+
+
+def _scale() -> ConfigDict:
+    return ConfigDict(
+        {
+            "experiment": "scale",
+            "world": {
+                "num_nodes": 1024,
+                # Mean out-degree 6.
+                "edge_probability": 6 / 1023,
+                "num_walks": 20_000,
+                "max_walk_steps": 64,
+            },
+            "test": {"max_pairs": 10_000, "max_react_steps": 128},
+            "sets": {
+                "table_replay": _table_set(
+                    kernel=_table(num_slots=2, sparse_capacity=2**21),
+                    replay=_replay(sweep_batch_size=4096, imagine_batch_size=16_384, imagine_max_steps=16),
+                    batch_size=4096,
+                    num_steps=500,
+                    chunk_steps=20,
+                    max_nodes=32,
+                ),
+            },
+        }
+    )
+
+
+def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
+    """A model set: three layers, every fourth state a pivot.
+
+    With the linear rule the score of layer i reaches 0 at `longest * 4 ** i` steps, and its slots are levels of
+    distance: at the bottom one for each of 1 to 5 steps, and the last for all beyond.
+    """
+    return {
+        "num_layers": 3,
+        "abstraction": "skip",
+        "stride": 4,
+        "lookahead": 2,
+        "context_length": 1,
+        "encoding": "none",
+        "score_rule": "linear",
+        "longest": 6,
+        "score_discount": 0.8,
+        "goal_discount": 0.8,
+        "max_sub_steps": 16,
+        "max_nodes": 64,
+        "demonstrations": False,
+        "num_steps": 1500,
+        "chunk_steps": 250,
+        "batch_size": 512,
+        # Examples are the rarest out of this many times as many.
+        "candidates": 16,
+        "learning_rate": 5e-3,
+        "replay": _replay(),
+        "kernel": kernel,
+    } | overrides
+
+
+def _table_set(**overrides: Any) -> dict[str, Any]:
+    """A model set of tables, which tell any distances apart, so that goals may lie farther ahead."""
+    settings: dict[str, Any] = {
+        "kernel": _table(),
+        "longest": 64,
+        "candidates": 1,
+        "goal_discount": 1.0,
+        "num_steps": 500,
+        "batch_size": 4096,
+    }
+    return _set(**(settings | overrides))
+
+
+def _replay(**overrides: Any) -> dict[str, Any]:
+    """Replay after each update; a batch size of 0 switches that part off."""
+    return {
+        # Pairs taken from the queue of those that improved.
+        "sweep_batch_size": 0,
+        # Pairs of stored parts, drawn at random.
+        "compose_batch_size": 0,
+        "pivot_share": 0.5,
+        # Ways that are followed for the upper layers to learn from.
+        "imagine_batch_size": 0,
+        "imagine_max_steps": 32,
+    } | overrides
+
+
+def _slots(*, suppression_weight: float, num_slots: int = 6) -> dict[str, Any]:
+    return {
+        "num_slots": num_slots,
+        "access": "score",
+        "asymmetry": 0.9,
+        "suppression": "per_slot",
+        "suppression_weight": suppression_weight,
+    }
+
+
+def _transformer(*, num_slots: int = 6) -> dict[str, Any]:
+    sizes = {"num_blocks": 1, "num_heads": 4, "width": 64, "hidden": 512}
+    return {"name": "transformer"} | _slots(suppression_weight=1.0, num_slots=num_slots) | sizes
+
+
+def _linear() -> dict[str, Any]:
+    return {"name": "linear"} | _slots(suppression_weight=1.0) | {"num_keys": 512, "sharpness": 2.0}
+
+
+def _table(*, num_slots: int = 4, sparse_capacity: int = 0) -> dict[str, Any]:
+    """A sparse capacity of 0 leaves the choice to the table."""
+    return {"name": "table", "num_slots": num_slots, "access": "value", "sparse_capacity": sparse_capacity}

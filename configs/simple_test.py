@@ -1,0 +1,61 @@
+"""Every variant of the graph planner's config loads and makes models, and the smoke variant runs through."""
+
+import json
+import pathlib
+
+import pytest
+
+from configs import simple
+from tasks import simple as task
+from tasks.graphs import sets
+from tasks.harness import config as config_lib
+
+_VARIANTS = ("default", "smoke", "curve", "scale")
+
+
+@pytest.mark.parametrize("variant", _VARIANTS)
+def test_a_variant_loads_as_the_harness_loads_it(variant):
+    loaded = config_lib.load(f"configs/simple.py:{variant}", "configs/simple.py")
+    assert loaded.to_dict() == simple.get_config(variant).to_dict()
+    assert loaded.is_locked
+
+
+def test_no_variant_is_the_default_one():
+    assert simple.get_config().to_dict() == simple.get_config("default").to_dict()
+    assert set(simple.get_config().sets) == {"skip", "entropy", "linear", "table", "table_replay"}
+
+
+def test_an_unknown_variant_is_an_error():
+    with pytest.raises(ValueError, match="there is no variant 'smok' of this config; there are default, smoke, curve"):
+        simple.get_config("smok")
+
+
+@pytest.mark.parametrize("variant", _VARIANTS)
+def test_every_set_of_a_variant_can_be_trained(variant):
+    config = simple.get_config(variant)
+    for name, set_config in config.sets.items():
+        sets.check(name, set_config, config.world.num_nodes)
+        assert len(sets.build_model(set_config, config.world.num_nodes).layers) == 3
+
+
+def test_variants_share_nothing_that_could_change():
+    first = simple.get_config()
+    first.sets.skip.num_steps = 1
+    first.sets.skip.kernel.width = 4
+    assert simple.get_config().sets.skip.num_steps > 1
+    assert simple.get_config().sets.skip.kernel.width > 4
+    assert first.sets.entropy.kernel.width > 4
+
+
+def test_the_smoke_variant_runs_through(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]):
+    workdir = tmp_path / "smoke"
+    with pytest.raises(SystemExit) as ended:
+        task.main(["--config=configs/simple.py:smoke", f"--workdir={workdir}"])
+    printed = capfd.readouterr()
+    assert ended.value.code == 0, printed.err
+    results = json.loads((workdir / "results.json").read_text())["results"]
+    assert set(results["sets"]) == set(simple.get_config("smoke").sets)
+    assert set(results["baselines"]) == {"random", "dijkstra"}
+    assert "Traceback" not in printed.err
+    for name in results["sets"]:
+        assert f"\n{name} " in printed.out

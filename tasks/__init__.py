@@ -1,0 +1,1 @@
+"""One binary per experiment, and what they share."""

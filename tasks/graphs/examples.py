@@ -1,0 +1,36 @@
+"""Single plans and reactions, for people to read."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from humain import acting, planning
+from humain.model import Model, ModelState
+from humain.viewing import plan_tree
+from humain.viewing.plan_tree import Node
+from humain.viewing.tables import Table
+from tasks.graphs.world import Graph
+
+
+def plan(model: Model, state: ModelState, graph: Graph, start: int, goal: int) -> Node:
+    """The plan by `think` for one pair."""
+    plans = planning.think(model, state, jnp.array([start], jnp.int32), jnp.array([goal], jnp.int32))
+    return plan_tree.plan_tree(plans, 0, name=lambda node: graph.names[int(node)])
+
+
+def reaction_trace(model: Model, state: ModelState, graph: Graph, start: int, goal: int, *, max_steps: int) -> str:
+    """What `react` did from start to goal: for each step, what every layer was asked to reach."""
+    episode = acting.begin(model, 1)
+    here, goals = np.array([start], np.int32), jnp.array([goal], jnp.int32)
+    numbers = list(reversed(range(len(model.layers))))
+    rows: list[list[str | float | None]] = []
+    while here[0] != goal and len(rows) < max_steps:
+        episode, reaction = acting.react(model, state, episode, jnp.asarray(here), goals)
+        answer = int(reaction.action[0])
+        asked: list[str | float | None] = [graph.names[int(reaction.goals[number][0])] for number in numbers]
+        score = float(reaction.scores[0][0])
+        rows.append([graph.names[int(here[0])], *asked, graph.names[answer], score if np.isfinite(score) else None])
+        if answer not in graph.neighbors[here[0]]:
+            break
+        here = np.array([answer], np.int32)
+    columns = ["at", *(f"goal of layer {number}" for number in numbers), "next", "score"]
+    return Table(columns=columns, rows=rows, formats={"score": ".2f"}).to_text()

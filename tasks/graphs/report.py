@@ -1,0 +1,145 @@
+"""What the graph planner shows: the table, the plots and the report."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from humain.training.metrics import read_metrics
+from humain.viewing import plots
+from humain.viewing.report import Report
+from humain.viewing.tables import Table
+
+_FORMATS = {
+    "arrived %": ".2f",
+    "optimal %": ".2f",
+    "mean length": ".3f",
+    "ratio to optimal": ".4f",
+    "plan s": ".3f",
+    "train s": ".1f",
+    "compile s": ".1f",
+}
+
+
+def scores_table(results: Mapping[str, Any]) -> Table:
+    """One row for each planner."""
+    rows: list[tuple[str, str, Mapping[str, Any], float | None, float | None]] = []
+    for name, entry in results["sets"].items():
+        rows.append((name, "react", entry["react"], entry["train_seconds"], entry["compile_seconds"]))
+        rows.append((name, "think", entry["think"], None, None))
+    rows.extend((name, "", score, None, None) for name, score in results["baselines"].items())
+    return Table(
+        columns=["set", "by", "pairs", *list(_FORMATS)[:4], "invalid steps", *list(_FORMATS)[4:]],
+        rows=[
+            [
+                name,
+                by,
+                score["pairs"],
+                100 * score["arrived"],
+                100 * score["optimal"],
+                score["mean_length"],
+                score["ratio_to_optimal"],
+                score["invalid_steps"],
+                score["seconds"],
+                train_seconds,
+                compile_seconds,
+            ]
+            for name, by, score, train_seconds, compile_seconds in rows
+        ],
+        formats=_FORMATS,
+    )
+
+
+def curve_table(results: Mapping[str, Any]) -> Table:
+    """One row for each amount of experience, shares in percent."""
+    columns = ["walk steps", "ideal %", "replay %", "hindsight %"]
+    rows = [
+        [row["walk_steps"], *(100 * row[key] for key in ("ideal", "replay", "hindsight"))] for row in results["curve"]
+    ]
+    return Table(columns=columns, rows=rows, formats=dict.fromkeys(columns[1:], ".2f"))
+
+
+def scale_table(results: Mapping[str, Any]) -> Table:
+    """One row for each figure."""
+    return Table(columns=["figure", "value"], rows=[[name, value] for name, value in results["scale"].items()])
+
+
+def draw_losses(workdir: pathlib.Path, names: list[str]) -> list[pathlib.Path]:
+    """Learning curves, one picture a set: the loss of each layer, or for tables the share of examples that improved."""
+    paths = []
+    for name in names:
+        lines = read_metrics(workdir / "metrics.jsonl", name=name)
+        kinds = ("loss", "improved")
+        series = {
+            key: ([line["step"] for line in lines], [max(line[key], 1e-6) for line in lines])
+            for key in sorted(lines[0])
+            if key.split("/")[-1] in kinds
+        }
+        path = workdir / f"learning_{name}.png"
+        plots.curves(path, series, x_label="update", y_label="loss, or share improved", title=name, log_y=True)
+        paths.append(path)
+    return paths
+
+
+def write_sets_report(workdir: pathlib.Path, results: Mapping[str, Any], title: str) -> None:
+    """The report on the model sets."""
+    report = Report(title)
+    report.prose(
+        "Each set learned from walks alone and was asked for the way between every ordered pair of nodes that has one: "
+        "step by step (`react`), and as a whole plan (`think`). `ratio to optimal` is the mean, over pairs that "
+        "arrived, of the steps taken to those of a shortest path."
+    )
+    report.table(scores_table(results))
+    if (workdir / "graph.png").exists():
+        report.heading("The world")
+        report.figure(workdir / "graph.png", caption="The graph; every arrow is a step.")
+    report.heading("Plans")
+    report.prose(
+        "The user's goal stands first. Under it stand the sub-goals of the top layer, under each of them those of the "
+        "layer below, and at the bottom the steps. The rings in a picture are goals, wider for higher layers."
+    )
+    for name, entry in results["sets"].items():
+        report.heading(name, level=3)
+        for number, plan in enumerate(entry["plans"]):
+            picture = workdir / f"plan_{name}_{number}.png"
+            if picture.exists():
+                report.figure(picture, caption=f"{name}: from {plan['start']} to {plan['goal']}")
+            report.preformatted(plan["text"])
+        with report.details("the same way by react: what each layer was asked for at each step"):
+            report.preformatted(entry["trace"])
+    report.heading("Learning")
+    for path in draw_losses(workdir, list(results["sets"])):
+        report.figure(path, caption=f"{path.stem.removeprefix('learning_')}: by update, mean over a chunk.")
+    report.write(workdir / "report.html")
+
+
+def write_curve_report(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
+    """The report on how much experience is needed."""
+    series = {
+        kind: ([row["walk_steps"] for row in results["curve"]], [100 * row[kind] for row in results["curve"]])
+        for kind in ("ideal", "replay", "hindsight")
+    }
+    plots.curves(
+        workdir / "curve.png",
+        series,
+        x_label="steps of random walk in total",
+        y_label="pairs planned optimally, %",
+        log_x=True,
+        markers=True,
+    )
+    report = Report("How much experience a plan needs")
+    report.prose(
+        "Share of the pairs with a path that are planned by a shortest one, mean over graphs. `ideal` is the best that "
+        "anyone can do with the edges seen; `replay` composes what it has stored; `hindsight` only remembers."
+    )
+    report.table(curve_table(results))
+    report.figure(workdir / "curve.png", caption="Pairs planned optimally against experience.")
+    report.write(workdir / "report.html")
+
+
+def write_scale_report(workdir: pathlib.Path, results: Mapping[str, Any], name: str) -> None:
+    """The report on a large graph."""
+    report = Report("Planning on a large graph")
+    report.table(scale_table(results))
+    for path in draw_losses(workdir, [name]):
+        report.figure(path, caption="Share of examples that improved the tables, by update.")
+    report.write(workdir / "report.html")

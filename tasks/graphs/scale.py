@@ -1,0 +1,75 @@
+"""A large graph: tables and replay, with times and memory."""
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain import acting, planning
+from humain.kernels.table import TableState
+from tasks.graphs import evaluation, training
+from tasks.graphs.world import Graph, Pairs
+from tasks.harness.context import TaskContext
+
+_BATCH = 256
+_REPEATS = 30
+
+
+def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
+    """Trains one set on the graph and tests it on sampled pairs.
+
+    Returns:
+        `nodes`, `edges`, `pairs`, the shares `arrived`, `optimal` (by `think`; `react_arrived`, `react_optimal` by
+        `react`), `react_us` and `think_us` (microseconds for one agent, in a batch of 256), `peak_rss_mb`, and where
+        the time went.
+    """
+    config = task.config.sets[name]
+    trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
+    trained = training.train_set(task, name, config, trajectories, graph.num_nodes)
+    pairs = training.make_pairs(graph, task.seed, task.config.test.max_pairs)
+    react = evaluation.score_react(
+        trained.model, trained.state, graph, pairs, max_steps=task.config.test.max_react_steps
+    )
+    think = evaluation.score_think(trained.model, trained.state, graph, pairs)
+    starts, goals = _batch(pairs)
+    episode = acting.begin(trained.model, _BATCH)
+    kernels = [trained.model.kernel_state(trained.state, layer) for layer in range(len(trained.model.layers))]
+    tables = [kernel for kernel in kernels if isinstance(kernel, TableState)]
+    return {
+        "nodes": graph.num_nodes,
+        "edges": len(graph.edges),
+        "pairs": think.pairs,
+        "arrived": think.arrived,
+        "optimal": think.optimal,
+        "invalid_steps": think.invalid_steps,
+        "react_arrived": react.arrived,
+        "react_optimal": react.optimal,
+        "react_us": _microseconds(lambda: acting.react(trained.model, trained.state, episode, starts, goals)),
+        "think_us": _microseconds(lambda: planning.think(trained.model, trained.state, starts, goals)),
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "rows_used": sum(int(jnp.sum(jnp.any(table.packed > 0, axis=1))) for table in tables),
+        "rows_refused": sum(int(table.index.refused) for table in tables),
+        "train_seconds": trained.result.run_seconds,
+        "compile_seconds": trained.result.compile_seconds,
+    }
+
+
+def _batch(pairs: Pairs) -> tuple[jax.Array, jax.Array]:
+    """The first pairs, repeated where there are fewer than a batch."""
+    chosen = np.arange(_BATCH) % len(pairs.starts)
+    return jnp.asarray(pairs.starts[chosen]), jnp.asarray(pairs.goals[chosen])
+
+
+def _microseconds(call: Callable[[], Any]) -> float:
+    """Median time of one call, divided by the batch; device work is waited for."""
+    jax.block_until_ready(call())
+    seconds = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        jax.block_until_ready(call())
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds)) / _BATCH * 1e6

@@ -1,0 +1,90 @@
+"""Training one model set of the graph planner within a task."""
+
+import dataclasses
+import zlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from humain.model import Model, ModelState
+from humain.training import loop
+from humain.types import Trajectories
+from tasks.graphs import sets, world
+from tasks.graphs.world import Graph
+from tasks.harness.context import TaskContext
+
+_WORLD, _WALKS, _DEMONSTRATIONS, _PAIRS, BASELINE = range(5)
+"""What each generator derived from the seed is for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedSet:
+    """A model set after training.
+
+    Attributes:
+        model: the stack.
+        state: what it has learned.
+        result: where the time went.
+    """
+
+    model: Model
+    state: ModelState
+    result: loop.TrainResult
+
+
+def generator(seed: int, purpose: int) -> np.random.Generator:
+    """Randomness on the host for one purpose, independent of that for the others."""
+    return np.random.default_rng([seed, purpose])
+
+
+def make_graph(task: TaskContext) -> Graph:
+    """The graph that the user brings, or else a random one."""
+    if task.flags.graph is not None:
+        return world.read_graph(task.resolve(task.flags.graph))
+    return world.random_graph(
+        generator(task.seed, _WORLD),
+        num_nodes=task.config.world.num_nodes,
+        edge_probability=task.config.world.edge_probability,
+    )
+
+
+def make_trajectories(config: Any, world_config: Any, graph: Graph, seed: int) -> Trajectories:
+    """What a set learns from: random walks, and demonstrations shuffled among them where its config says so."""
+    walks = world.random_walks(
+        generator(seed, _WALKS), graph, num_walks=world_config.num_walks, max_steps=world_config.max_walk_steps
+    )
+    if config.demonstrations:
+        rng = generator(seed, _DEMONSTRATIONS)
+        walks = sets.shuffled_together(rng, walks, world.demonstrations(rng, graph))
+    return sets.as_trajectories(*walks)
+
+
+def make_pairs(graph: Graph, seed: int, max_pairs: int) -> world.Pairs:
+    """All pairs with a path, or as many of them, drawn at random, as are wanted at most."""
+    starts, goals = world.reachable_pairs(graph)
+    if len(starts) > max_pairs:
+        chosen = np.sort(generator(seed, _PAIRS).choice(len(starts), max_pairs, replace=False))
+        starts, goals = starts[chosen], goals[chosen]
+    return world.Pairs(starts, goals, graph.distances[starts, goals])
+
+
+def train_set(task: TaskContext, name: str, config: Any, trajectories: Trajectories, num_nodes: int) -> TrainedSet:
+    """Trains a set, or goes on where an earlier process stopped, or restores it where it was finished."""
+    model = sets.build_model(config, num_nodes)
+    abstractions = sets.build_abstractions(config, trajectories, num_nodes)
+    key = jax.random.fold_in(jax.random.key(task.seed), _name_code(name))
+    result = task.train(
+        name,
+        jax.jit(sets.init_learner, static_argnums=(0, 1))(config, model, abstractions, key),
+        chunk=loop.make_chunk(sets.build_update(config, model), config.chunk_steps),
+        data=sets.make_lessons(config, model, trajectories, abstractions),
+        num_steps=config.num_steps,
+        chunk_steps=config.chunk_steps,
+    )
+    return TrainedSet(model=model, state=result.state.state, result=result)
+
+
+def _name_code(name: str) -> int:
+    """A number for a set's name that does not depend on which other sets there are."""
+    return zlib.crc32(name.encode())

@@ -1,0 +1,110 @@
+"""What a run is made of depends on its seed, and each part on nothing else."""
+
+import jax
+import numpy as np
+
+from tasks.graphs import small_runs, training, world
+
+
+def _settings():
+    overrides = {"num_layers": 1, "num_steps": 4, "chunk_steps": 2, "batch_size": 8, "demonstrations": False}
+    return small_runs.config("smoke", sets=["table"], **overrides)
+
+
+def _graph(seed: int = 0) -> world.Graph:
+    return world.random_graph(np.random.default_rng(seed), num_nodes=10, edge_probability=0.2)
+
+
+def _train(path, seed: int = 0, name: str = "table") -> training.TrainedSet:
+    settings = _settings()
+    task = small_runs.task(path, settings, seed=seed)
+    config = task.config.sets.table
+    trajectories = training.make_trajectories(config, task.config.world, _graph(), seed=0)
+    return training.train_set(task, name, config, trajectories, 10)
+
+
+def _same(first, second) -> bool:
+    pairs = zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True)
+    return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in pairs)
+
+
+def test_generators_are_told_apart_by_seed_and_purpose():
+    numbers = [training.generator(seed, purpose).random() for seed in (0, 1) for purpose in (0, 1)]
+    assert len(set(numbers)) == 4
+    assert training.generator(1, 0).random() == numbers[2]
+
+
+def test_the_graph_is_that_of_the_seed(tmp_path):
+    settings = _settings()
+    first, again, other = (
+        training.make_graph(small_runs.task(tmp_path / str(number), settings, seed=seed))
+        for number, seed in enumerate((0, 0, 1))
+    )
+    assert first.num_nodes == settings.world.num_nodes
+    assert np.array_equal(first.edges, again.edges)
+    assert not np.array_equal(first.edges, other.edges)
+
+
+def test_a_graph_that_the_user_brings_takes_its_place(tmp_path):
+    (tmp_path / "edges.txt").write_text("home work\nwork home\n")
+    task = small_runs.task(tmp_path / "w", _settings(), graph=str(tmp_path / "edges.txt"))
+    assert training.make_graph(task).names == ("home", "work")
+
+
+def test_sets_share_their_walks_and_demonstrations_come_on_top():
+    settings, graph = _settings(), _graph()
+    config = settings.sets.table
+    walks = training.make_trajectories(config, settings.world, graph, seed=0)
+    assert walks.states.shape[0] == settings.world.num_walks
+    config.demonstrations = True
+    both = training.make_trajectories(config, settings.world, graph, seed=0)
+
+    def as_set(trajectories) -> set[tuple[int, ...]]:
+        rows = zip(np.asarray(trajectories.states).tolist(), np.asarray(trajectories.lengths).tolist(), strict=True)
+        return {tuple(states[:length]) for states, length in rows}
+
+    starts, goals = world.reachable_pairs(graph)
+    assert both.states.shape[0] == settings.world.num_walks + len(starts)
+    demonstrated = {
+        (int(row[0]), int(row[-1]))
+        for row in as_set(both)
+        if len(row) > 1 and graph.distances[row[0], row[-1]] == len(row) - 1
+    }
+    assert as_set(walks) <= as_set(both)
+    assert demonstrated >= set(zip(starts.tolist(), goals.tolist(), strict=True))
+    other = training.make_trajectories(config, settings.world, graph, seed=1)
+    assert as_set(other) != as_set(both)
+
+
+def test_all_pairs_are_tested_where_they_are_few():
+    graph = _graph()
+    pairs = training.make_pairs(graph, 0, max_pairs=90)
+    starts, goals = world.reachable_pairs(graph)
+    assert np.array_equal(pairs.starts, starts)
+    assert np.array_equal(pairs.goals, goals)
+    assert np.array_equal(pairs.shortest, graph.distances[starts, goals])
+
+
+def test_pairs_are_drawn_where_they_are_many():
+    graph = _graph()
+    every = set(zip(*(side.tolist() for side in world.reachable_pairs(graph)), strict=True))
+    pairs = training.make_pairs(graph, 0, max_pairs=20)
+    drawn = list(zip(pairs.starts.tolist(), pairs.goals.tolist(), strict=True))
+    assert len(drawn) == len(set(drawn)) == 20
+    assert set(drawn) < every
+    assert pairs.shortest.tolist() == [int(graph.distances[pair]) for pair in drawn]
+    assert np.array_equal(pairs.starts, training.make_pairs(graph, 0, max_pairs=20).starts)
+    assert not np.array_equal(pairs.starts, training.make_pairs(graph, 1, max_pairs=20).starts)
+
+
+def test_training_depends_on_seed_and_name_and_is_restored(tmp_path):
+    first = _train(tmp_path / "a")
+    assert (first.result.first_step, first.result.step) == (0, 4)
+    again = _train(tmp_path / "b")
+    assert _same(first.state, again.state)
+    assert not _same(first.state, _train(tmp_path / "c", seed=1).state)
+    assert not _same(first.state, _train(tmp_path / "d", name="other").state)
+
+    restored = _train(tmp_path / "a")
+    assert (restored.result.first_step, restored.result.run_seconds) == (4, 0)
+    assert _same(restored.state, first.state)

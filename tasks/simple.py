@@ -1,0 +1,178 @@
+"""`//tasks:simple`: learns ways through a graph from walks, and plans between every pair of nodes.
+
+See `docs/tasks/simple.md` for what it shows and `configs/simple.py` for its configs.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+from absl import flags
+
+from humain import errors
+from humain.viewing import plan_tree
+from tasks.graphs import curve, drawing, evaluation, examples, report, scale, sets, training, world
+from tasks.graphs.world import Graph, Pairs
+from tasks.harness import entry
+from tasks.harness.context import TaskContext
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags that only this task has."""
+    flags.DEFINE_string(
+        "graph",
+        None,
+        "Graph to plan on in place of a random one: an edge list, CSV (.csv) or GraphML (.graphml) file.",
+        flag_values=values,
+    )
+    flags.DEFINE_string("start", None, "With --goal: node to start from.", flag_values=values)
+    flags.DEFINE_string("goal", None, "Node to plan a way to; the plan of every set is printed.", flag_values=values)
+
+
+def check(task: TaskContext) -> None:
+    """Refuses, before anything is trained, a config that can't be, and a start and goal that aren't in the graph."""
+    config, values = task.config, task.flags
+    if config.experiment not in ("sets", "curve", "scale"):
+        raise errors.UserError(f"experiment {config.experiment!r} is none of sets, curve, scale")
+    if (values.start is None) != (values.goal is None):
+        raise errors.UsageError("--start and --goal go together; one of them is missing")
+    one_graph = config.experiment != "curve"
+    if not one_graph and (values.graph is not None or values.goal is not None):
+        raise errors.UsageError("--graph, --start and --goal are about one graph, and this config has many")
+    for group in ("world", "test"):
+        for key, value in config.get(group, {}).items():
+            if isinstance(value, int | tuple) and np.min(value, initial=1) < 1:
+                raise errors.UserError(f"{group}.{key} must be 1 or more, not {value}")
+    graph = training.make_graph(task) if one_graph else None
+    for name, set_config in config.sets.items():
+        sets.check(name, set_config, config.world.num_nodes if graph is None else graph.num_nodes)
+    if graph is not None and values.goal is not None:
+        _question(task, graph)
+
+
+def run(task: TaskContext) -> Mapping[str, Any]:
+    """Does what the config asks for: `sets`, `curve` or `scale`."""
+    if task.config.experiment == "sets":
+        return _run_sets(task)
+    if task.config.experiment == "curve":
+        rows = [
+            task.stage(f"curve_{steps}", partial(curve.measure, task, steps)) for steps in task.config.world.walk_steps
+        ]
+        results = {"curve": rows}
+        report.write_curve_report(task.workdir, results)
+        return results
+    (name,) = task.config.sets
+    results = {"scale": task.stage(name, lambda: scale.measure(task, training.make_graph(task), name))}
+    report.write_scale_report(task.workdir, results, name)
+    return results
+
+
+def show(record: Mapping[str, Any]) -> None:
+    """Prints the results as a table."""
+    results = record["results"]
+    if "sets" in results:
+        print(report.scores_table(results).to_text())
+    elif "curve" in results:
+        print(report.curve_table(results).to_text())
+    else:
+        print(report.scale_table(results).to_text())
+
+
+def answer(task: TaskContext) -> None:
+    """Prints every set's plan for --start and --goal."""
+    if task.flags.goal is None:
+        return
+    graph = training.make_graph(task)
+    start, goal = _question(task, graph)
+    for name, config in task.config.sets.items():
+        trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
+        trained = training.train_set(task, name, config, trajectories, graph.num_nodes)
+        tree = examples.plan(trained.model, trained.state, graph, start, goal)
+        print(f"\n{name}\n{plan_tree.to_text(graph.names[start], tree)}")
+        for line in plan_tree.failures(tree):
+            print(f"{name}: {line}")
+
+
+def _question(task: TaskContext, graph: Graph) -> tuple[int, int]:
+    start, goal = graph.node(task.flags.start), graph.node(task.flags.goal)
+    if graph.distances_from(np.array([start]))[0, goal] == world.UNREACHABLE:
+        raise errors.UserError(f"there is no way from {task.flags.start} to {task.flags.goal} in this graph")
+    return start, goal
+
+
+def _run_sets(task: TaskContext) -> Mapping[str, Any]:
+    graph = training.make_graph(task)
+    pairs = training.make_pairs(graph, task.seed, task.config.test.max_pairs)
+    max_steps = task.config.test.max_react_steps
+    places = drawing.layout(graph) if graph.num_nodes <= drawing.MAX_NODES else None
+    if places is not None:
+        drawing.draw_graph(task.workdir / "graph.png", graph, places)
+    results = {
+        "sets": {
+            name: task.stage(name, partial(_run_set, task, name, graph, pairs, places)) for name in task.config.sets
+        },
+        "baselines": task.stage(
+            "baselines",
+            lambda: {
+                "random": evaluation.score_random(
+                    training.generator(task.seed, training.BASELINE), graph, pairs, max_steps=max_steps
+                ),
+                "dijkstra": evaluation.score_dijkstra(graph, pairs),
+            },
+        ),
+    }
+    title = f"Planning on a graph of {graph.num_nodes} nodes and {len(graph.edges)} edges"
+    report.write_sets_report(task.workdir, results, title)
+    return results
+
+
+def _run_set(task: TaskContext, name: str, graph: Graph, pairs: Pairs, places: np.ndarray | None) -> dict[str, Any]:
+    config = task.config.sets[name]
+    trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
+    trained = training.train_set(task, name, config, trajectories, graph.num_nodes)
+    max_steps = task.config.test.max_react_steps
+    plans = []
+    shown = _shown_pairs(pairs)
+    for number, (start, goal) in enumerate(shown):
+        task.interruption.check()
+        tree = examples.plan(trained.model, trained.state, graph, start, goal)
+        if places is not None:
+            title = f"{name}: from {graph.names[start]} to {graph.names[goal]}"
+            drawing.draw_plan(task.workdir / f"plan_{name}_{number}.png", graph, places, start, tree, title=title)
+        text = plan_tree.to_text(graph.names[start], tree)
+        plans.append({"start": graph.names[start], "goal": graph.names[goal], "text": text, "tree": tree.to_json()})
+    return {
+        "react": evaluation.score_react(trained.model, trained.state, graph, pairs, max_steps=max_steps),
+        "think": evaluation.score_think(trained.model, trained.state, graph, pairs),
+        "train_seconds": trained.result.run_seconds,
+        "compile_seconds": trained.result.compile_seconds,
+        "plans": plans,
+        "trace": examples.reaction_trace(trained.model, trained.state, graph, *shown[0], max_steps=max_steps),
+    }
+
+
+def _shown_pairs(pairs: Pairs) -> list[tuple[int, int]]:
+    """The pair farthest apart, and one in the middle of the list."""
+    chosen = dict.fromkeys([int(np.argmax(pairs.shortest)), len(pairs.starts) // 2])
+    return [(int(pairs.starts[place]), int(pairs.goals[place])) for place in chosen]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the task and ends the process; the command line is that of the process by default."""
+    entry.main(
+        run,
+        task="simple",
+        show=show,
+        define_flags=define_flags,
+        input_flags=("graph",),
+        question_flags=("start", "goal"),
+        check=check,
+        answer=answer,
+        description="Learns ways through a graph from walks, and plans between every pair of nodes.",
+        arguments=arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()
