@@ -4,13 +4,15 @@ SPEC_JSON is one of the repositories that parse_lock.py prints, with "members": 
 one with others. Prints, as JSON, what the repository's BUILD file needs: {"deps": [NAME]}.
 
 pip, which is importable here, reads the user's own configuration and environment, so an index, a proxy or find-links
-set up for pip holds here too. What is installed goes into a cache of the user's, and ./site-packages is a link into
-it: another clone, another output base and `bazel clean --expunge` pay nothing again.
+set up for pip holds here too. What is installed goes into a cache of the user's, and the files of ./site-packages are
+links to those of the cache: another clone, another output base and `bazel clean --expunge` pay nothing again, and a
+repository stays whole when the cache is deleted.
 """
 
 from __future__ import annotations
 
 import compileall
+import contextlib
 import hashlib
 import json
 import os
@@ -21,10 +23,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from email.parser import HeaderParser
 from typing import Any
 
 _SITE = "site-packages"
+_UNFINISHED = "new-"
+# A fetch is given an hour, see pypi.bzl: what was begun before this is the rest of one that was killed.
+_DEAD_AFTER_SECONDS = 2 * 3600
 _PIP_OPTIONS = (
     "--quiet",
     "--no-deps",
@@ -46,6 +52,8 @@ def normalize(name: str) -> str:
 def explain(requirements: list[str], output: str) -> str:
     """What went wrong, in one line where pip's output is understood, and how to put it right."""
     names = ", ".join(requirements)
+    first = re.search(r"^(?:WARNING|ERROR): .*\S", output, re.MULTILINE)
+    says = f". The first that pip said: {first.group(0)}" if first else ""
     if "DO NOT MATCH THE HASHES" in output:
         wheel = re.search(r"^\s+(\S+==\S+|\S+) from ", output, re.MULTILINE)
         got = re.search(r"Got\s+(\w+)", output)
@@ -58,7 +66,7 @@ def explain(requirements: list[str], output: str) -> str:
         return (
             f"no wheel: pip was offered none of {missing.group(1)} for Python "
             f"{sys.version_info[0]}.{sys.version_info[1]} on this machine. Check the network and pip's configuration "
-            "(pip config list); if the version is gone, run tools/update_lock"
+            f"(pip config list); if the version is gone, run tools/update_lock{says}"
         )
     return f"pip could not install {names}:\n{output}"
 
@@ -160,13 +168,30 @@ def cache_entry(spec: dict[str, Any]) -> pathlib.Path:
     return pathlib.Path(cache, key.hexdigest())
 
 
+def sweep(cache: pathlib.Path) -> None:
+    """Removes what fetches that were killed have left in the cache."""
+    for folder in cache.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # another build sweeps too
+            if time.time() - folder.stat().st_mtime > _DEAD_AFTER_SECONDS:
+                shutil.rmtree(folder)
+
+
+def link_or_copy(source: str, destination: str) -> None:
+    """Makes `destination` the same file as `source`, or the same bytes where a file system does not let it."""
+    try:
+        os.link(source, destination)
+    except OSError:  # the cache is on another file system, or somebody else's
+        shutil.copy2(source, destination)
+
+
 def main(spec: dict[str, Any]) -> None:
     """Links the wheels into the working directory, installing them where the cache does not have them."""
     entry = cache_entry(spec)
     repository = pathlib.Path.cwd()
     if not entry.exists():
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix="new-") as folder:
+        sweep(entry.parent)
+        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_UNFINISHED) as folder:
             os.chdir(folder)
             try:
                 install(spec)
@@ -179,7 +204,8 @@ def main(spec: dict[str, Any]) -> None:
             except OSError:  # another build was faster
                 if not entry.exists():
                     raise
-    pathlib.Path(_SITE).symlink_to(entry / _SITE)
+    # Hard links, not a link to the folder: Bazel has no way to notice that what is outside its output base is gone.
+    shutil.copytree(entry / _SITE, _SITE, symlinks=True, copy_function=link_or_copy)
     shutil.copy(entry / "wheel_record.txt", ".")
     print((entry / "result.json").read_text(encoding="utf-8"))
 

@@ -1,12 +1,15 @@
 """The installer of wheels, offline, on tiny wheels: what it puts where, and each refusal in one line with a remedy."""
 
 import base64
+import errno
 import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import time
 import zipfile
 
 import pytest
@@ -112,6 +115,36 @@ def test_the_cache_answers_when_the_wheel_is_gone(install, offered):
     assert (repository / "site-packages" / "tiny.py").exists()
 
 
+def test_a_repository_stays_whole_when_the_cache_is_deleted(install, offered, tmp_path):
+    _, repository = install(spec(make_wheel(offered, "tiny", "1.0")))
+    (cached,) = (tmp_path / "cache").glob("*/site-packages/tiny.py")
+    module = repository / "site-packages" / "tiny.py"
+    assert module.samefile(cached)  # it takes no space of its own
+    shutil.rmtree(tmp_path / "cache")
+    assert module.read_text() == "VERSION = '1.0'\n"
+
+
+def test_where_no_link_can_be_made_there_is_a_copy(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "source").write_text("text")
+    install_wheel.link_or_copy(str(tmp_path / "source"), str(tmp_path / "destination"))
+    assert (tmp_path / "destination").read_text() == "text"
+    assert not (tmp_path / "destination").samefile(tmp_path / "source")
+
+
+def test_what_killed_fetches_left_is_swept_and_what_is_at_work_is_not(install, offered, tmp_path):
+    for name, age in ("new-dead", 3 * 3600), ("new-alive", 60):
+        (tmp_path / "cache" / name / "site-packages").mkdir(parents=True)
+        began = time.time() - age
+        os.utime(tmp_path / "cache" / name, (began, began))
+    run, _ = install(spec(make_wheel(offered, "tiny", "1.0")))
+    assert run.returncode == 0, run.stderr
+    assert [path.name for path in (tmp_path / "cache").glob("new-*")] == ["new-alive"]
+
+
 def test_the_same_wheel_gives_the_same_bytes(install, offered, tmp_path):
     what = spec(make_wheel(offered, "tiny", "1.0"))
 
@@ -136,6 +169,18 @@ def test_a_wheel_that_is_not_offered_is_refused(install, offered):
     make_wheel(offered, "tiny", "2.0")
     line = _refusal(install(spec("0" * 64))[0])
     assert line.startswith("no wheel: pip was offered none of tiny==1.0 for Python 3.11") and "pip config list" in line
+    assert "The first that pip said: ERROR: Could not find a version that satisfies" in line
+
+
+def test_trouble_with_the_network_is_not_hidden_behind_a_missing_wheel():
+    output = (
+        "WARNING: Retrying (Retry(total=0)) after connection broken by 'SSLError(certificate verify failed)'\n"
+        "ERROR: Could not find a version that satisfies the requirement tiny==1.0 (from versions: none)\n"
+        "ERROR: No matching distribution found for tiny==1.0\n"
+    )
+    line = install_wheel.explain(["tiny==1.0"], output)
+    assert line.startswith("no wheel: ") and "\n" not in line
+    assert line.endswith("by 'SSLError(certificate verify failed)'")
 
 
 def test_a_source_distribution_is_not_built(install, offered):
