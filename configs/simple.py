@@ -73,7 +73,7 @@ def _smoke() -> ConfigDict:
 
 
 def _curve() -> ConfigDict:
-    common = {"num_steps": 200, "chunk_steps": 50, "batch_size": 4096}
+    common = {"num_steps": 200, "chunk_steps": 10, "batch_size": 4096}
     return ConfigDict(
         {
             "experiment": "curve",
@@ -110,7 +110,7 @@ def _scale() -> ConfigDict:
                     replay=_replay(sweep_batch_size=4096, imagine_batch_size=16_384, imagine_max_steps=16),
                     batch_size=4096,
                     num_steps=500,
-                    chunk_steps=20,
+                    chunk_steps=4,
                     max_nodes=32,
                 ),
             },
@@ -139,7 +139,8 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         "max_nodes": 64,
         "demonstrations": False,
         "num_steps": 1500,
-        "chunk_steps": 250,
+        # A chunk is over in half a second or so: a signal is heeded after at most two of them.
+        "chunk_steps": 25,
         "batch_size": 512,
         # Examples are the rarest out of this many times as many.
         "candidates": 16,
@@ -157,6 +158,7 @@ def _table_set(**overrides: Any) -> dict[str, Any]:
         "candidates": 1,
         "goal_discount": 1.0,
         "num_steps": 500,
+        "chunk_steps": 50,
         "batch_size": 4096,
     }
     return _set(**(settings | overrides))
