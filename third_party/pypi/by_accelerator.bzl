@@ -1,5 +1,7 @@
 """`@pypi//NAME` under bzlmod: the wheel of the hub for the accelerator that is built for."""
 
+load(":hub.bzl", "HUB_PACKAGE", "hub_root")
+
 def _normalize(name):
     name = name.split("[")[0].strip().lower()
     for separator in ["-", "."]:
@@ -12,7 +14,7 @@ def _pypi_by_accelerator_impl(ctx):
         for line in ctx.read(lock).split("\n"):
             if "==" in line and line[0].isalnum():
                 hubs.setdefault(_normalize(line.split("==")[0]), []).append(hub)
-    ctx.file("BUILD.bazel", 'exports_files(["selection.json"])\n')
+    ctx.file("BUILD.bazel", hub_root(hubs.keys()))
 
     # {name: {config: label}}: what these labels stand for, for a test that fetches nothing.
     ctx.file("selection.json", json.encode({
@@ -20,7 +22,7 @@ def _pypi_by_accelerator_impl(ctx):
         for name, offering in hubs.items()
     }))
     for name, offering in hubs.items():
-        text = 'package(default_visibility = ["//visibility:public"])\n'
+        text = HUB_PACKAGE
         for target in ["pkg", "dist_info"]:
             text += "\nalias(\n    name = %r,\n    actual = select(%r, no_match_error = %r),\n)\n" % (
                 target,

@@ -9,6 +9,8 @@ repository of its own, installed by pip when a target that is built first needs 
 lines of the lock change.
 """
 
+load(":hub.bzl", "HUB_PACKAGE", "hub_root")
+
 _PYTHON = "@python_3_11//:bin/python3"
 _PIP = "@python_3_11//:pip/pip/__main__.py"
 
@@ -117,7 +119,7 @@ def _pypi_hub_impl(ctx):
         "merged": ctx.attr.merged,
     }))
     members = parsed["members"]
-    ctx.file("BUILD.bazel", 'exports_files(["selection.json"])\n')
+    ctx.file("BUILD.bazel", hub_root(parsed["hub"].keys() + members.keys()))
     ctx.file("selection.json", json.encode(_selection(ctx, parsed)))
     ctx.file("wheels.bzl", _WHEELS_BZL.format(
         workspace = ctx.attr.workspace,
@@ -131,7 +133,7 @@ def _pypi_hub_impl(ctx):
             for name, spec in parsed["repositories"].items()
         }),
     ))
-    header = 'package(default_visibility = ["//visibility:public"])\n\n'
+    header = HUB_PACKAGE + "\n"
     for name, variants in parsed["hub"].items():
         text = header
         targets = ["pkg", "dist_info"]

@@ -104,7 +104,8 @@ def test_every_hub_label_is_in_the_lock_and_spelt_as_rules_python_spells_it():
         if path.startswith(_BAZEL_4_ONLY):
             continue
         for name, target in re.findall(r'(?<!doc = )"@pypi//([^":]*)(?::([^"]*))?"', (_ROOT / path).read_text()):
-            known = name in locked and target in ("", "pkg", "dist_info") or (name, target) == ("", "selection.json")
+            own = ("", "pkg", "dist_info") if name else ("build_files", "selection.json")
+            known = target in own and (not name or name in locked)
             if not known:
                 unknown.append(f"{path}: @pypi//{name}{':' + target if target else ''}")
     assert not unknown, "\n".join(unknown)
