@@ -89,6 +89,12 @@ def test_both_hubs_come_from_the_same_locks():
     } == module["config_settings"]
 
 
+def test_pip_heeds_the_user_s_settings_in_both():
+    parses = [values for name, values in calls("MODULE.bazel") if name == "pip.parse"]
+    assert parses and all(values["isolated"] is False for values in parses)  # rules_python's default is True
+    assert "--isolated" not in (_ROOT / "third_party" / "pypi" / "install_wheel.py").read_text()
+
+
 def test_the_other_repositories_are_in_both():
     def made(path):
         return {values["name"] for name, values in calls(path) if name == "buildifier_binary"}
