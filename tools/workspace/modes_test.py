@@ -22,8 +22,6 @@ _REAL_RULES = {
     "@rules_cc//cc:cc_library.bzl": {"cc_library"},
     "@rules_cc//cc:cc_test.bzl": {"cc_test"},
     "@rules_cc//cc:defs.bzl": {"cc_binary", "cc_import", "cc_library", "cc_test"},
-    "@rules_cc//cc/common:cc_common.bzl": {"cc_common"},
-    "@rules_cc//cc/common:cc_info.bzl": {"CcInfo"},
     "@rules_python//python:defs.bzl": {"py_binary", "py_library", "py_runtime", "py_runtime_pair", "py_test"},
     "@rules_python//python:py_binary.bzl": {"py_binary"},
     "@rules_python//python:py_library.bzl": {"py_library"},
