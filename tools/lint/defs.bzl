@@ -4,7 +4,8 @@ A check of all sources can't name them: a list kept by hand goes stale, and no g
 the workspace through the real path of one of its files in their runfiles, which a sandbox lets them read, and ask
 `list_sources` for the files there. Those are inputs that Bazel doesn't know of; `source_state` stands for them. Its file
 holds the digest that `source_digest`, .bazelrc's workspace status command, computes at the start of every build: a check
-runs again when any source of its kind was changed, added or removed, and is answered from the cache when none was.
+runs again when any source of its kind was changed, added or removed, and is answered from the cache when none was. At its
+end it computes the digest again, and fails when that is another one: it may have read what the digest doesn't stand for.
 """
 
 load("//tools/pytest:defs.bzl", "pytest_test")
@@ -52,8 +53,13 @@ def source_check(name, srcs, kinds, deps = [], data = [], tags = [], **kwargs):
         data = data + [
             "//:pyproject.toml",
             "//tools/lint:list_sources",
+            "//tools/lint:source_digest",
         ] + ["//tools/lint:%s_state" % kind for kind in kinds],
         tags = tags + ["no-remote-exec"],
-        deps = deps + ["//tools/lint:sources"],
+        plugins = ["tools.lint.unchanged_sources"],
+        deps = deps + [
+            "//tools/lint:sources",
+            "//tools/lint:unchanged_sources",
+        ],
         **kwargs
     )

@@ -1,0 +1,35 @@
+"""A pytest plugin: a check of all sources fails when they were changed while it read them.
+
+Its result stands for the sources as they were when the build began, whose digest is what Bazel knows (see defs.bzl).
+Had it passed on others, the cache would answer with it for sources that nobody checked.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tools.lint import sources
+
+
+def differences(states: list[str], now: str) -> list[str]:
+    """The lines of the digests that the build noted which are not among those of `now`."""
+    return [line for state in states for line in state.splitlines() if line not in now.splitlines()]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sources_stay_as_they_are() -> Iterator[None]:
+    """Compares the digests at the end with the ones that the build noted at its start."""
+    states = [path.read_text(encoding="utf-8") for path in pathlib.Path("tools/lint").glob("*_state.txt")]
+    if not states:
+        pytest.fail("no state of the sources among the inputs: this plugin is for the targets of source_check")
+    yield
+    root = sources.workspace()
+    now = subprocess.run(
+        [str(root / "tools" / "lint" / "source_digest")], cwd=root, check=True, capture_output=True, text=True
+    ).stdout
+    if differences(states, now):
+        pytest.fail("the sources were changed while they were checked: run this again", pytrace=False)
