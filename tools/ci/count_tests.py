@@ -1,6 +1,7 @@
 """Adds up the test reports of one `bazel test`: count_tests.py BUILD_EVENTS, from --build_event_json_file.
 
-Prints a line for each target that failed, and last "PASSED FAILED", two numbers of test cases. Every test target that
+Prints a line for each reason that a target skipped cases for, a line for each target that failed, and last "PASSED
+FAILED", two numbers of test cases. Every test target that
 was asked for counts: one that was not built or not run, or whose report is missing or lists no case, as one failure.
 """
 
@@ -26,12 +27,14 @@ class Cases:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    reasons: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
     def add(self, other: Cases) -> None:
         """Adds the cases of another report."""
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.reasons += other.reasons
 
 
 def read_report(text: str) -> Cases:
@@ -44,8 +47,9 @@ def read_report(text: str) -> Cases:
     for case in xml.etree.ElementTree.fromstring(text).iter("testcase"):
         if case.find("failure") is not None or case.find("error") is not None:
             cases.failed += 1
-        elif case.find("skipped") is not None:
+        elif (skipped := case.find("skipped")) is not None:
             cases.skipped += 1
+            cases.reasons[" ".join(skipped.get("message", "").split()) or "no reason given"] += 1
         else:
             cases.passed += 1
     return cases
@@ -72,7 +76,7 @@ def reports(events: Iterable[dict[str, Any]]) -> dict[str, list[pathlib.Path]]:
 
 
 def count(events: list[dict[str, Any]]) -> tuple[Cases, list[str]]:
-    """The cases of all test targets in the build events, and what is wrong with a target, a line each."""
+    """The cases of all test targets in the build events, and what was skipped or is wrong in a target, a line each."""
     # A target that the tag filters left out is configured, and then aborted as skipped; all others are expected.
     expected = {
         event["id"]["targetConfigured"]["label"]
@@ -91,7 +95,7 @@ def count(events: list[dict[str, Any]]) -> tuple[Cases, list[str]]:
         if "testSummary" in event["id"] and "testSummary" in event
     }
     found = reports(events)
-    total, problems = Cases(), []
+    total, lines = Cases(), []
     for label in sorted((expected | set(status)) - left_out):
         cases, problem = Cases(), ""
         for path in found.get(label, []):
@@ -106,18 +110,19 @@ def count(events: list[dict[str, Any]]) -> tuple[Cases, list[str]]:
         if problem and not cases.failed:
             cases.failed = 1
         if problem or cases.failed:
-            problems.append(f"{label}: {problem or 'failed'} ({cases.passed} passed, {cases.failed} failed)")
+            lines.append(f"{label}: {problem or 'failed'} ({cases.passed} passed, {cases.failed} failed)")
+        lines += [f"skipped: {label}: {reason} ({number})" for reason, number in sorted(cases.reasons.items())]
         total.add(cases)
-    return total, problems
+    return total, lines
 
 
 def main(arguments: list[str]) -> None:
-    """Prints what is wrong, a line each, and then the two numbers."""
+    """Prints what was skipped or is wrong, a line each, and then the two numbers."""
     (path,) = arguments
     lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
-    total, problems = count([json.loads(line) for line in lines if line.strip()])
-    for problem in problems:
-        print(problem)
+    total, remarks = count([json.loads(line) for line in lines if line.strip()])
+    for remark in remarks:
+        print(remark)
     print(total.passed, total.failed)
 
 

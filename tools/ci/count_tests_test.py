@@ -34,8 +34,8 @@ def _make(tmp_path):
 
 
 def _numbers(events):
-    total, problems = count_tests.count(events)
-    return total.passed, total.failed, len(problems)
+    total, lines = count_tests.count(events)
+    return total.passed, total.failed, len([line for line in lines if not line.startswith("skipped: ")])
 
 
 def test_cases_are_added_up_over_targets_and_shards(make):
@@ -50,6 +50,15 @@ def test_the_last_attempt_counts(make):
 
 def test_only_skipped_cases_are_no_failure(make):
     assert _numbers(make("//a:x", "PASSED", _SKIP)) == (0, 0, 0)
+
+
+def test_each_reason_to_skip_is_a_line(make):
+    buildifier = "<testcase name='e'><skipped message='no buildifier:&#10; npm is not on PATH'/></testcase>"
+    _, lines = count_tests.count(make("//a:x", "PASSED", _SKIP + buildifier + _PASS, buildifier))
+    assert lines == [
+        "skipped: //a:x: no buildifier: npm is not on PATH (2)",
+        "skipped: //a:x: no reason given (1)",
+    ]
 
 
 @pytest.mark.parametrize(
