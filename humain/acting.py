@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain.abstraction.abstraction import lift_through
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
 from humain.model import Model, ModelState
@@ -35,7 +36,7 @@ class Episode:
     Attributes:
         memories: each layer's hippocampus, batched.
         trails: each layer's path, batched; unlike memories they are not refreshed with the goal.
-        goals: `[B, *S]` for each layer, its goal at the last step.
+        goals: `[B, *S]` for each layer, its goal at the last step, in the layer's own terms.
     """
 
     memories: tuple[Memory, ...]
@@ -49,7 +50,7 @@ class Reaction:
 
     Attributes:
         action: `[B, *V]`, the bottom layer's answer.
-        goals: `[B, *S]` for each layer, bottom first: what it was asked to reach.
+        goals: `[B, *S]` for each layer, bottom first: what it was asked to reach, in its own terms.
         scores: `[B]` for each layer, bottom first: how good its answer has proved.
     """
 
@@ -89,24 +90,26 @@ def react(model: Model, state: ModelState, episode: Episode, states: Array, goal
     first = episode.trails[0].count == 0
     episode = _remember(model, state, episode, states)
     memories = list(episode.memories)
-    asked: list[Array] = [goals] * len(model.layers)
+    present, wanted = lift_through(state.abstractions, states), lift_through(state.abstractions, goals)
+    asked: list[Array] = list(wanted)
     scores: list[Array] = [jnp.zeros(states.shape[0])] * len(model.layers)
-    goal = goals
+    goal = wanted[-1]
     for number in reversed(range(len(model.layers))):
-        layer = model.layers[number]
+        layer, here = model.layers[number], present[number]
         if number < len(model.layers) - 1:
-            goal = state.abstractions[number].specify(goal, states)
+            specified = state.abstractions[number].specify(goal, here)
+            goal = select(model.space.equal(goal, wanted[number + 1]), wanted[number], specified)
         asked[number] = goal
         if layer.refresh_on_new_goal:
             changed = first | ~model.space.equal(goal, episode.goals[number])
             memories[number] = jax.vmap(memory_lib.refresh)(memories[number], changed)
-        context = layer.context(memories[number], states)
+        context = layer.context(memories[number], here)
         answer = layer.cortex.answer(model.kernel_state(state, number), context, goal)
         scores[number] = answer.score
         if number > 0:
-            goal = select(model.space.equal(states, goal) | ~answer.known, goal, answer.value)
+            goal = select(model.space.equal(here, goal) | ~answer.known, goal, answer.value)
         elif layer.cortex.kernel.target_space == model.space:
-            goal = select(model.space.equal(states, goal), goal, answer.value)
+            goal = select(model.space.equal(here, goal), goal, answer.value)
         else:
             goal = answer.value
     reaction = Reaction(action=goal, goals=tuple(asked), scores=tuple(scores))

@@ -1,5 +1,6 @@
 """`react` on a line of nodes whose answers are known, and what its memories show."""
 
+import dataclasses
 import itertools
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from humain import acting
+from humain.abstraction.abstraction import Abstraction
 from humain.abstraction.entropy import Entropy
 from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
@@ -18,6 +20,7 @@ from humain.kernels.table import table
 from humain.model import Layer, Model
 from humain.spaces import Continuous, Discrete
 from humain.testing import stacks
+from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
 from humain.types import Trajectories
 
@@ -109,6 +112,24 @@ def test_many_agents_at_once_are_as_each_alone(line):
         assert alone == [(actions[at], [asked[at] for asked in goals]) for actions, goals in together]
 
 
+def test_above_all_is_lifted_and_the_users_goal_comes_down_as_it_is():
+    # Above, ten nodes are blocks of two: from 9, in the block of 8, to 3, in that of 2, by way of 6 and 4. Below, the
+    # nearest node of such a block is asked for, 7 and then 5; but not for 2, which stands for the user's 3.
+    model, state = stacks.line_world(10)
+    state = dataclasses.replace(state, abstractions=(Blocks(2),) * 2)
+    assert list(follow((model, state), 9, 3, 7)) == [
+        (8, [7, 2]),
+        (7, [7, 2]),
+        (6, [5, 2]),
+        (5, [5, 2]),
+        (4, [3, 2]),
+        (3, [3, 2]),
+        (3, [3, 2]),
+    ]
+    # Between two nodes of one block the upper layer is at its goal.
+    assert list(follow((model, state), 2, 3, 2)) == [(3, [3, 2]), (3, [3, 2])]
+
+
 def with_probes(num_layers=3, *, space=None, **settings):
     space = Discrete(40) if space is None else space
     layer = Layer(Cortex(Probe(space, space), Linear(2)), **settings)
@@ -146,7 +167,7 @@ def test_a_layer_that_need_not_forget_does_not():
     assert list(counts(model, [30, 31, 32, 33]))[-1] == [3, 2]
 
 
-@pytest.mark.parametrize("abstraction", ["skip", "entropy"])
+@pytest.mark.parametrize("abstraction", ["skip", "entropy", "blocks"])
 @pytest.mark.parametrize("refreshed", [False, True])
 def test_contexts_are_those_that_training_showed(abstraction, refreshed):
     """An agent that walks along a stored trajectory is shown, on each layer, what hindsight shows for that moment."""
@@ -154,7 +175,12 @@ def test_contexts_are_those_that_training_showed(abstraction, refreshed):
     states = jnp.asarray(rng.integers(0, 40, (4, 17)), jnp.int32)
     trajectories = Trajectories(states=states, lengths=jnp.full(4, 17))
     visits = jnp.asarray(rng.integers(1, 9, 40), jnp.int32)
-    abstractions = (Skip(2) if abstraction == "skip" else Entropy(visits),) * 3
+    kinds: dict[str, tuple[Abstraction, ...]] = {
+        "skip": (Skip(2),) * 3,
+        "entropy": (Entropy(visits),) * 3,
+        "blocks": (Blocks(2), Blocks(8), Skip(2)),
+    }
+    abstractions = kinds[abstraction]
     model = with_probes(3, context_length=3, encoding=encodings.sinusoidal, refresh_on_new_goal=refreshed)
     state = model.init(jax.random.key(0), abstractions)
     experience = hindsight.gather(trajectories, abstractions)
@@ -162,7 +188,7 @@ def test_contexts_are_those_that_training_showed(abstraction, refreshed):
     probe, walks = Probe(model.space, model.space), jnp.arange(4)
     since_refresh = np.zeros((3, 4), int)
     for time in range(17):
-        goals = jnp.full(4, 39 if time < 9 else 38)  # with refreshing, everything is forgotten at time 9
+        goals = jnp.full(4, 39 if time < 9 else 3)  # with refreshing, everything is forgotten at time 9
         before = jax.device_get(episode.trails)
         episode, reaction = acting.react(model, state, episode, states[:, time], goals)
         for layer in range(3):
@@ -181,7 +207,8 @@ def test_contexts_are_those_that_training_showed(abstraction, refreshed):
                 space=model.space,
                 encoding=encodings.sinusoidal,
             )
-            expected = probe.recall(state.kernels[0], shown, goals).scores[:, 0]
+            asked = reaction.goals[layer]
+            expected = probe.recall(state.kernels[0], shown, asked).scores[:, 0]
             np.testing.assert_allclose(
                 reaction.scores[layer], expected, atol=1e-5, err_msg=f"time {time} layer {layer}"
             )

@@ -6,18 +6,24 @@ nodes there.
 """
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain.abstraction.abstraction import lift_through
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
 from humain.kernels.kernel import KernelState
 from humain.model import Layer, Model, ModelState
 from humain.selection import select
 from humain.types import Array, Plan, PlanLayer
+
+_Specify: TypeAlias = Callable[[Array, Array], Array]
+"""A goal as it was asked for and where the plan is, to the goal in the layer's own terms."""
 
 
 @struct.dataclass
@@ -26,7 +32,7 @@ class _Progress:
 
     Attributes:
         layer: the nodes so far.
-        states: `[B, *S]`, where the plans are.
+        states: `[B, *S]`, where the plans are, in the layer's own terms.
         goal_index: `[B]` int32, the goal that is worked on.
         num_nodes: `[B]` int32.
         sub_steps: `[B]` int32, answers for the present goal so far.
@@ -58,39 +64,68 @@ def think(model: Model, state: ModelState, states: Array, goals: Array) -> Plan:
     """
     if model.layers[0].cortex.kernel.target_space != model.space:
         raise ValueError("plans are made of states, and the bottom layer answers actions; use react")
+    starts, wanted = lift_through(state.abstractions, states), lift_through(state.abstractions, goals)
     layers: list[PlanLayer] = []
-    asked = jnp.expand_dims(goals, 1)
+    asked = jnp.expand_dims(wanted[-1], 1)
     asked_valid = jnp.ones((states.shape[0], 1), bool)
     complete = jnp.ones(states.shape[0], bool)
+    ends = states
     for number in reversed(range(len(model.layers))):
+        specify: _Specify = _as_asked
         if layers:
-            abstraction = state.abstractions[number]
-            asked = jax.vmap(abstraction.specify, in_axes=(1, None), out_axes=1)(layers[-1].states, states)
-            asked_valid = layers[-1].valid
-        layer = _work(
+            asked, asked_valid = layers[-1].states, layers[-1].valid
+            specify = _specify_below(model, state, number, wanted)
+        layer, ends = _work(
             model,
             model.layers[number],
             model.kernel_state(state, number),
-            states,
+            starts[number],
             asked,
             asked_valid,
+            specify=specify,
             bottom=number == 0,
         )
         complete &= jnp.all(layer.reached | ~asked_valid, axis=1)
         layers.append(layer)
+    # Where upper layers merge states, all can be reached and the user's goal still not.
+    complete &= model.space.equal(ends, goals)
     return Plan(starts=states, goals=goals, layers=tuple(layers[::-1]), complete=complete)
 
 
+def _as_asked(goal: Array, here: Array) -> Array:
+    """The top layer's goal needs no specifying."""
+    del here
+    return goal
+
+
+def _specify_below(model: Model, state: ModelState, number: int, wanted: tuple[Array, ...]) -> _Specify:
+    """How goals of the layer above come down to a layer; `wanted` is the user's goal as each layer sees it."""
+
+    def specify(goal: Array, here: Array) -> Array:
+        specified = state.abstractions[number].specify(goal, here)
+        return select(model.space.equal(goal, wanted[number + 1]), wanted[number], specified)
+
+    return specify
+
+
 def _work(
-    model: Model, layer: Layer, kernel_state: KernelState, states: Array, goals: Array, valid: Array, *, bottom: bool
-) -> PlanLayer:
-    """One layer's nodes for goals `[B, G, *S]`, of which the valid ones `[B, G]` come first."""
+    model: Model,
+    layer: Layer,
+    kernel_state: KernelState,
+    states: Array,
+    goals: Array,
+    valid: Array,
+    *,
+    specify: _Specify,
+    bottom: bool,
+) -> tuple[PlanLayer, Array]:
+    """One layer's nodes for goals `[B, G, *S]`, of which the valid ones `[B, G]` come first; and where they end."""
     batch, num_goals = valid.shape
     num_valid = jnp.sum(valid, axis=1)
     rows = jnp.arange(batch)
 
     def step(progress: _Progress) -> _Progress:
-        goal = goals[rows, jnp.minimum(progress.goal_index, num_goals - 1)]
+        goal = specify(goals[rows, jnp.minimum(progress.goal_index, num_goals - 1)], progress.states)
         answer = layer.cortex.answer(kernel_state, layer.context(progress.memory, progress.states), goal)
         # What an upper layer does not know it passes on; at the bottom nobody is left to ask.
         value = answer.value if bottom else select(answer.known, answer.value, goal)
@@ -148,7 +183,8 @@ def _work(
         working=num_valid > 0,
         memory=layer.begin(batch),
     )
-    return jax.lax.while_loop(lambda progress: jnp.any(progress.working), step, start).layer
+    done = jax.lax.while_loop(lambda progress: jnp.any(progress.working), step, start)
+    return done.layer, done.states
 
 
 def _where_or_out(condition: Array, index: Array, size: int) -> Array:

@@ -14,6 +14,7 @@ from humain.kernels.table import table
 from humain.model import Layer, Model
 from humain.spaces import Discrete
 from humain.testing import stacks
+from humain.testing.blocks import Blocks
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,29 @@ def test_a_sub_goal_that_nobody_knows_how_to_reach_is_named(line):
     assert tree(plan, 0) == [(0, 1), (0, 2), (1, 3)]
     assert plan.layers[0].reached[0, :3].tolist() == [True, False, False]
     assert plan.layers[0].attempted[0, :3].tolist() == [True, True, False]
+
+
+def test_sub_goals_are_specified_for_where_the_plan_is():
+    # Above, nodes are blocks of two, and the way from 6 to 9, in the block of 8, is made to lead over 0 and 4. Below,
+    # from 6 the nearest node of the block of 0 is 1, and from there that of 4 is 4; 8 stands for the user's goal.
+    model, state = stacks.line_world(10)
+    above = stacks.store(model, stacks.init(model), 1, [(6, 8, 0, 0.5), (0, 8, 4, 0.6), (4, 8, 8, 0.7)])
+    state = dataclasses.replace(state, kernels=(state.kernels[0], above.kernels[1]), abstractions=(Blocks(2),) * 2)
+    plan = think((model, state), 6, 9)
+    assert tree(plan, 1) == [(0, 0), (0, 4), (0, 8)]
+    assert [node for _, node in tree(plan, 0)] == [5, 4, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert [parent for parent, _ in tree(plan, 0)] == [0] * 5 + [1] * 3 + [2] * 5
+    assert plan.complete.tolist() == [True]
+    # From 7, the same block, the upper layer asks for the same.
+    assert tree(think((model, state), 7, 9), 1) == tree(plan, 1)
+
+
+def test_a_plan_that_does_not_end_at_the_goal_is_not_complete():
+    # 8 and 9 are one block: above there is nothing to ask for, and below nothing is done.
+    model, state = stacks.line_world(10)
+    plan = think((model, dataclasses.replace(state, abstractions=(Blocks(2),) * 2)), 8, 9)
+    assert tree(plan, 0) == tree(plan, 1) == []
+    assert plan.complete.tolist() == [False]
 
 
 def test_a_goal_that_the_upper_layer_does_not_know_is_passed_on():

@@ -10,6 +10,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+from humain.abstraction.abstraction import lift_through
 from humain.cortex import hindsight
 from humain.cortex.hindsight import Experience
 from humain.model import Model, ModelState
@@ -83,11 +84,13 @@ def imagine(
     )
     walks = jnp.arange(batch_size)
     times = jnp.zeros(batch_size, jnp.int32)
+    states = lift_through(state.abstractions, trajectories.states)
     imagined = Experience(
         trajectories=trajectories,
         walks=walks,
         times=times,
-        paths=hindsight.layer_paths(trajectories, state.abstractions),
+        states=states,
+        paths=hindsight.layer_paths(states, trajectories.lengths, state.abstractions),
         returns=None,
     )
     batches = {}

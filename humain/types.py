@@ -96,7 +96,7 @@ class PlanLayer:
     """One layer of a plan; its nodes are in time order.
 
     Attributes:
-        states: `[B, N, *S]`, what the layer asked for, or at the bottom the states to pass.
+        states: `[B, N, *S]`, what the layer asked for, in its own terms, or at the bottom the states to pass.
         parents: `[B, N]` int32, index of the goal (a node of the layer above; for the top layer always 0, the user's
             goal) that the node was asked for under.
         scores: `[B, N]`, the cortex's score of each node.
@@ -121,9 +121,10 @@ class Plan:
         starts: `[B, *S]`.
         goals: `[B, *S]`.
         layers: bottom layer first.
-        complete: `[B]` bool, True where every layer reached every goal that it was given. Where it is False the plan
-            says in `attempted` and `reached` which goal of which layer was not reached; its steps must not be taken for
-            a way to the goal.
+        complete: `[B]` bool, True where every layer reached every goal that it was given and the steps end at the
+            user's. Where it is False the plan says in `attempted` and `reached` which goal of which layer was not
+            reached (none, where a layer takes start and goal for one state and so asks for nothing); its steps must
+            not be taken for a way to the goal.
     """
 
     starts: Array

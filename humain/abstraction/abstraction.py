@@ -1,5 +1,6 @@
 """The interface of an abstraction: which states of a path the layer above sees, and how goals come down again."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from humain.types import Array
@@ -10,6 +11,14 @@ class Abstraction(Protocol):
 
     A pytree: what it has learned is data. `is_pivot` is the whole choice: `pivots.pivot_mask` applies it to stored
     paths and the stack applies it one state at a time while acting, so that both agree.
+
+    A layer sees nothing but states lifted through all abstractions below it: its context, the present state, its goal
+    and its answers, in hindsight as in acting and planning. Layer 0 sees the states themselves. A sub-goal comes down
+    by `specify` with the present state, anew at each step, but the user's goal comes down as it is: where a layer is
+    asked for what the user's goal lifts to, the layer below is asked for the user's goal, lifted to that layer.
+
+    A lift may merge states. A layer then takes them for one, so that it has nothing to say on the way between two that
+    it merges: `react` goes on by the layers below, but `think` makes no plan between them (it is not `complete`).
     """
 
     def is_pivot(self, previous: Array, state: Array, following: Array, position: Array) -> Array:
@@ -26,7 +35,23 @@ class Abstraction(Protocol):
         """
 
     def lift(self, state: Array) -> Array:
-        """The state `[..., *S]` as the layer above sees it."""
+        """States `[..., *S]` as the layer above sees them."""
 
     def specify(self, goal: Array, state: Array) -> Array:
-        """A goal `[..., *S]` of the layer above, in the terms of this layer, for an agent in `state` `[..., *S]`."""
+        """Goals of the layer above in the terms of this layer; what they are lifts to them again.
+
+        Args:
+            goal: `[..., *S]`, as the layer above sees it.
+            state: `[..., *S]`, where the agent is now, as this layer sees it.
+        """
+
+
+def lift_through(abstractions: Sequence[Abstraction], states: Array) -> tuple[Array, ...]:
+    """States `[..., *S]` as each layer sees them, bottom first; `abstractions` has one for each layer.
+
+    The top layer's own abstraction lifts nothing: there is no layer above to see it.
+    """
+    seen = [states]
+    for abstraction in abstractions[:-1]:
+        seen.append(abstraction.lift(seen[-1]))
+    return tuple(seen)

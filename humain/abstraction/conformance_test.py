@@ -8,6 +8,7 @@ from humain.abstraction.entropy import count_visits
 from humain.abstraction.skip import Skip
 from humain.spaces import Continuous, Discrete
 from humain.testing.abstraction_conformance import CHECKS, AbstractionCase
+from humain.testing.blocks import Blocks
 from humain.types import Trajectories
 
 _RNG = np.random.default_rng(5)
@@ -18,6 +19,7 @@ _COUNTS = count_visits(Trajectories(states=_IDS, lengths=jnp.full(4, 20)), 12)
 CASES = {
     "skip": AbstractionCase(Skip(2), _IDS, Discrete(12)),
     "skip_vectors": AbstractionCase(Skip(3), _VECTORS, Continuous(2)),
+    "blocks": AbstractionCase(Blocks(2), _IDS, Discrete(12)),
     "entropy": AbstractionCase(_COUNTS, _IDS, Discrete(12)),
 }
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.abstraction import Abstraction, lift_through
 from humain.abstraction.pivots import PathIndex, Strided, arrivals_above, pivot_mask, tabled
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
@@ -27,6 +27,7 @@ class Experience:
         trajectories: what was experienced.
         walks: `[P]` int32, trajectory of each place from which a later state exists.
         times: `[P]` int32, time of each such place. Drawing from this flat index is what makes sampling cheap.
+        states: `[W, T, *S]` for each layer, the trajectories' states as it sees them.
         paths: one more than layers; `paths[i]` is the path of layer i, the last one the pivots of the top layer.
         returns: `[W, T + 1]` sum of the rewards before each time, or None.
     """
@@ -34,23 +35,31 @@ class Experience:
     trajectories: Trajectories
     walks: Array
     times: Array
+    states: tuple[Array, ...]
     paths: tuple[PathIndex, ...]
     returns: Array | None
 
 
-def layer_paths(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) -> tuple[PathIndex, ...]:
+def layer_paths(
+    states: tuple[Array, ...], lengths: Array, abstractions: tuple[Abstraction, ...]
+) -> tuple[PathIndex, ...]:
     """The path of every layer, and last the pivots of the top layer.
 
     As long as all abstractions so far are `Skip`, the path is `Strided`.
+
+    Args:
+        states: `[W, T, *S]` for each layer, as it sees them.
+        lengths: `[W]` int32.
+        abstractions: one for each layer, bottom first.
     """
-    times = jnp.broadcast_to(jnp.arange(trajectories.states.shape[1]), trajectories.states.shape[:2])
-    mask = times < trajectories.lengths[:, None]
+    times = jnp.broadcast_to(jnp.arange(states[0].shape[1]), states[0].shape[:2])
+    mask = times < lengths[:, None]
     paths: list[PathIndex] = [Strided(1)]
     arrivals = times
-    for abstraction in abstractions:
+    for abstraction, seen in zip(abstractions, states, strict=True):
         below = paths[-1]
         arrivals = jax.vmap(arrivals_above)(arrivals, mask)
-        mask = jax.vmap(pivot_mask, in_axes=(None, 0, 0))(abstraction, trajectories.states, mask)
+        mask = jax.vmap(pivot_mask, in_axes=(None, 0, 0))(abstraction, seen, mask)
         if isinstance(abstraction, Skip) and isinstance(below, Strided):
             # The bottom layer stores a state one step later, the layer above it too.
             delay = below.delay + below.stride if len(paths) > 1 else 1
@@ -79,11 +88,13 @@ def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) ->
     returns = None
     if trajectories.rewards is not None:
         returns = jnp.cumsum(jnp.pad(trajectories.rewards, ((0, 0), (1, 0))), axis=1)
+    states = lift_through(abstractions, trajectories.states)
     return Experience(
         trajectories=trajectories,
         walks=walks.astype(jnp.int32),
         times=times.astype(jnp.int32),
-        paths=layer_paths(trajectories, abstractions),
+        states=states,
+        paths=layer_paths(states, trajectories.lengths, abstractions),
         returns=returns,
     )
 
@@ -114,18 +125,18 @@ def examples_between(
     contexts: Context,
 ) -> Examples:
     """What a layer learns from going from `times` to `goal_times` (later, both `[B]`) in trajectories `walks` `[B]`."""
-    trajectories = experience.trajectories
+    trajectories, states = experience.trajectories, experience.states[layer]
     if layer == 0 and trajectories.actions is not None:
         targets = trajectories.actions[walks, times]
     else:
         target_times = jnp.minimum(experience.paths[layer].following(walks, times), goal_times)
-        targets = trajectories.states[walks, target_times]
+        targets = states[walks, target_times]
     returns = None
     if experience.returns is not None:
         returns = experience.returns[walks, goal_times] - experience.returns[walks, times]
     return Examples(
         context=contexts,
-        goals=trajectories.states[walks, goal_times],
+        goals=states[walks, goal_times],
         targets=targets,
         scores=cortex.score_rule.score(goal_times - times, returns),
         mask=goal_times > times,
@@ -163,7 +174,7 @@ def contexts_at(
     ages = jnp.arange(length - 1, -1, -1)
     mask = (at >= 0) & (ages[None] <= kept[:, None])
     positions = jnp.cumsum(mask, axis=1) - 1
-    states = experience.trajectories.states[walks[:, None], jnp.maximum(at, 0)]
+    states = experience.states[layer][walks[:, None], jnp.maximum(at, 0)]
     features = space.encode(states) + encoding(jnp.maximum(positions, 0), space.num_features)
     return Context(states=states, features=features, mask=mask)
 

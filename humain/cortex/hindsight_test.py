@@ -17,6 +17,7 @@ from humain.cortex.scores import Linear, Return
 from humain.hippocampus import encodings
 from humain.kernels.table import table
 from humain.spaces import Discrete
+from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
 from humain.types import Trajectories
 
@@ -248,6 +249,26 @@ def test_distances_are_drawn_in_proportion_to_the_discount(discount):
     np.testing.assert_allclose(counted, expected, atol=0.02)
 
 
+def test_an_upper_layer_learns_of_states_as_it_sees_them():
+    # Seen from above, 1 2 3 4 7 are 0 2 2 4 6; its path is the start and what enters a block: times 0, 1, 3 and 4.
+    experience = hindsight.gather(walk(1, 2, 3, 4, 7), (Blocks(2),) * 2)
+    assert listed(draw(experience, layer=1, cortex=cortex_of(lookahead=1))) == {
+        (0, 2, 2, 0.875),
+        (2, 2, 2, 0.875),  # within the block, from 2 to 3
+        (2, 4, 4, 0.75),
+        (2, 4, 4, 0.875),
+        (4, 6, 6, 0.875),
+    }
+    # Below they are what they are: from each state the goals up to the next that enters a block.
+    assert {row[:3] for row in listed(draw(experience, layer=0, cortex=cortex_of(lookahead=1)))} == {
+        (1, 2, 2),
+        (2, 3, 3),
+        (2, 4, 3),
+        (3, 4, 4),
+        (4, 7, 7),
+    }
+
+
 def test_places_are_drawn_evenly():
     experience = hindsight.gather(
         Trajectories(states=jnp.arange(12).reshape(3, 4), lengths=jnp.array([4, 2, 3])), (Skip(2),)
@@ -269,10 +290,14 @@ def test_the_horizon_is_the_last_pivot_ahead_or_the_end():
 
 
 def test_paths_of_skips_are_strided_and_others_tabled():
-    states = walk(0, 1, 2, 3)
+    states = jnp.array([[0, 1, 2, 3]])
+
+    def layer_paths(abstractions):
+        return hindsight.layer_paths((states,) * 3, jnp.array([4]), abstractions)
+
     # A state is stored one step late on the two lower layers; then a layer waits for the next state of the one below.
-    assert hindsight.layer_paths(states, SKIPS) == (Strided(1), Strided(2), Strided(4, delay=3), Strided(8, delay=7))
-    mixed = hindsight.layer_paths(states, (Skip(2), Entropy(jnp.ones(4, jnp.int32)), Skip(2)))
+    assert layer_paths(SKIPS) == (Strided(1), Strided(2), Strided(4, delay=3), Strided(8, delay=7))
+    mixed = layer_paths((Skip(2), Entropy(jnp.ones(4, jnp.int32)), Skip(2)))
     assert [type(path) for path in mixed] == [Strided, Strided, Tabled, Tabled]
 
 

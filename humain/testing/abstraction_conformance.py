@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import acting
-from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.abstraction import Abstraction, lift_through
 from humain.abstraction.pivots import pivot_mask
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
@@ -76,7 +76,7 @@ def goals_that_were_lifted_come_down_again(case: AbstractionCase) -> None:
 
 
 def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
-    """Fed one state at a time, the stack passes up, in order, the pivots that the whole path has.
+    """Fed one state at a time, the stack passes up, in order and lifted, the pivots that the whole path has.
 
     Whether a state is a pivot is known when the layer's next state has come: so, of each layer, all but the newest.
     """
@@ -87,9 +87,10 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
     model = Model(layers=(layer,) * _NUM_LAYERS, space=case.space)
     state = model.init(jax.random.key(0), (case.abstraction,) * _NUM_LAYERS)
     masks = [np.ones((num_walks, length), bool)]
-    states = np.asarray(case.states)
-    for _ in range(_NUM_LAYERS - 1):
-        masks.append(np.asarray(_pivots(case.abstraction, case.states, jnp.asarray(masks[-1]))))
+    seen = lift_through((case.abstraction,) * _NUM_LAYERS, case.states)
+    states = jax.device_get(seen)
+    for number in range(_NUM_LAYERS - 1):
+        masks.append(np.asarray(_pivots(case.abstraction, seen[number], jnp.asarray(masks[-1]))))
     assert np.sum(masks[-1]) > 0
 
     episode = acting.begin(model, num_walks)
@@ -103,7 +104,8 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
                 known = known[:-1] if number == 0 else known
                 memory = memories[number]
                 assert memory.count[walk] == len(known), (time, walk, number)
-                np.testing.assert_array_equal(memory.states[walk, : len(known)], states[walk, np.array(known, int)])
+                expected = states[number][walk, np.array(known, int)]
+                np.testing.assert_array_equal(memory.states[walk, : len(known)], expected)
                 decided = known if number == 0 else known[:-1]
                 if number + 1 < _NUM_LAYERS:
                     known = [place for place in decided if masks[number + 1][walk, place]]
