@@ -9,7 +9,7 @@ import numpy as np
 
 from humain import acting
 from humain.abstraction.abstraction import Abstraction, lift_through
-from humain.abstraction.pivots import pivot_mask
+from humain.abstraction.pivots import pivot_mask, reverse_mask
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.model import Layer, Model
@@ -58,6 +58,27 @@ def padding_is_not_looked_at(case: AbstractionCase) -> None:
     cut = _pivots(case.abstraction, case.states[:, :length], jnp.ones((len(case.states), length), bool))
     on_path = jnp.broadcast_to(jnp.arange(case.states.shape[1]) < length, case.states.shape[:2])
     np.testing.assert_array_equal(_pivots(case.abstraction, case.states, on_path)[:, :length], cut)
+
+
+def each_state_has_the_first_pivot_from_it_on(case: AbstractionCase) -> None:
+    """The reverse mask: a path's state stands under one pivot, the next one or itself; what is left at the end, none.
+
+    Compared with a walk backwards over every path, some of whose states are left out.
+    """
+    on_path = np.random.default_rng(1).random(case.states.shape[:2]) < 0.8
+    pivots = np.asarray(_pivots(case.abstraction, case.states, jnp.asarray(on_path)))
+    owners = np.asarray(jax.vmap(reverse_mask)(jnp.asarray(pivots), jnp.asarray(on_path)))
+    for walk in range(len(on_path)):
+        expected = np.zeros(owners.shape[1:], bool)
+        owner = None
+        for time in reversed(range(len(on_path[walk]))):
+            owner = time if pivots[walk, time] else owner
+            if on_path[walk, time] and owner is not None:
+                expected[owner, time] = True
+        np.testing.assert_array_equal(owners[walk], expected)
+        # So up to the last pivot every state of the path belongs to exactly one.
+        last = np.flatnonzero(pivots[walk])[-1]
+        np.testing.assert_array_equal(owners[walk].sum(0)[: last + 1], on_path[walk, : last + 1])
 
 
 def states_keep_shape_and_type(case: AbstractionCase) -> None:
@@ -115,6 +136,7 @@ CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
     pivots_lie_on_the_path,
     jit_and_vmap_change_nothing,
     padding_is_not_looked_at,
+    each_state_has_the_first_pivot_from_it_on,
     states_keep_shape_and_type,
     goals_that_were_lifted_come_down_again,
     acting_finds_the_stored_pivots,
