@@ -18,7 +18,8 @@ class Machine:
         self.workspace = root / "workspace"
         self.elsewhere = root / "elsewhere"
         self.calls = root / "calls"
-        for folder in (self.bin, self.workspace / "tools", self.elsewhere):
+        self.tmp = root / "tmp"
+        for folder in (self.bin, self.workspace / "tools", self.elsewhere, self.tmp):
             folder.mkdir(parents=True)
         for name in ("bazelw", "debian.sh"):
             shutil.copy(pathlib.Path("tools", name), self.workspace / "tools")
@@ -36,15 +37,21 @@ class Machine:
         """An apt-get that notes its arguments, and whose `install` puts these programs on the PATH."""
         lines = [f"printf '%s\\n' '{_ANSWER}' > {self.bin}/{name}; chmod +x {self.bin}/{name};" for name in installs]
         script = f'#!/bin/sh\necho "apt-get $*" >> {self.calls}\n'
-        self.add("apt-get", script + f'case "$1" in install) {" ".join(lines) or "exit 100"} ;; esac\n')
+        self.add("apt-get", script + f'case " $* " in *" install "*) {" ".join(lines) or "exit 100"} ;; esac\n')
         self.add("id", "#!/bin/sh\necho 0\n")
+
+    def add_apt_lists(self, *offers: str) -> None:
+        """An apt-cache that knows these packages; without one it is as on a machine whose lists are not there yet."""
+        known = "".join(f"  {name}) echo '  Candidate: 1.0' ;;\n" for name in offers)
+        source = "echo '  Candidate: 2.6'; echo '        500 http://mirror.example bookworm/main'"
+        self.add("apt-cache", f'#!/bin/sh\ncase "$2" in\n  apt) {source} ;;\n{known}esac\n')
 
     def run(self, *arguments: str, cwd: pathlib.Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
         """Runs bazelw on this machine."""
         return subprocess.run(
             [str(self.workspace / "tools" / "bazelw"), *arguments],
             cwd=cwd or self.workspace,
-            env={"PATH": str(self.bin), "HOME": str(self.workspace), **env},
+            env={"PATH": str(self.bin), "HOME": str(self.workspace), "TMPDIR": str(self.tmp), **env},
             capture_output=True,
             text=True,
             check=False,
@@ -95,7 +102,28 @@ def test_debian_s_package_is_installed(machine):
     done = machine.run("info")
     assert (done.returncode, done.stdout) == (7, f"{machine.bin}/bazel in {machine.workspace} got: info\n")
     assert done.stderr == "bazelw: installing bazel-bootstrap (apt-get)\n"
-    assert machine.calls.read_text().splitlines()[0] == "apt-get update --quiet"
+    update, install = machine.calls.read_text().splitlines()
+    assert update.endswith(" update") and install.endswith(" install --no-install-recommends bazel-bootstrap")
+    assert all("-o DPkg::Lock::Timeout=120" in line for line in (update, install))  # another apt may be at work
+    assert list(machine.tmp.iterdir()) == []
+
+
+def test_what_the_lists_offer_is_installed(machine):
+    machine.add_apt("bazel")
+    machine.add_apt_lists("bazel-bootstrap")
+    assert machine.run("info").returncode == 7
+
+
+def test_what_the_distribution_does_not_offer_is_not_asked_for_again_and_again(machine):
+    machine.add("bazel", _ANSWER)
+    machine.add_apt()
+    machine.add_apt_lists("python3-pip-whl", "python3.12")
+    (machine.bin / "python3.11").unlink()
+    done = machine.run("info")
+    assert done.returncode == 7
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bazelw: no Python 3.11 on PATH: install it") and line.endswith("name one in BAZEL_PYTHON")
+    assert not machine.calls.exists()
 
 
 def test_a_missing_compiler_and_python_are_installed(machine):

@@ -18,20 +18,40 @@ as_root() {
   fi
 }
 
+# as_apt ARGUMENT...: apt-get as root, without questions, waiting for another apt that is at work.
+as_apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes -o DPkg::Lock::Timeout=120 "$@" </dev/null
+}
+
+# apt_has_lists: true where apt knows what can be installed, from anywhere but what is installed already.
+apt_has_lists() {
+  LC_ALL=C apt-cache policy apt 2>/dev/null | grep -Eq '^ *[0-9]+ [a-z+]+:'
+}
+
+# apt_lacks PACKAGE...: true where apt's lists are there, and one of these is not in them.
+apt_lacks() {
+  apt_has_lists || return 1
+  for package in "$@"; do
+    LC_ALL=C apt-cache policy "$package" 2>/dev/null | grep -q '^ *Candidate: [^(]' || return 0
+  done
+  return 1
+}
+
 # apt_install PACKAGE...: true when all are installed; false, and said why, when they could not be; false where there
-# is no apt-get, or it may not be used without a password.
+# is no apt-get, it may not be used without a password, or its distribution has none of that name.
 apt_updated=
 apt_install() {
   have apt-get || return 1
   as_root true || return 1
+  # Before anything is done: where it is not offered, every run would ask the network again, in vain.
+  if apt_lacks "$@"; then return 1; fi
   say "installing $* (apt-get)"
   log=$(mktemp) || return 1
   if [ -z "$apt_updated" ]; then
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update --quiet >"$log" 2>&1 </dev/null
+    as_apt update >"$log" 2>&1
     apt_updated=yes
   fi
-  if as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends "$@" \
-    >>"$log" 2>&1 </dev/null; then
+  if as_apt install --no-install-recommends "$@" >>"$log" 2>&1; then
     rm -f "$log"
     return 0
   fi
