@@ -189,10 +189,11 @@ class Model:
             for number, layer in enumerate(self.layers)
         }
 
+    @partial(jax.jit, static_argnames=("self", "batch_size"))
     def observe(
         self, state: ModelState, experience: hindsight.Experience, key: jax.Array, batch_size: int
     ) -> tuple[ModelState, Metrics]:
-        """Learns from experience: one batch of hindsight examples for each layer.
+        """Learns from experience: one batch of hindsight examples for each layer, in one jitted call.
 
         Args:
             state: what was learned before.
