@@ -3,7 +3,7 @@
 Layout of `<directory>/<step, 12 digits>/`:
 
   state/           the arrays, by Orbax, under the path of each leaf
-  checkpoint.json  step, fingerprint of what made it, and shape and dtype of each leaf
+  checkpoint.json  step, fingerprint of what made it, notes, and shape and dtype of each leaf
   COMPLETE         size and CRC-32 of every other file
 
 A checkpoint is written under a temporary name, marked, then renamed. Restoring trusts nothing but a marker that fits
@@ -19,7 +19,7 @@ import pathlib
 import shutil
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import jax
@@ -44,10 +44,12 @@ class Restored:
     Attributes:
       state: the pytree, with the structure, dtypes and placement of the template.
       step: the number of updates done.
+      notes: the numbers that were saved beside it, by name.
     """
 
     state: PyTree
     step: int
+    notes: Mapping[str, float]
 
 
 class Checkpointer:
@@ -88,12 +90,13 @@ class Checkpointer:
         """Returns the newest step whose files fit its marker, or None."""
         return next((step for step in reversed(self.steps()) if self._fault(step) is None), None)
 
-    def save(self, step: int, state: PyTree) -> None:
+    def save(self, step: int, state: PyTree, *, notes: Mapping[str, float] | None = None) -> None:
         """Saves `state`; does nothing where this step is already saved whole.
 
         Args:
           step: the number of updates done.
           state: a pytree of arrays (typed PRNG keys too) and Python numbers.
+          notes: numbers about the run that are no part of its state, such as the time it took.
 
         Raises:
           ValueError: for a leaf that is none of these.
@@ -117,16 +120,21 @@ class Checkpointer:
         description = {
             "step": step,
             "fingerprint": self._fingerprint,
+            "notes": {name: float(value) for name, value in (notes or {}).items()},
             "leaves": {name: _describe(leaf) for name, leaf in leaves.items()},
         }
         records.write_json(temporary / _DESCRIPTION, description)
         records.write_json(temporary / _MARKER, _manifest(temporary))
         temporary.rename(final)
-        for old in self.steps()[: -self._keep]:
-            shutil.rmtree(self._step_directory(old))
+        others = [other for other in self.steps() if other != step]
+        whole = [other for other in others if self._fault(other) is None]
+        kept = whole[len(whole) - self._keep + 1 :]
+        for other in others:
+            if other not in kept:
+                shutil.rmtree(self._step_directory(other))
 
     def restore(self, template: PyTree) -> Restored | None:
-        """Restores the newest whole checkpoint, bit for bit; a torn newer one is reported with a warning.
+        """Restores the newest whole checkpoint, bit for bit; a torn newer one is reported with a warning and deleted.
 
         Args:
           template: a pytree of the same structure, shapes and dtypes (arrays or ShapeDtypeStructs); an array's sharding
@@ -145,6 +153,8 @@ class Checkpointer:
                     return self._load(step, template)
                 except (OSError, ocp.errors.InvalidLayoutError) as error:
                     fault = f"it can't be read ({error})"
+            else:
+                shutil.rmtree(self._step_directory(step))
             warnings.warn(
                 f"checkpoint {self._step_directory(step)} is not whole: {fault}; going back to the one before it",
                 RuntimeWarning,
@@ -199,7 +209,10 @@ class Checkpointer:
             with _quiet():
                 arrays = ocp.load(directory / _STATE, abstract)
         values = [_from_array(arrays.get(name), leaf) for name, leaf in leaves.items()]
-        return Restored(jax.tree.unflatten(jax.tree.structure(template), values), step)
+        notes = description.get("notes", {})
+        assert isinstance(notes, dict)
+        numbers = {name: value for name, value in notes.items() if isinstance(value, float)}
+        return Restored(jax.tree.unflatten(jax.tree.structure(template), values), step, numbers)
 
 
 def _named_leaves(tree: PyTree) -> dict[str, Any]:

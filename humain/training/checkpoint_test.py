@@ -108,6 +108,30 @@ def test_the_newest_two_are_kept(tmp_path: pathlib.Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000000010", "000000001000"]
 
 
+def test_torn_ones_do_not_count_among_those_kept(tmp_path: pathlib.Path) -> None:
+    checkpointer = _checkpointer(tmp_path)
+    checkpointer.save(5, {"x": jnp.zeros(2)})
+    for step in (10, 20):  # from runs that went farther, before something went wrong with the disk
+        shutil.copytree(tmp_path / "000000000005", tmp_path / f"{step:012d}")
+        (tmp_path / f"{step:012d}" / "COMPLETE").unlink()
+    checkpointer.save(7, {"x": jnp.ones(2)})
+    assert checkpointer.steps() == [5, 7]
+
+
+def test_the_one_just_saved_is_kept_even_if_it_is_not_the_newest(tmp_path: pathlib.Path) -> None:
+    checkpointer = _checkpointer(tmp_path, keep=1)
+    checkpointer.save(10, {"x": jnp.zeros(2)})
+    checkpointer.save(5, {"x": jnp.ones(2)})
+    assert checkpointer.steps() == [5]
+
+
+def test_notes_come_back(tmp_path: pathlib.Path) -> None:
+    _checkpointer(tmp_path).save(5, {"x": jnp.zeros(2)}, notes={"seconds": 0.1})
+    restored = _checkpointer(tmp_path).restore({"x": jnp.zeros(2)})
+    assert restored is not None
+    assert restored.notes == {"seconds": 0.1}
+
+
 def test_saving_a_step_again_changes_nothing(tmp_path: pathlib.Path) -> None:
     checkpointer = _checkpointer(tmp_path)
     checkpointer.save(3, {"x": jnp.zeros(2)})
@@ -140,7 +164,7 @@ def test_a_torn_checkpoint_is_passed_over_with_a_warning(tmp_path: pathlib.Path,
     assert restored is not None
     assert restored.step == 5
     np.testing.assert_array_equal(restored.state["x"], 5.0)
-    # Coming to that step again replaces the torn one.
+    assert checkpointer.steps() == [5]
     checkpointer.save(10, {"x": jnp.full(2000, 10.0)})
     assert checkpointer.latest_step() == 10
 
