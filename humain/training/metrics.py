@@ -7,10 +7,12 @@ lines as one that was not.
 import json
 import os
 import pathlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
-import tensorboardX
+from tensorboardX import event_file_writer
+from tensorboardX.proto import event_pb2, summary_pb2
 
 from humain import records
 
@@ -20,8 +22,9 @@ _RESERVED = ("name", "step")
 class MetricsWriter:
     """Appends to `<directory>/metrics.jsonl` and to event files under `<directory>/tensorboard/<name>`.
 
-    Every line is `{"name": ..., "step": ..., <metric>: <number or null>}` and is handed to the operating system when
-    `write` returns, so that it survives the process.
+    Every line is `{"name": ..., "step": ..., <metric>: <number or null>}`. Lines and events are handed to the operating
+    system when `write` returns, so that they survive the process. That is why tensorboardX's own SummaryWriter is not
+    used: it writes in a thread, and its `flush` does not wait for what that thread has not written yet.
     """
 
     def __init__(self, directory: pathlib.Path, *, tensorboard: bool = True):
@@ -33,7 +36,7 @@ class MetricsWriter:
         """
         self._path = directory / "metrics.jsonl"
         self._events_directory = directory / "tensorboard" if tensorboard else None
-        self._summaries: dict[str, tensorboardX.SummaryWriter] = {}
+        self._events: dict[str, event_file_writer.EventsWriter] = {}
 
     @property
     def path(self) -> pathlib.Path:
@@ -47,7 +50,7 @@ class MetricsWriter:
           name: the run within the task.
           step: the last step to keep; 0 forgets all of that name.
         """
-        self._close_summary(name)
+        self._close_events(name)
         if self._path.exists():
             text = self._path.read_text(encoding="utf-8")
             kept = "".join(
@@ -62,9 +65,13 @@ class MetricsWriter:
             fresh = not directory.exists()
             # The default file name has a resolution of one second; the suffix keeps a quick restart from overwriting.
             suffix = f".{step:012d}.{os.getpid()}.{len(list(directory.glob('*'))) if not fresh else 0}"
-            self._summaries[name] = tensorboardX.SummaryWriter(
-                logdir=os.fspath(directory), purge_step=None if fresh else step + 1, filename_suffix=suffix
-            )
+            directory.mkdir(parents=True, exist_ok=True)
+            events = self._events[name] = event_file_writer.EventsWriter(os.fspath(directory / "events"), suffix)
+            if not fresh:
+                # TensorBoard drops what older files have from this step on.
+                start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+                events.write_event(event_pb2.Event(wall_time=time.time(), step=step + 1, session_log=start))
+            events.flush()
 
     def write(self, name: str, step: int, metrics: Mapping[str, Any]) -> None:
         """Appends one line.
@@ -80,24 +87,26 @@ class MetricsWriter:
         taken = [key for key in _RESERVED if key in metrics]
         if taken:
             raise ValueError(f"a metric can't be called {taken[0]!r}: the line has a field of that name; rename it")
-        if self._events_directory is not None and name not in self._summaries:
+        if self._events_directory is not None and name not in self._events:
             self.resume(name, step - 1)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(records.dump_line({"name": name, "step": int(step), **metrics}) + "\n")
         if self._events_directory is not None:
-            for key, value in metrics.items():
-                self._summaries[name].add_scalar(key, float(value), int(step))
+            values = [summary_pb2.Summary.Value(tag=key, simple_value=float(value)) for key, value in metrics.items()]
+            event = event_pb2.Event(wall_time=time.time(), step=int(step), summary=summary_pb2.Summary(value=values))
+            self._events[name].write_event(event)
+            self._events[name].flush()
 
     def close(self) -> None:
-        """Flushes and closes the event files; the writer can be used again after `resume`."""
-        for name in list(self._summaries):
-            self._close_summary(name)
+        """Closes the event files; the writer can be used again after `resume`."""
+        for name in list(self._events):
+            self._close_events(name)
 
-    def _close_summary(self, name: str) -> None:
-        summary = self._summaries.pop(name, None)
-        if summary is not None:
-            summary.close()
+    def _close_events(self, name: str) -> None:
+        events = self._events.pop(name, None)
+        if events is not None:
+            events.close()
 
 
 def read_metrics(path: pathlib.Path, *, name: str | None = None) -> list[dict[str, Any]]:

@@ -83,6 +83,15 @@ def test_events_hold_the_same_numbers_and_a_resume_purges_later_ones(tmp_path: p
     assert starts == [3]  # TensorBoard drops what the first file has from step 3 on
 
 
+def test_events_survive_a_process_that_is_killed(tmp_path: pathlib.Path) -> None:
+    writer = metrics.MetricsWriter(tmp_path)
+    _write(writer, "run", range(1, 4))
+    # Not closed, and nothing waited for.
+    scalars = [event for event in _events(tmp_path / "tensorboard" / "run") if event.summary.value]
+    assert [event.step for event in scalars] == [1, 2, 3]
+    writer.close()
+
+
 def test_the_names_of_the_line_itself_are_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="can't be called 'step'"):
         metrics.MetricsWriter(tmp_path).write("run", 1, {"step": 1.0})
