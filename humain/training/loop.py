@@ -5,6 +5,7 @@ once, dispatches chunk after chunk, and reads the metrics of a chunk only after 
 Reading metrics one step late is a habit of nanodo (Google DeepMind, "A minimal Transformer decoder in JAX").
 """
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -75,8 +76,10 @@ class TrainResult:
       state: the final state.
       step: updates done in all.
       first_step: updates done before this call: 0, or the step that was restored.
-      compile_seconds: time to trace and compile the chunk; 0 where nothing was left to do.
-      run_seconds: time from the first dispatch to the last save.
+      compile_seconds: time to trace and compile the chunk.
+      run_seconds: time from the first dispatch to the last update, saves between included.
+
+    Both times are sums over all processes that brought the state here, each up to its last save.
     """
 
     state: PyTree
@@ -168,6 +171,8 @@ class _Loop:
         self._progress = host.progress or progress_lib.NoProgress()
         self._saved_step: int | None = None
         self._saved_at = time.monotonic()
+        self._compile_seconds = 0.0
+        self._run_seconds = 0.0
 
     def run(self, state: PyTree, chunk: Chunk, data: PyTree) -> TrainResult:
         host, first_step = self._host, 0
@@ -177,15 +182,17 @@ class _Loop:
             if restored is not None:
                 state, first_step = restored.state, restored.step
                 self._saved_step = first_step
+                self._compile_seconds = restored.notes.get("compile_seconds", 0.0)
+                self._run_seconds = restored.notes.get("run_seconds", 0.0)
                 if first_step > self._num_steps or first_step % self._chunk_steps:
                     raise ValueError(
                         f"{self._name}: the checkpoint is at step {first_step}, which is no multiple of chunk_steps "
                         f"{self._chunk_steps} up to num_steps {self._num_steps}; use --clear"
                     )
+        if first_step == self._num_steps:
+            return TrainResult(state, first_step, first_step, self._compile_seconds, self._run_seconds)
         if host.metrics is not None:
             host.metrics.resume(self._name, first_step)
-        if first_step == self._num_steps:
-            return TrainResult(state, first_step, first_step, 0.0, 0.0)
         self._progress.start(self._name, first_step, self._num_steps)
         try:
             return self._run(state, first_step, chunk, jax.device_put(data))
@@ -196,15 +203,17 @@ class _Loop:
         started = time.monotonic()
         compiled = self._compile(chunk, state, data, first_step)
         compile_seconds = time.monotonic() - started
+        self._compile_seconds += compile_seconds
         self._progress.note(f"{self._name}: compiled in {compile_seconds:.1f} s")
 
-        started = self._saved_at = time.monotonic()
+        self._counted_at = self._saved_at = time.monotonic()
         step = first_step
         unread: tuple[int, Metrics] | None = None
         while step < self._num_steps:
             if self._interrupted() or self._save_due(step):
                 self._read(unread)
                 unread = None
+                self._count(state)
                 self._save(step, state)
                 self._check_interruption()
             state, metrics = compiled(state, data, jnp.int32(step))
@@ -212,10 +221,16 @@ class _Loop:
             self._read(unread)
             unread = (step, metrics)
         self._read(unread)
+        self._count(state)
         self._save(step, state)
+        return TrainResult(state, step, first_step, self._compile_seconds, self._run_seconds)
+
+    def _count(self, state: PyTree) -> None:
+        """Adds the time since the last count to that of the run; the updates under way are waited for."""
         jax.block_until_ready(state)
-        run_seconds = time.monotonic() - started
-        return TrainResult(state, step, first_step, compile_seconds, run_seconds)
+        now = time.monotonic()
+        self._run_seconds += now - self._counted_at
+        self._counted_at = now
 
     def _compile(self, chunk: Chunk, state: PyTree, data: PyTree, step: int) -> Callable[..., tuple[PyTree, Metrics]]:
         """Compiles in a thread: XLA can't be stopped, but the main thread can save and leave meanwhile."""
@@ -263,11 +278,10 @@ class _Loop:
             # A state may hold infinities on purpose (scores of what was never seen), but never a NaN.
             if jnp.issubdtype(leaf.dtype, jnp.floating) and np.isnan(np.asarray(leaf).astype(np.float32)).any():
                 raise self._non_finite("state" + jax.tree_util.keystr(path), step)
-        if self._host.interruption is None:
-            checkpointer.save(step, state)
-        else:
-            with self._host.interruption.hold():
-                checkpointer.save(step, state)
+        notes = {"compile_seconds": self._compile_seconds, "run_seconds": self._run_seconds}
+        interruption = self._host.interruption
+        with contextlib.nullcontext() if interruption is None else interruption.hold():
+            checkpointer.save(step, state, notes=notes)
         self._saved_step = step
         self._saved_at = time.monotonic()
 

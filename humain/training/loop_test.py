@@ -1,5 +1,7 @@
 """Tests of the training loop."""
 
+import dataclasses
+import itertools
 import pathlib
 import shutil
 import threading
@@ -156,14 +158,33 @@ def test_lines_after_the_checkpoint_are_written_anew(tmp_path: pathlib.Path) -> 
 
 
 def test_a_finished_run_does_nothing_more(tmp_path: pathlib.Path) -> None:
-    first = _train(20, _host(tmp_path))
+    writer = metrics.MetricsWriter(tmp_path)
+    first = _train(20, dataclasses.replace(_host(tmp_path), metrics=writer))
+    writer.close()
+    files = sorted(tmp_path.rglob("*"))
 
     def chunk(state: Any, data: Any, step: Any) -> Any:
         raise AssertionError("traced again")
 
-    again = loop.train(_regression_state(1), chunk, data=_inputs(), num_steps=20, chunk_steps=10, host=_host(tmp_path))
-    assert (again.first_step, again.compile_seconds, again.run_seconds) == (20, 0, 0)
+    host = dataclasses.replace(_host(tmp_path), metrics=writer)
+    again = loop.train(_regression_state(1), chunk, data=_inputs(), num_steps=20, chunk_steps=10, host=host)
+    assert (again.first_step, again.step) == (20, 20)
+    # It took the time that it took.
+    assert (again.compile_seconds, again.run_seconds) == (first.compile_seconds, first.run_seconds)
     _assert_same_bits(again.state, first.state)
+    assert sorted(tmp_path.rglob("*")) == files
+
+
+def test_times_add_up_over_processes(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock of whole seconds, one more at each look.
+    clock = itertools.count()
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
+    half = _train(30, _host(tmp_path))
+    rest = _train(60, _host(tmp_path))
+    # The other half takes as long.
+    assert (rest.compile_seconds, rest.run_seconds) == (2 * half.compile_seconds, 2 * half.run_seconds)
+    assert half.compile_seconds > 0
+    assert half.run_seconds > 0
 
 
 def test_the_callers_state_is_left_as_it_is() -> None:

@@ -106,5 +106,6 @@ def test_training_depends_on_seed_and_name_and_is_restored(tmp_path):
     assert not _same(first.state, _train(tmp_path / "d", name="other").state)
 
     restored = _train(tmp_path / "a")
-    assert (restored.result.first_step, restored.result.run_seconds) == (4, 0)
+    assert (restored.result.first_step, restored.result.step) == (4, 4)
+    assert restored.result.run_seconds == first.result.run_seconds > 0
     assert _same(restored.state, first.state)
