@@ -1,8 +1,8 @@
 """Writes requirements_lock.txt and requirements_cuda_lock.txt: `tools/update_lock [uv's flags]`.
 
 Versions stay where the requirements still allow them; `--upgrade` takes the newest, and
-`--upgrade-package NAME` those of one package. The package index is uv's own choice (`UV_DEFAULT_INDEX`, else pip's
-`index-url`); pip's find-links folders are looked at too. Neither is written into a lock.
+`--upgrade-package NAME` those of one package. uv looks where pip is set up to look on this machine (pip_settings.py),
+unless its own variables, such as `UV_DEFAULT_INDEX`, say otherwise. No place is written into a lock.
 
 A local build such as torch 2.13.0+cpu is written as `torch==2.13.0` with the hashes of the local wheel and the index's
 wheels, and a comment `# local build: 2.13.0+cpu`, which third_party/pypi/install_wheel.py tries first. (pip alone ranks
@@ -14,14 +14,13 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 
 import uv
 
-from tools.lock import lock_file
+from tools.lock import lock_file, pip_settings
 
 _FLAGS = [
     "--quiet",
@@ -34,37 +33,27 @@ _FLAGS = [
 ]
 
 
-def pip_places() -> list[str]:
-    """uv's flags for the index and the find-links folders that pip is set up with on this machine."""
-    pip = shutil.which("pip3") or shutil.which("pip")
-    listing = ""
-    if pip:
-        listing = subprocess.run([pip, "config", "list"], check=False, capture_output=True, text=True).stdout
-    settings = dict(re.findall(r"^(?:global|:env:)\.([a-z-]+)='(.*)'$", listing, re.MULTILINE))
-    flags = [f"--find-links={link}" for link in settings.get("find-links", "").replace("\\n", " ").split()]
-    if "index-url" in settings and "UV_DEFAULT_INDEX" not in os.environ:
-        flags.append(f"--default-index={settings['index-url']}")
-    return flags
-
-
-def resolve(source: pathlib.Path, flags: list[str], output: pathlib.Path | None = None) -> str:
+def resolve(
+    source: pathlib.Path, flags: list[str], environment: dict[str, str], output: pathlib.Path | None = None
+) -> str:
     """The pins for `source`, as uv writes them; versions in `output`, where that exists, are preferred."""
     command = [uv.find_uv_bin(), "pip", "compile", *_FLAGS, *flags, source.name]
     if output is not None:
         command.append(f"--output-file={output}")
-    done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=False)
+    env = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=source.parent, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"uv could not resolve {source.name}:\n{done.stderr}")
     return done.stdout
 
 
-def with_index_hashes(text: str, flags: list[str]) -> str:
+def with_index_hashes(text: str, flags: list[str], environment: dict[str, str]) -> str:
     """`text` with each pin of a local build rewritten to its public version, with the index's hashes added."""
     for name, version, local in set(re.findall(r"^([a-z0-9-]+)(?:\[.*?\])?==([^\s+]+)(\+\S+)", text, re.MULTILINE)):
         with tempfile.TemporaryDirectory() as folder:
             source = pathlib.Path(folder, "one.in")
             source.write_text(f"{name}=={version}\n", encoding="utf-8")
-            hashes = re.findall(r"--hash=\S+", resolve(source, ["--no-deps", *flags]))
+            hashes = re.findall(r"--hash=\S+", resolve(source, ["--no-deps", *flags], environment))
         pattern = rf"^{name}(\[.*?\])?=={re.escape(version + local)}( \\\n    --hash=\S+)*"
         match = re.search(pattern, text, re.MULTILINE)
         assert match is not None, name
@@ -83,16 +72,15 @@ def with_local_builds(text: str) -> str:
 
 def write_lock(source: pathlib.Path, lock: pathlib.Path, flags: list[str], constraint: pathlib.Path | None) -> None:
     """Resolves `source` and replaces `lock`, at once and only when all went well."""
-    places = pip_places()
-    links = [place for place in places if place.startswith("--find-links=")]
+    settings = pip_settings.read(pip_settings.listing(), os.environ)
     limits = [] if constraint is None else [f"--constraints={constraint.name}"]
     with tempfile.TemporaryDirectory() as folder:
         pinned = pathlib.Path(folder, lock.name)
         if lock.exists():  # uv prefers the versions in its output file
             pinned.write_text(with_local_builds(lock.read_text(encoding="utf-8")), encoding="utf-8")
-        resolve(source, [*places, *limits, *flags], pinned)
+        resolve(source, [*settings.places, *limits, *flags], settings.environment, pinned)
         text = pinned.read_text(encoding="utf-8")
-    text = with_index_hashes(text, [place for place in places if place not in links])
+    text = with_index_hashes(text, list(settings.index), settings.environment)
     if lock.exists():
         builds = r"# (local build: \S+)"
         lost = set(re.findall(builds, lock.read_text(encoding="utf-8"))) - set(re.findall(builds, text))
