@@ -1,4 +1,4 @@
-"""Nothing that is installed on the machine can be imported, nor a file that no target names.
+"""Nothing that is installed on the machine can be imported, nor a file that no target names, and there is no network.
 
 This test depends on numpy and pytest alone, so these and what they require are all that may be found.
 """
@@ -6,7 +6,9 @@ This test depends on numpy and pytest alone, so these and what they require are 
 import importlib.util
 import os
 import pathlib
+import re
 import site
+import socket
 import subprocess
 import sys
 
@@ -36,6 +38,8 @@ def _is_found(name):
 def test_the_interpreter_is_the_toolchain_s():
     assert sys.version_info[:2] == (3, 11)
     assert not site.ENABLE_USER_SITE
+    repository = pathlib.Path(sys.prefix).resolve()  # .../external/python_3_11, or rules_python's name for its own
+    assert repository.parent.name == "external" and "python_3_11" in repository.name
     assert not pathlib.Path(sys.prefix, "lib", "python3.11", "site-packages", "pip").exists()
 
 
@@ -56,6 +60,22 @@ def test_what_is_not_a_dependency_is_not_found(name):
 def test_a_child_finds_no_more(env):
     done = subprocess.run([sys.executable, "-c", _CHILD], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_there_is_no_network_but_the_sandbox_s_own_loopback():
+    assert [name for _, name in socket.if_nameindex()] == ["lo"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside, pytest.raises(OSError, match="unreachable"):
+        outside.connect(("192.0.2.1", 9))  # kept for documentation: no packet is sent, a route is all that it needs
+
+
+def test_a_server_outside_cannot_be_reached():
+    """Bazel's own server listens on the machine's loopback while this runs, at an address that it writes down."""
+    port_file = pathlib.Path(sys.prefix).resolve().parents[1] / "server" / "command_port"
+    if not port_file.exists():
+        pytest.skip("no Bazel server on this machine: the test runs on another one")
+    host, port = re.fullmatch(r"\[?(.*?)\]?:(\d+)", port_file.read_text().strip()).groups()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def test_a_program_started_by_hand_ignores_the_user_s_import_path(tmp_path):
