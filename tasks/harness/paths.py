@@ -36,12 +36,13 @@ def in_runfiles(path: pathlib.Path) -> bool:
 
 def resolve(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> pathlib.Path:
     """Returns a path from the command line as an absolute one, relative to where the user stands; `~` is the home."""
-    return pathlib.Path(os.path.normpath(user_directory(environment) / pathlib.Path(path).expanduser()))
+    # Unlike Path.expanduser, this one leaves the home of a user whom nobody knows as it is.
+    return pathlib.Path(os.path.normpath(user_directory(environment) / os.path.expanduser(path)))
 
 
 def find_file(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> pathlib.Path | None:
     """Finds a file where the user stands, else in the workspace, else among the files that came with the binary."""
-    relative = pathlib.Path(path).expanduser()
+    relative = os.path.expanduser(path)
     for root in (user_directory(environment), workspace_root(environment), runfiles_root()):
         if (root / relative).is_file():
             return pathlib.Path(os.path.normpath(root / relative))

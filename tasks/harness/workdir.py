@@ -57,23 +57,20 @@ def opened(path: pathlib.Path, identity: Identity) -> Iterator[pathlib.Path]:
     Raises:
       UserError: when the directory is in use, is not a work directory, or holds another run.
     """
-    if path.is_dir() and not (path / MARKER).exists():
-        foreign = sorted({entry.name for entry in path.iterdir()} - _BEGINNINGS)
-        if foreign:
-            raise errors.UserError(
-                f"{path} holds {foreign[0]} and is no work directory; pass another --workdir, or empty it"
-            )
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise errors.UserError(
-            f"{path} can't be a work directory ({error.strerror}); pass another --workdir"
-        ) from error
-    with _locked(path):
-        if (path / MARKER).exists():
-            _check_identity(path, identity)
-        else:
-            records.write_json(path / MARKER, identity)
+    with contextlib.ExitStack() as stack:
+        with _explained(f"{path} can't be a work directory"):
+            if path.is_dir() and not (path / MARKER).exists():
+                foreign = sorted({entry.name for entry in path.iterdir()} - _BEGINNINGS)
+                if foreign:
+                    raise errors.UserError(
+                        f"{path} holds {foreign[0]} and is no work directory; pass another --workdir, or empty it"
+                    )
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_locked(path))
+            if (path / MARKER).exists():
+                _check_identity(path, identity)
+            else:
+                records.write_json(path / MARKER, identity)
         yield path
 
 
@@ -88,8 +85,23 @@ def clear(path: pathlib.Path, task: str) -> str:
       One line that says what went.
 
     Raises:
-      UserError: when it is not a directory with this task's marker, is in use, or has a place that is never deleted.
+      UserError: when it is not a directory with this task's marker, is in use, has a place that is never deleted, or
+        can't be deleted.
     """
+    with _explained(f"{path} can't be cleared"):
+        return _clear(path, task)
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turns the operating system's refusal into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise errors.UserError(f"{what} ({error.strerror or error}); pass another --workdir") from error
+
+
+def _clear(path: pathlib.Path, task: str) -> str:
     if path.is_symlink():
         raise errors.UserError(f"{path} is a symbolic link; --clear deletes only a directory itself: pass its own path")
     if not path.exists():

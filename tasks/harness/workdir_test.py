@@ -1,5 +1,7 @@
 """Tests of work directories: what is kept apart, and what is never deleted."""
 
+import errno
+import os
 import pathlib
 
 import pytest
@@ -69,6 +71,39 @@ def test_a_directory_of_others_is_refused(tmp_path: pathlib.Path) -> None:
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(errors.UserError, match="can't be a work directory"):
             _make(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("/proc/x", "No such file or directory"), ("/proc/self/x/y", "No such file or directory")]
+    + [("/tmp/" + "x" * 300, "File name too long"), ("/dev/null", "File exists")],
+)
+def test_a_place_where_nothing_can_be_made_is_refused(path: str, reason: str) -> None:
+    with pytest.raises(errors.UserError) as caught:
+        _make(pathlib.Path(path))
+    assert str(caught.value) == f"{path} can't be a work directory ({reason}); pass another --workdir"
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_directory_that_can_not_be_written_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    _make(tmp_path / "w")
+
+    def refuse(*arguments: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(workdir.os, "open", refuse)
+    reason = f"({os.strerror(code)}); pass another --workdir"
+    for act in (lambda: _make(tmp_path / "w"), lambda: workdir.clear(tmp_path / "w", "toy")):
+        with pytest.raises(errors.UserError) as caught:
+            act()
+        assert str(caught.value).endswith(reason)
+
+
+def test_clearing_a_name_that_can_not_be_is_refused() -> None:
+    with pytest.raises(errors.UserError, match=r"can't be cleared \(File name too long\); pass another --workdir"):
+        workdir.clear(pathlib.Path("/tmp") / ("x" * 300), "toy")
 
 
 def test_an_empty_directory_or_a_killed_beginning_will_do(tmp_path: pathlib.Path) -> None:
