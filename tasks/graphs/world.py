@@ -15,6 +15,10 @@ from humain import errors
 
 UNREACHABLE = np.iinfo(np.int32).max
 """Distance of a pair without a path."""
+MAX_NODES = 2048
+"""More are refused: distances of all pairs, and what the sets keep for each pair, are held in memory."""
+_MAX_DEMONSTRATED = 2**27
+"""Most nodes that demonstrations may have together, 0.5 GB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Graph:
     def distances(self) -> np.ndarray:
         """`[N, N]` int32, steps of the shortest paths by Dijkstra's algorithm; `UNREACHABLE` where there is no path."""
         return self.distances_from(np.arange(self.num_nodes))
+
+    @cached_property
+    def diameter(self) -> int:
+        """Steps of the longest of the shortest paths, over the pairs that have one."""
+        return int(np.max(self.distances, where=self.distances < UNREACHABLE, initial=0))
 
     def distances_from(self, sources: np.ndarray) -> np.ndarray:
         """Rows of `distances` for the given sources."""
@@ -88,6 +97,7 @@ def random_graph(rng: np.random.Generator, *, num_nodes: int, edge_probability: 
         raise errors.UserError(
             f"num_nodes={num_nodes}, edge_probability={edge_probability}: expected 2 or more, and a number in (0, 1]"
         )
+    _check_size(num_nodes)
     present = rng.random((num_nodes, num_nodes)) < edge_probability
     np.fill_diagonal(present, False)
     edges = np.argwhere(present).astype(np.int32)
@@ -104,7 +114,7 @@ def read_graph(path: pathlib.Path) -> Graph:
     left out, weights are not used.
 
     Raises:
-        UserError: if the file can't be read, or holds no edge.
+        UserError: if the file can't be read, or holds no edge or more nodes than `MAX_NODES`.
     """
     try:
         if path.suffix.lower() in (".graphml", ".xml"):
@@ -121,6 +131,7 @@ def read_graph(path: pathlib.Path) -> Graph:
     if not pairs:
         raise errors.UserError(f"the graph {path} has no edges; expected lines of two different node names each")
     names = tuple(sorted({name for pair in pairs for name in pair}, key=_natural))
+    _check_size(len(names))
     ids = {name: number for number, name in enumerate(names)}
     edges = np.unique(np.array([(ids[source], ids[target]) for source, target in pairs], np.int32), axis=0)
     return Graph(names=names, edges=edges)
@@ -178,7 +189,11 @@ def demonstrations(rng: np.random.Generator, graph: Graph) -> tuple[np.ndarray, 
 
     Returns:
         As `random_walks`.
+
+    Raises:
+        UserError: see `check_demonstrations`.
     """
+    check_demonstrations(graph)
     sources, targets = reachable_pairs(graph)
     distances = graph.distances
     length = int(distances[sources, targets].max()) + 1
@@ -195,11 +210,34 @@ def demonstrations(rng: np.random.Generator, graph: Graph) -> tuple[np.ndarray, 
     return nodes, distances[sources, targets].astype(np.int32) + 1
 
 
+def check_demonstrations(graph: Graph) -> None:
+    """Refuses a graph whose demonstrations would not fit in memory.
+
+    Raises:
+        UserError: saying how large they would be.
+    """
+    sources, _ = reachable_pairs(graph)
+    size = len(sources) * (graph.diameter + 1)
+    if size > _MAX_DEMONSTRATED:
+        raise errors.UserError(
+            f"demonstrations for the {len(sources)} pairs of this graph, up to {graph.diameter} steps long, would take "
+            f"{size * 4 / 2**30:.1f} GB; set demonstrations to False, or drop the sets that learn from them"
+        )
+
+
 def reachable_pairs(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
     """All ordered pairs of different nodes with a path, as two arrays `[P]`."""
     distances = graph.distances
     sources, targets = np.nonzero((distances > 0) & (distances < UNREACHABLE))
     return sources.astype(np.int32), targets.astype(np.int32)
+
+
+def _check_size(num_nodes: int) -> None:
+    if num_nodes > MAX_NODES:
+        raise errors.UserError(
+            f"the graph has {num_nodes} nodes, and {MAX_NODES} is the most that fits: what is known of every pair is "
+            "held in memory; plan on a part of it"
+        )
 
 
 def _read_edge_list(path: pathlib.Path) -> list[tuple[str, str]]:

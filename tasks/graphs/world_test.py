@@ -116,6 +116,28 @@ def test_a_random_graph_without_edges_is_refused():
         _random(num_nodes=2, edge_probability=1e-9)
 
 
+def test_the_diameter_is_the_longest_of_the_shortest_paths():
+    assert _HAND.diameter == 3  # 1 -> 2 -> 3 -> 0
+
+
+def test_graphs_that_are_too_large_are_refused(tmp_path):
+    with pytest.raises(errors.UserError, match="the graph has 2049 nodes, and 2048 is the most that fits"):
+        _random(num_nodes=2049, edge_probability=0.5)
+    (tmp_path / "ring.txt").write_text("".join(f"{node} {(node + 1) % 2049}\n" for node in range(2049)))
+    with pytest.raises(errors.UserError, match="the graph has 2049 nodes, and 2048 is the most that fits"):
+        world.read_graph(tmp_path / "ring.txt")
+
+
+def test_demonstrations_that_would_not_fit_are_refused():
+    # A ring of 600: 600 * 599 pairs, up to 599 steps, so 600 nodes, of 4 bytes: 0.80 GB.
+    ring = Graph(
+        names=tuple(str(node) for node in range(600)),
+        edges=np.array([(node, (node + 1) % 600) for node in range(600)], np.int32),
+    )
+    with pytest.raises(errors.UserError, match="the 359400 pairs of this graph, up to 599 steps long, .* 0.8 GB"):
+        world.demonstrations(_rng(), ring)
+
+
 def test_nodes_are_found_by_name():
     assert _HAND.node("c") == 2
     with pytest.raises(errors.UserError, match="no node 'x'; there are 5, such as a, b, c, d, e"):
