@@ -63,6 +63,17 @@ def scale_table(results: Mapping[str, Any]) -> Table:
     return Table(columns=["figure", "value"], rows=[[name, value] for name, value in results["scale"].items()])
 
 
+def scale_warnings(results: Mapping[str, Any]) -> list[str]:
+    """A line for each kind of thing that found no room; none where all had room."""
+    figures = results["scale"]
+    remarks = {
+        "sweep_waiting": "pairs still waited to be swept when training ended; raise num_steps or sweep_batch_size",
+        "sweep_dropped": "pairs found the queue of sweeping full and were dropped; lower batch_size",
+        "rows_refused": "times the table had no row left; raise kernel.sparse_capacity",
+    }
+    return [f"warning: {figures[key]} {text}" for key, text in remarks.items() if figures.get(key)]
+
+
 def draw_losses(workdir: pathlib.Path, names: list[str]) -> list[pathlib.Path]:
     """Learning curves, one picture a set: the loss of each layer, or for tables the share of examples that improved."""
     paths = []
@@ -140,6 +151,8 @@ def write_scale_report(workdir: pathlib.Path, results: Mapping[str, Any], name: 
     """The report on a large graph."""
     report = Report("Planning on a large graph")
     report.table(scale_table(results))
+    for line in scale_warnings(results):
+        report.prose(line)
     for path in draw_losses(workdir, [name]):
         report.figure(path, caption="Share of examples that improved the tables, by update.")
     report.write(workdir / "report.html")

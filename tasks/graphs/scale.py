@@ -24,8 +24,8 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
 
     Returns:
         `nodes`, `edges`, `pairs`, the shares `arrived`, `optimal` (by `think`; `react_arrived`, `react_optimal` by
-        `react`), `react_us` and `think_us` (microseconds for one agent, in a batch of 256), `peak_rss_mb`, and where
-        the time went.
+        `react`), `react_us` and `think_us` (microseconds for one agent, in a batch of 256), `peak_rss_mb`, what found
+        no room (`rows_refused`, `sweep_waiting`, `sweep_dropped`; 0 without sweeping), and where the time went.
     """
     config = task.config.sets[name]
     trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
@@ -38,6 +38,7 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
     starts, goals = _batch(pairs)
     episode = acting.begin(trained.model, _BATCH)
     kernels = [trained.model.kernel_state(trained.state, layer) for layer in range(len(trained.model.layers))]
+    queue = trained.result.state.queue
     tables = [kernel for kernel in kernels if isinstance(kernel, TableState)]
     return {
         "nodes": graph.num_nodes,
@@ -53,6 +54,8 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "rows_used": sum(int(jnp.sum(jnp.any(table.packed > 0, axis=1))) for table in tables),
         "rows_refused": sum(int(table.index.refused) for table in tables),
+        "sweep_waiting": 0 if queue is None else int(queue.size),
+        "sweep_dropped": 0 if queue is None else int(queue.dropped),
         "train_seconds": trained.result.run_seconds,
         "compile_seconds": trained.result.compile_seconds,
     }
