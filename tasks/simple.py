@@ -3,6 +3,7 @@
 See `docs/tasks/simple.md` for what it shows and `configs/simple.py` for its configs.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -16,6 +17,21 @@ from tasks.graphs import curve, drawing, evaluation, examples, report, scale, se
 from tasks.graphs.world import Graph, Pairs
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
+
+_NAME = "simple"
+_ONE_GRAPH = (
+    *(f"world.{key}" for key in ("num_nodes", "edge_probability", "num_walks", "max_walk_steps")),
+    *(f"test.{key}" for key in ("max_pairs", "max_react_steps")),
+)
+_KEYS = {
+    "sets": _ONE_GRAPH,
+    "curve": (
+        *(f"world.{key}" for key in ("num_graphs", "num_nodes", "edge_probability", "max_walk_steps", "walk_steps")),
+        *(f"sets.{key}" for key in ("table_replay", "table_hindsight")),
+    ),
+    "scale": _ONE_GRAPH,
+}
+"""What each experiment reads from the config, apart from what each set is made of."""
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -33,8 +49,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def check(task: TaskContext) -> None:
     """Refuses, before anything is trained, a config that can't be, and a start and goal that aren't in the graph."""
     config, values = task.config, task.flags
-    if config.experiment not in ("sets", "curve", "scale"):
-        raise errors.UserError(f"experiment {config.experiment!r} is none of sets, curve, scale")
+    _check_keys(config)
     if (values.start is None) != (values.goal is None):
         raise errors.UsageError("--start and --goal go together; one of them is missing")
     one_graph = config.experiment != "curve"
@@ -47,8 +62,45 @@ def check(task: TaskContext) -> None:
     graph = training.make_graph(task) if one_graph else None
     for name, set_config in config.sets.items():
         sets.check(name, set_config, config.world.num_nodes if graph is None else graph.num_nodes)
+    if graph is not None and values.graph is not None:
+        if any(set_config.demonstrations for set_config in config.sets.values()):
+            world.check_demonstrations(graph)
+        _warn_of_distances(config, graph)
     if graph is not None and values.goal is not None:
         _question(task, graph)
+
+
+def _check_keys(config: Any) -> None:
+    """Refuses a config that lacks what its experiment needs."""
+    experiment = config.get("experiment")
+    if experiment not in _KEYS:
+        raise errors.UserError(f"experiment {experiment!r} is none of {', '.join(_KEYS)}")
+    for key in _KEYS[experiment]:
+        group, name = key.split(".")
+        if name not in config.get(group, {}):
+            raise errors.UserError(f"the config lacks {key}, which experiment {experiment!r} needs")
+    num_sets = len(config.get("sets", {}))
+    if num_sets == 0 or (experiment == "scale" and num_sets != 1):
+        expected = "exactly one" if experiment == "scale" else "at least one"
+        raise errors.UserError(f"experiment {experiment!r} needs {expected} of the config's sets, not {num_sets}")
+
+
+def _warn_of_distances(config: Any, graph: Graph) -> None:
+    """Says which bounds of the config the graph's longest way exceeds."""
+    bounds = {}
+    for name, set_config in config.sets.items():
+        steps, key = sets.farthest(set_config)
+        if steps < graph.diameter:
+            bounds[f"sets.{name}.{key}"] = steps
+    if config.test.max_react_steps < graph.diameter:
+        bounds["test.max_react_steps"] = config.test.max_react_steps
+    if bounds:
+        listed = ", ".join(f"{key} ({steps})" for key, steps in bounds.items())
+        print(
+            f"{_NAME}: warning: the longest way in this graph has {graph.diameter} steps, more than can be planned "
+            f"with {listed}; raise what is named, or such pairs will not arrive",
+            file=sys.stderr,
+        )
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
@@ -77,6 +129,8 @@ def show(record: Mapping[str, Any]) -> None:
         print(report.curve_table(results).to_text())
     else:
         print(report.scale_table(results).to_text())
+        for line in report.scale_warnings(results):
+            print(line)
 
 
 def answer(task: TaskContext) -> None:
@@ -162,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the task and ends the process; the command line is that of the process by default."""
     entry.main(
         run,
-        task="simple",
+        task=_NAME,
         show=show,
         define_flags=define_flags,
         input_flags=("graph",),

@@ -20,9 +20,9 @@ from configs import simple
 
 def get_config(variant="default"):
     """Two sets and little training; variants as in the task's own config."""
-    config = simple.get_config("smoke" if variant == "default" else variant)
-    if variant != "default":
-        return config
+    if variant in ("smoke", "curve", "scale"):
+        return simple.get_config(variant)
+    config = simple.get_config("smoke")
     config.world.num_nodes = 8
     config.world.edge_probability = 0.3
     config.world.num_walks = 60
@@ -37,6 +37,18 @@ def get_config(variant="default"):
     config.sets.linear.num_layers = 1
     config.sets.linear.kernel.num_keys = 16
     config.sets.table.num_layers = 2
+    if variant == "scale_of_two":
+        config.experiment = "scale"
+    elif variant == "no_sets":
+        config.sets = {}
+    elif variant == "no_experiment":
+        del config["experiment"]
+    elif variant == "no_walks":
+        del config.world["num_walks"]
+    elif variant == "no_replay":
+        del config.sets.table["replay"]
+    elif variant != "default":
+        raise ValueError(f"there is no variant {variant!r}")
     return config
 '''
 # Words as names. Nothing leads to the pier.
@@ -219,6 +231,13 @@ def test_a_graph_that_can_t_be_used_is_refused(place, tmp_path, capfd, name, con
         (("--config.world.num_nodes=1",), 1, "num_nodes=1, edge_probability=0.3: expected 2 or more"),
         (("--config.world.num_walks=0",), 1, "world.num_walks must be 1 or more, not 0"),
         (("--config.test.max_pairs=0",), 1, "test.max_pairs must be 1 or more, not 0"),
+        (("--config=tiny.py:scale_of_two",), 1, "experiment 'scale' needs exactly one of the config's sets, not 2"),
+        (("--config=tiny.py:no_sets",), 1, "experiment 'sets' needs at least one of the config's sets, not 0"),
+        (("--config=tiny.py:no_experiment",), 1, "experiment None is none of sets, curve, scale"),
+        (("--config=tiny.py:no_walks",), 1, "the config lacks world.num_walks, which experiment 'sets' needs"),
+        (("--config=tiny.py:no_replay",), 1, "set table: its config lacks replay.sweep_batch_size"),
+        (("--config.sets.table.replay.pivot_share=7.0",), 1, "set table: replay.pivot_share must lie between 0 and 1"),
+        (("--config.sets.linear.learning_rate=-1.0",), 1, "set linear: learning_rate must be a number above 0, not -1"),
         (("--config.sets.table.num_steps=45",), 1, "set table: num_steps must be a multiple of chunk_steps, and 45"),
         (("--config.sets.linear.kernel.num_keys=0",), 1, "set linear: num_keys must be 1 or more, not 0"),
         (("--config.sets.tabel.num_steps=40",), 2, "--config.sets.tabel.num_steps: the config has no such key; did"),
@@ -261,6 +280,38 @@ def test_the_scale_is_reported(tmp_path, capfd, monkeypatch):
     results = json.loads((tmp_path / "w" / "results.json").read_text())["results"]
     assert results == {"scale": {"nodes": 5, "arrived": 1.0}}
     assert (tmp_path / "w" / "report.html").exists()
+
+
+def test_ways_too_long_for_the_config_are_warned_of(tmp_path, capfd, monkeypatch):
+    def measure(task: Any, graph: Any, name: str) -> dict[str, float]:
+        task.metrics.write(name, 10, {"layer_0/improved": 0.5})
+        return {"nodes": graph.num_nodes, "sweep_dropped": 3, "sweep_waiting": 0}
+
+    monkeypatch.setattr(scale, "measure", measure)
+    (tmp_path / "row.txt").write_text("".join(f"{node} {node + 1}\n" for node in range(40)))
+    words = ["--config=tiny.py:scale", f"--graph={tmp_path / 'row.txt'}", f"--workdir={tmp_path / 'w'}"]
+    words.append("--config.test.max_react_steps=39")
+    assert _main(*words) == 0
+    printed = capfd.readouterr()
+    # From 0 to 40. The config has room for 32 nodes in a plan.
+    assert printed.err.splitlines()[0] == (
+        "simple: warning: the longest way in this graph has 40 steps, more than can be planned with "
+        "sets.table_replay.max_nodes (32), test.max_react_steps (39); raise what is named, or such pairs will not "
+        "arrive"
+    )
+    assert printed.out.splitlines()[-1].startswith("warning: 3 pairs found the queue of sweeping full")
+    assert _main(*words, "--config.sets.table_replay.max_nodes=40", "--config.test.max_react_steps=40", "--clear") == 0
+    words = [*words[:-1], "--config.sets.table_replay.max_nodes=40", "--config.test.max_react_steps=40"]
+    assert _main(*words) == 0
+    assert "warning" not in capfd.readouterr().err
+
+
+def test_demonstrations_that_do_not_fit_are_refused_at_once(tmp_path, capfd):
+    (tmp_path / "ring.txt").write_text("".join(f"{node} {(node + 1) % 600}\n" for node in range(600)))
+    words = (f"--graph={tmp_path / 'ring.txt'}", f"--workdir={tmp_path / 'w'}")
+    code, line = _refused(capfd, *words)
+    assert code == 1
+    assert line.startswith("demonstrations for the 359400 pairs of this graph, up to 599 steps long, would take 0.8 GB")
 
 
 def test_clear_removes_the_run_and_nothing_else(tmp_path, capfd, monkeypatch):

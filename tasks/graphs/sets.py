@@ -1,5 +1,6 @@
 """Model sets of the graph planner: a config becomes a stack of layers, its training data and its update."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,12 @@ from humain.training.loop import Update
 from humain.types import Trajectories
 
 _MAX_QUEUE = 2**22
+_WHOLE_NUMBERS = {
+    **dict.fromkeys(("num_layers", "stride", "num_steps", "chunk_steps", "batch_size", "candidates"), 1),
+    **dict.fromkeys(("replay.sweep_batch_size", "replay.compose_batch_size", "replay.imagine_batch_size"), 0),
+    "replay.imagine_max_steps": 1,
+}
+"""The least that they may be."""
 
 
 @struct.dataclass
@@ -70,18 +77,9 @@ def check(name: str, config: Any, num_nodes: int) -> None:
     Raises:
         UserError: naming the set, the value and what was expected.
     """
-    for key in ("num_layers", "stride", "num_steps", "chunk_steps", "batch_size", "candidates"):
-        if config[key] < 1:
-            raise errors.UserError(f"set {name}: {key} must be 1 or more, not {config[key]}")
-    if config.num_steps % config.chunk_steps:
-        raise errors.UserError(
-            f"set {name}: num_steps must be a multiple of chunk_steps, and {config.num_steps} is none of "
-            f"{config.chunk_steps}"
-        )
-    if config.replay.sweep_batch_size and config.kernel.name != "table":
-        raise errors.UserError(f"set {name}: sweeping works on tables; set replay.sweep_batch_size to 0")
     no_walks = as_trajectories(np.zeros((1, 2), np.int32), np.zeros(1, np.int32))
     try:
+        _check_numbers(config)
         build_model(config, num_nodes)
         build_abstractions(config, no_walks, num_nodes)
     except AttributeError as error:
@@ -89,6 +87,54 @@ def check(name: str, config: Any, num_nodes: int) -> None:
         raise errors.UserError(f"set {name}: what it is made of needs a value that its config lacks: {key}") from error
     except (TypeError, ValueError, errors.UserError) as error:
         raise errors.UserError(f"set {name}: {error}") from error
+
+
+def _check_numbers(config: Any) -> None:
+    """Refuses what the parts that a set is made of do not see."""
+    for key, least in _WHOLE_NUMBERS.items():
+        value = _value(config, key)
+        if not isinstance(value, int) or value < least:
+            raise errors.UserError(f"{key} must be {least} or more, not {value}")
+    if config.num_steps % config.chunk_steps:
+        raise errors.UserError(
+            f"num_steps must be a multiple of chunk_steps, and {config.num_steps} is none of {config.chunk_steps}"
+        )
+    if not 0 <= _value(config, "replay.pivot_share") <= 1:
+        raise errors.UserError(f"replay.pivot_share must lie between 0 and 1, not {config.replay.pivot_share}")
+    if not 0 < _value(config, "learning_rate") < math.inf:
+        raise errors.UserError(f"learning_rate must be a number above 0, not {config.learning_rate}")
+    if not isinstance(_value(config, "demonstrations"), bool):
+        raise errors.UserError(f"demonstrations must be True or False, not {config.demonstrations}")
+    if config.replay.sweep_batch_size and _value(config, "kernel.name") != "table":
+        raise errors.UserError("sweeping works on tables; set replay.sweep_batch_size to 0")
+    if config.replay.sweep_batch_size and _value(config, "context_length") > 1:
+        raise errors.UserError(
+            "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
+            "replay.sweep_batch_size to 0"
+        )
+
+
+def _value(config: Any, key: str) -> Any:
+    """What a config holds under a dotted key."""
+    for part in key.split("."):
+        if part not in config:
+            raise errors.UserError(f"its config lacks {key}")
+        config = config[part]
+    return config
+
+
+def farthest(config: Any) -> tuple[int, str]:
+    """The longest way that a set can plan, in steps, and the key of its config that sets this bound.
+
+    How far apart the pivots of `entropy` lie depends on the graph; with it, the real bound may be a nearer one.
+    """
+    bounds = [(config.max_nodes, "max_nodes")]
+    if config.abstraction == "skip":
+        above = config.stride ** (config.num_layers - 1)
+        bounds.append((config.max_sub_steps * above, "max_sub_steps"))
+    if config.score_rule == "linear":
+        bounds.append((config.longest * config.stride ** (config.num_layers - 1), "longest"))
+    return min(bounds)
 
 
 def build_model(config: Any, num_nodes: int) -> Model:

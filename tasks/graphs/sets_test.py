@@ -97,6 +97,11 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
         ({"num_layers": 0}, "num_layers must be 1 or more, not 0"),
         ({"batch_size": -4}, "batch_size must be 1 or more, not -4"),
         ({"candidates": 0}, "candidates must be 1 or more, not 0"),
+        ({"replay": {"compose_batch_size": -1}}, "replay.compose_batch_size must be 0 or more, not -1"),
+        ({"replay": {"imagine_max_steps": 0}}, "replay.imagine_max_steps must be 1 or more, not 0"),
+        ({"replay": {"pivot_share": 7.0}}, "replay.pivot_share must lie between 0 and 1, not 7.0"),
+        ({"learning_rate": -0.1}, "learning_rate must be a number above 0, not -0.1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, not nan"),
         ({"replay": {"sweep_batch_size": 8}}, "sweeping works on tables; set replay.sweep_batch_size to 0"),
         ({"lookahead": 0}, "the lookahead must be 1 pivot or more, not 0"),
         ({"goal_discount": -0.5}, r"the goal_discount must lie in \(0, 1\], not -0.5"),
@@ -110,6 +115,38 @@ def test_a_config_that_makes_no_sense_is_refused(changes, message):
     config.update(changes)
     with pytest.raises(errors.UserError, match=f"^set mine: .*{message}$"):
         sets.check("mine", config, 12)
+
+
+@pytest.mark.parametrize("key", ["num_steps", "replay", "kernel", "learning_rate", "max_nodes", "demonstrations"])
+def test_a_config_that_lacks_something_is_refused(key):
+    config = _config("skip").unlock()
+    del config[key]
+    with pytest.raises(errors.UserError, match=f"^set mine: .*lacks.*{key}"):
+        sets.check("mine", config, 12)
+
+
+def test_sweeping_and_longer_contexts_do_not_go_together():
+    config = _config("table_replay")
+    sets.check("mine", config, 12)
+    config.context_length = 2
+    with pytest.raises(errors.UserError, match="set context_length to 1 or replay.sweep_batch_size to 0"):
+        sets.check("mine", config, 12)
+    config.replay.sweep_batch_size = 0
+    sets.check("mine", config, 12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "bound"),
+    [
+        ({}, (64, "max_nodes")),
+        ({"max_sub_steps": 2}, (32, "max_sub_steps")),  # two sub-goals of the top layer, 4 * 4 steps each
+        ({"longest": 3}, (48, "longest")),  # 3 * 4 * 4
+        ({"longest": 3, "score_rule": "geometric"}, (64, "max_nodes")),
+        ({"max_sub_steps": 2, "abstraction": "entropy"}, (64, "max_nodes")),
+    ],
+)
+def test_the_longest_way_that_can_be_planned(changes, bound):
+    assert sets.farthest(_config("skip", **changes)) == bound
 
 
 def _counts(abstraction) -> list[int]:
