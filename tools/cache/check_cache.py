@@ -1,7 +1,8 @@
 """Shows that the remote cache works, on a real cache and real builds: `tools/cache/check [TARGET...]`.
 
 1. Builds and tests the targets in a clean checkout, which fills the cache, then in another checkout with another output
-   base, and reports the share of actions and tests that the cache answered. Below the goal is a failure.
+   base, and reports the share of actions and tests that the cache answered. Below the goal is a failure, as is an
+   answer out of the empty cache, or a warning.
 2. Builds with the cache stopped, with a cache that answers garbage to everything, and with one whose stored files were
    overwritten: each build has to succeed, and to warn.
 
@@ -17,6 +18,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,9 +29,12 @@ from collections.abc import Iterator
 
 from tools.cache import execution_log
 
-_TARGETS = ["//third_party/...", "//tools/..."]
+# What takes the cache to task without taking long: all of the build's own, parts of the library, a whole program.
+_TARGETS = ["//third_party/...", "//tools/...", "//humain/hippocampus/...", "//humain/viewing/...", "//tasks:simple"]
 _SMALL_TARGETS = ["//tools/accelerator/..."]
 _SERVER_START_SECONDS = 120
+_SERVER_STOP_SECONDS = 10
+_BAZEL_IDLE_SECONDS = 60
 
 
 def clean_environment() -> dict[str, str]:
@@ -63,7 +68,11 @@ def cache_server(serve: pathlib.Path, folder: pathlib.Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(timeout=_SERVER_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 class _Garbage(http.server.BaseHTTPRequestHandler):
@@ -115,7 +124,8 @@ class Checkout:
         subprocess.run(["git", "clone", "--quiet", str(repository), str(self._clone)], check=True)
 
     def _bazel(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(self._clone / "tools" / "bazelw"), f"--output_base={self._base}", *arguments]
+        startup = [f"--output_base={self._base}", f"--max_idle_secs={_BAZEL_IDLE_SECONDS}"]
+        command = [str(self._clone / "tools" / "bazelw"), *startup, *arguments]
         return subprocess.run(
             command,
             cwd=self._clone,
@@ -134,7 +144,9 @@ class Checkout:
           SystemExit: the build or a test failed.
         """
         self._log.unlink(missing_ok=True)
-        flags = ["--config=remote-cache", f"--remote_cache={cache}", f"--execution_log_json_file={self._log}"]
+        # No cache but this one: the user's own .bazelrc may name a folder.
+        flags = ["--config=remote-cache", f"--remote_cache={cache}", "--disk_cache="]
+        flags.append(f"--execution_log_json_file={self._log}")
         done = self._bazel("test", "--noshow_progress", "--color=no", *self._jobs, *flags, "--", *targets)
         if done.returncode != 0:
             sys.exit(f"bazel test {' '.join(targets)} failed with this cache:\n{done.stdout}")
@@ -164,12 +176,25 @@ def checkouts(repository: pathlib.Path, jobs: int | None) -> Iterator[tuple[Chec
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def cache_warnings(output: str) -> list[str]:
+    """What Bazel says of a remote cache that it could not use, each warning in one line."""
+    pattern = r"^WARNING: (?:Reading from|Writing to) Remote Cache:.*(?:\n(?![A-Z]+:).*)?"
+    found = re.findall(pattern, output, re.MULTILINE)
+    return [" ".join(warning.split()) for warning in found]
+
+
 def report_share(first: Checkout, second: Checkout, cache: str, targets: list[str], goal: float) -> bool:
     """Builds twice and prints the share; true when it reaches the goal."""
     for name, checkout in ("empty", first), ("full", second):
         began = time.monotonic()
-        answered, _ = checkout.test(cache, targets)
+        answered, output = checkout.test(cache, targets)
         print(f"cache {name}: {answered}, {time.monotonic() - began:.0f} s", flush=True)
+        if warnings := cache_warnings(output):
+            print(f"FAILED: nothing is wrong with this cache, and Bazel warns: {warnings[0]}")
+            return False
+        if name == "empty" and answered.num_hits:
+            print("FAILED: an empty cache has no answers: these came from elsewhere, so the share says nothing")
+            return False
     for miss in answered.missed:
         print(f"  not answered: {miss}")
     if answered.num_tests == 0:
@@ -185,11 +210,11 @@ def report_survival(checkout: Checkout, situation: str, cache: str) -> bool:
     """Builds anew with a cache that is of no use, and prints what came of it; true when it warned and went on."""
     checkout.forget()
     answered, output = checkout.test(cache, _SMALL_TARGETS)
-    warnings = re.findall(r"^WARNING: .*emote.*\n?.*", output, re.MULTILINE)
+    warnings = cache_warnings(output)
     num_run = answered.num_actions + answered.num_tests
-    num_hit = answered.num_actions_hit + answered.num_tests_hit
+    num_hit = answered.num_hits
     print(f"cache {situation}: the build succeeds, {num_run - num_hit} of {num_run} actions and tests run here")
-    print(f"  it says: {' '.join(warnings[0].split())[:200] if warnings else 'nothing'}", flush=True)
+    print(f"  it says: {warnings[0][:200] if warnings else 'nothing'}", flush=True)
     if not warnings or num_hit == num_run:
         print("FAILED: " + ("it did not warn" if num_hit < num_run else "nothing was run, so this shows nothing"))
         return False
@@ -203,6 +228,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--goal", type=float, default=0.99, help="least share to be answered (default: %(default)s)")
     parser.add_argument("--jobs", type=int, help="Bazel's own flag")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all is stopped and removed
     repository = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY") or pathlib.Path.cwd())
     serve = repository / "tools" / "cache" / "serve"
     with checkouts(repository, options.jobs) as (first, second, folder):

@@ -19,10 +19,15 @@ class Answered:
     missed: tuple[str, ...]
 
     @property
+    def num_hits(self) -> int:
+        """How many actions and tests the cache answered."""
+        return self.num_actions_hit + self.num_tests_hit
+
+    @property
     def share(self) -> float:
         """The share of all actions and tests that the cache answered, in [0, 1]; 0 for a build without any."""
         total = self.num_actions + self.num_tests
-        return (self.num_actions_hit + self.num_tests_hit) / total if total else 0.0
+        return self.num_hits / total if total else 0.0
 
     def __str__(self) -> str:
         return (
