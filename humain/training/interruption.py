@@ -121,11 +121,9 @@ class Interruption:
             if overdue and not self._holds:
                 self._leave(number, "interrupted: leaving with what was saved; the same command goes on from there")
             ready, _, _ = select.select([self._read_end, self._stop_read], [], [], None if first is None else 0.05)
-            if self._stop_read in ready:
-                return
-            if self._read_end not in ready:
-                continue
-            for received in os.read(self._read_end, 64):
+            stopping = self._stop_read in ready
+            # A signal that came just before leaving is answered all the same.
+            for received in os.read(self._read_end, 64) if self._read_end in ready else b"":
                 if received not in _SIGNALS:
                     continue
                 now = time.monotonic()
@@ -134,8 +132,10 @@ class Interruption:
                     if self._requested is None:
                         self._requested = received
                     _say("interrupted: saving ... (a second signal leaves at once)")
-                elif now - first > _REPEAT_SECONDS:
+                elif now - first > _REPEAT_SECONDS and not stopping:
                     self._leave(received, "interrupted again: leaving at once")
+            if stopping:
+                return
 
     def _leave(self, number: int, line: str) -> None:
         _say(line)
