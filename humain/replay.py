@@ -18,7 +18,7 @@ from humain.types import Array, Context, Examples, Trajectories
 
 
 def compose(
-    model: Model, state: ModelState, experience: Experience, key: jax.Array, batch_size: int, *, pivot_share: float
+    model: Model, state: ModelState, *, experience: Experience, key: jax.Array, batch_size: int, pivot_share: float
 ) -> Examples:
     """Composed examples for the bottom layer.
 
@@ -60,7 +60,7 @@ def compose(
 
 
 def imagine(
-    model: Model, state: ModelState, experience: Experience, key: jax.Array, batch_size: int, *, max_steps: int
+    model: Model, state: ModelState, *, experience: Experience, key: jax.Array, batch_size: int, max_steps: int
 ) -> dict[int, Examples]:
     """Examples for the layers above the bottom one, from imagined ways between states that were met.
 

@@ -36,7 +36,7 @@ def listed(examples):
 
 def compose(model, state, experience, *, pivot_share, seed=0, size=512):
     return jax.jit(replay.compose, static_argnames=("model", "batch_size", "pivot_share"))(
-        model, state, experience, jax.random.key(seed), size, pivot_share=pivot_share
+        model, state, experience=experience, key=jax.random.key(seed), batch_size=size, pivot_share=pivot_share
     )
 
 
@@ -135,7 +135,9 @@ def test_on_a_finite_graph_replay_finds_all_shortest_ways_over_what_was_seen(see
     def update(state, key):
         observe_key, compose_key = jax.random.split(key)
         state, _ = model.observe(state, experience, observe_key, 256)
-        composed = replay.compose(model, state, experience, compose_key, 512, pivot_share=pivot_share)
+        composed = replay.compose(
+            model, state, experience=experience, key=compose_key, batch_size=512, pivot_share=pivot_share
+        )
         return model.learn(state, {0: composed})[0]
 
     state = stacks.init(model)
@@ -165,7 +167,7 @@ def test_on_a_finite_graph_replay_finds_all_shortest_ways_over_what_was_seen(see
 
 def imagine(model, state, experience, *, max_steps=8, size=256):
     return jax.jit(replay.imagine, static_argnames=("model", "batch_size", "max_steps"))(
-        model, state, experience, jax.random.key(0), size, max_steps=max_steps
+        model, state, experience=experience, key=jax.random.key(0), batch_size=size, max_steps=max_steps
     )
 
 
@@ -220,8 +222,10 @@ def test_replaying_again_does_not_recompile(chain):
     def update(state, key):
         traced.append(True)
         first, second = jax.random.split(key)
-        state, _ = model.learn(state, {0: replay.compose(model, state, experience, first, 8, pivot_share=0.5)})
-        return model.learn(state, replay.imagine(model, state, experience, second, 8, max_steps=4))[0]
+        composed = replay.compose(model, state, experience=experience, key=first, batch_size=8, pivot_share=0.5)
+        state, _ = model.learn(state, {0: composed})
+        imagined = replay.imagine(model, state, experience=experience, key=second, batch_size=8, max_steps=4)
+        return model.learn(state, imagined)[0]
 
     for step in range(3):
         state = update(state, jax.random.key(step))

@@ -95,11 +95,11 @@ def begin(space: Discrete, capacity: int) -> Queue:
 def sweep(
     model: Model,
     state: ModelState,
+    *,
     experience: Experience,
     before: Predecessors,
     queue: Queue,
     batch_size: int,
-    *,
     resolution: float,
 ) -> tuple[Examples, Queue]:
     """The next pairs of the queue, joined with the steps that lead to them.

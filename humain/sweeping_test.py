@@ -49,7 +49,13 @@ def run(
     @jax.jit
     def update(state: ModelState, queue: sweeping.Queue) -> tuple[ModelState, sweeping.Queue]:
         examples, queue = sweeping.sweep(
-            model, state, experience, before, queue, batch_size, resolution=resolution(model)
+            model,
+            state,
+            experience=experience,
+            before=before,
+            queue=queue,
+            batch_size=batch_size,
+            resolution=resolution(model),
         )
         return model.learn(state, {0: examples})[0], queue
 
@@ -141,7 +147,9 @@ def test_an_improvement_learned_elsewhere_reaches_what_leads_to_it():
     assert better.tolist() == [True]
     state, _ = model.learn(state, {0: lesson})
     before = sweeping.predecessors(experience, kernel_of(model).state_space)
-    examples, queue = sweeping.sweep(model, state, experience, before, queue, 1, resolution=resolution(model))
+    examples, queue = sweeping.sweep(
+        model, state, experience=experience, before=before, queue=queue, batch_size=1, resolution=resolution(model)
+    )
     state, _ = model.learn(state, {0: examples})
     assert distances(model, state)[0, 3] == 2
     # What is known as well already does not wait again.
@@ -154,9 +162,13 @@ def test_a_full_queue_counts_what_it_drops():
     before = sweeping.predecessors(experience, kernel_of(model).state_space)
     queue = sweeping.begin(kernel_of(model).state_space, 4)
     # Taking one pair, (0, 0), makes room for one; nothing leads to 0. Taking (1, 1) next gives three, and two fit.
-    _, queue = sweeping.sweep(model, state, experience, before, queue, 1, resolution=resolution(model))
+    _, queue = sweeping.sweep(
+        model, state, experience=experience, before=before, queue=queue, batch_size=1, resolution=resolution(model)
+    )
     assert (int(queue.size), int(queue.dropped)) == (3, 0)
-    _, queue = sweeping.sweep(model, state, experience, before, queue, 1, resolution=resolution(model))
+    _, queue = sweeping.sweep(
+        model, state, experience=experience, before=before, queue=queue, batch_size=1, resolution=resolution(model)
+    )
     assert (int(queue.size), int(queue.dropped)) == (4, 1)
 
 

@@ -246,10 +246,10 @@ def build_update(config: Any, model: Model) -> Update:
             swept, queue = sweeping.sweep(
                 model,
                 state,
-                lessons.experience,
-                lessons.before,
-                queue,
-                replay_config.sweep_batch_size,
+                experience=lessons.experience,
+                before=lessons.before,
+                queue=queue,
+                batch_size=replay_config.sweep_batch_size,
                 resolution=resolution,
             )
             state, values = model.learn(state, {0: swept})
@@ -259,9 +259,9 @@ def build_update(config: Any, model: Model) -> Update:
             composed = replay.compose(
                 model,
                 state,
-                lessons.experience,
-                compose_key,
-                replay_config.compose_batch_size,
+                experience=lessons.experience,
+                key=compose_key,
+                batch_size=replay_config.compose_batch_size,
                 pivot_share=replay_config.pivot_share,
             )
             state, values = model.learn(state, {0: composed})
@@ -270,9 +270,9 @@ def build_update(config: Any, model: Model) -> Update:
             imagined = replay.imagine(
                 model,
                 state,
-                lessons.experience,
-                imagine_key,
-                replay_config.imagine_batch_size,
+                experience=lessons.experience,
+                key=imagine_key,
+                batch_size=replay_config.imagine_batch_size,
                 max_steps=replay_config.imagine_max_steps,
             )
             state, values = model.learn(state, imagined)
