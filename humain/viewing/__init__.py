@@ -1,7 +1,3 @@
-"""Viewing: tables, plots and reports."""
+"""Viewing: plan trees, tables, plots and reports."""
 
-from humain.viewing.plots import bars, curves
-from humain.viewing.report import Report
-from humain.viewing.tables import Table
-
-__all__ = ["Report", "Table", "bars", "curves"]
+__all__ = ["plan_tree", "plots", "report", "tables"]

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import matplotlib.style
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", "-.", ":")
@@ -62,46 +60,6 @@ def curves(
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         axes.grid(alpha=0.3)
         if len(series) > 1:
-            axes.legend(frameon=False)
-        save(figure, path)
-
-
-def bars(
-    path: pathlib.Path,
-    groups: Mapping[str, Mapping[str, float | None]],
-    *,
-    y_label: str,
-    title: str = "",
-) -> None:
-    """Draws groups of bars into a PNG file.
-
-    Args:
-      path: the file to write.
-      groups: bar heights by name, by group; the same name has the same colour in every group; None draws no bar.
-      y_label: what the height is, with its unit.
-      title: a line above.
-
-    Raises:
-      ValueError: for no bar at all.
-    """
-    names = list(dict.fromkeys(name for group in groups.values() for name in group))
-    if not names:
-        raise ValueError("there is no bar to draw; expected at least one group with one bar")
-    width = 0.8 / len(names)
-    with matplotlib.style.context("default"):
-        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
-        axes = figure.add_subplot()
-        positions = np.arange(len(groups))
-        for index, (name, color) in enumerate(zip(names, itertools.cycle(PALETTE), strict=False)):
-            found = [group.get(name) for group in groups.values()]
-            heights = [np.nan if height is None else height for height in found]
-            axes.bar(positions + (index - (len(names) - 1) / 2) * width, heights, width, color=color, label=name)
-        axes.set_xticks(positions, list(groups))
-        axes.set(ylabel=y_label, title=title)
-        axes.grid(axis="y", alpha=0.3)
-        axes.set_axisbelow(True)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        if len(names) > 1:
             axes.legend(frameon=False)
         save(figure, path)
 

@@ -23,8 +23,8 @@ def test_equal_data_give_equal_bytes_and_other_data_do_not(tmp_path: pathlib.Pat
 
 
 def test_a_file_holds_no_version_and_no_date(tmp_path: pathlib.Path) -> None:
-    plots.bars(tmp_path / "bars.png", {"react": {"ours": 1.0}}, y_label="share")
-    content = (tmp_path / "bars.png").read_bytes()
+    plots.curves(tmp_path / "curves.png", {"ours": ([0, 1], [1.0, 0.5])}, x_label="updates", y_label="share")
+    content = (tmp_path / "curves.png").read_bytes()
     for chunk in (b"tEXt", b"iTXt", b"tIME"):
         assert chunk not in content
 
@@ -37,21 +37,6 @@ def test_series_are_drawn_in_the_palette(tmp_path: pathlib.Path) -> None:
         assert (np.abs(pixels - colors.to_rgb(color)).max(axis=1) < 0.01).any(), color
 
 
-def test_absent_bars_leave_a_gap(tmp_path: pathlib.Path) -> None:
-    groups: dict[str, dict[str, float | None]] = {
-        "react": {"ours": 1.0, "random": 0.2},
-        "think": {"ours": 0.9, "random": None},
-    }
-    plots.bars(tmp_path / "bars.png", groups, y_label="share", title="Arrived")
-    pixels = matplotlib.image.imread(tmp_path / "bars.png")[..., :3]
-    second = np.abs(pixels - colors.to_rgb(plots.PALETTE[1])).max(axis=2) < 0.01
-    columns = np.flatnonzero(second[: pixels.shape[0] * 9 // 10].any(axis=0))
-    # "random" is drawn in the left group only; what its legend entry adds is in the upper part, so look lower down.
-    lower = np.flatnonzero(second[pixels.shape[0] * 3 // 4 : pixels.shape[0] * 9 // 10].any(axis=0))
-    assert columns.size
-    assert lower.max() < pixels.shape[1] * 0.6
-
-
 def test_save_makes_the_directory(tmp_path: pathlib.Path) -> None:
     figure = Figure()
     plots.save(figure, tmp_path / "deep" / "er" / "empty.png")
@@ -61,7 +46,5 @@ def test_save_makes_the_directory(tmp_path: pathlib.Path) -> None:
 def test_nothing_to_draw_is_an_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="no series"):
         plots.curves(tmp_path / "x.png", {}, x_label="x", y_label="y")
-    with pytest.raises(ValueError, match="no bar"):
-        plots.bars(tmp_path / "x.png", {"react": {}}, y_label="y")
     with pytest.raises(ValueError, match="'loss' has 2 x and 1 y"):
         plots.curves(tmp_path / "x.png", {"loss": ([1, 2], [1])}, x_label="x", y_label="y")
