@@ -17,5 +17,7 @@ __all__ = [
     "selection",
     "spaces",
     "sweeping",
+    "training",
     "types",
+    "viewing",
 ]
