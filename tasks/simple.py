@@ -214,9 +214,9 @@ def _shown_pairs(pairs: Pairs) -> list[tuple[int, int]]:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the task and ends the process; the command line is that of the process by default."""
-    entry.main(
-        run,
-        task=_NAME,
+    task = entry.Task(
+        name=_NAME,
+        run=run,
         show=show,
         define_flags=define_flags,
         input_flags=("graph",),
@@ -224,8 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         check=check,
         answer=answer,
         description="Learns ways through a graph from walks, and plans between every pair of nodes.",
-        arguments=arguments,
     )
+    entry.main(task, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What every task binary shares: flags, config, work directory, results, exit codes."""
 
 from tasks.harness.context import TaskContext
-from tasks.harness.entry import main
+from tasks.harness.entry import Task, main
 
-__all__ = ["TaskContext", "main"]
+__all__ = ["Task", "TaskContext", "main"]

@@ -3,7 +3,7 @@
     def run(context: TaskContext) -> Mapping[str, Any]: ...
 
     if __name__ == "__main__":
-        entry.main(run, task="simple", show=show)
+        entry.main(entry.Task(name="simple", run=run, show=show))
 
 Exit codes: 0 done, 1 failed (one line that says why, or a traceback where nobody expected it), 2 wrong usage, 130 and
 143 interrupted after saving.
@@ -31,24 +31,13 @@ Show: TypeAlias = Callable[[Mapping[str, Any]], None]
 Ask: TypeAlias = Callable[[context.TaskContext], None]
 
 
-def main(
-    run: Run,
-    *,
-    task: str,
-    show: Show | None = None,
-    define_flags: Callable[[absl_flags.FlagValues], None] | None = None,
-    input_flags: Sequence[str] = (),
-    question_flags: Sequence[str] = (),
-    check: Ask | None = None,
-    answer: Ask | None = None,
-    description: str = "",
-    arguments: Sequence[str] | None = None,
-) -> NoReturn:
-    """Runs a task and ends the process.
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a task is, for `main`.
 
-    Args:
+    Attributes:
+      name: the task's name.
       run: does the task's work and returns what goes under `results` in results.json.
-      task: the task's name.
       show: prints a results.json record; called at the end, and again for a run that is finished already.
       define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
       input_flags: those of the task's own flags that name a file; the file's content then counts as part of the run.
@@ -57,22 +46,38 @@ def main(
       check: called before anything else is done; raises where a flag makes no sense.
       answer: called last, for a run that was finished already too.
       description: the first part of `--help`.
+    """
+
+    name: str
+    run: Run
+    show: Show | None = None
+    define_flags: Callable[[absl_flags.FlagValues], None] | None = None
+    input_flags: Sequence[str] = ()
+    question_flags: Sequence[str] = ()
+    check: Ask | None = None
+    answer: Ask | None = None
+    description: str = ""
+
+
+def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs a task and ends the process.
+
+    Args:
+      task: what to run.
       arguments: the command line; that of the process by default.
     """
     words = sys.argv[1:] if arguments is None else arguments
     abandoned = False
     try:
-        code = _run(
-            _Task(task, run, show, define_flags, input_flags, question_flags, check, answer, description), words
-        )
+        code = _run(task, words)
     except errors.UsageError as error:
-        print(f"{task}: {error}", file=sys.stderr)
+        print(f"{task.name}: {error}", file=sys.stderr)
         code = 2
     except errors.UserError as error:
-        print(f"{task}: {error}", file=sys.stderr)
+        print(f"{task.name}: {error}", file=sys.stderr)
         code = 1
     except interruption_lib.Interrupted as error:
-        print(f"{task}: interrupted; all is saved, the same command goes on from there", file=sys.stderr)
+        print(f"{task.name}: interrupted; all is saved, the same command goes on from there", file=sys.stderr)
         code = error.exit_code
         abandoned = error.abandoned is not None and error.abandoned.is_alive()
     except Exception:
@@ -85,22 +90,7 @@ def main(
     sys.exit(code)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Task:
-    """The arguments of `main`, but for the command line."""
-
-    name: str
-    run: Run
-    show: Show | None
-    define_flags: Callable[[absl_flags.FlagValues], None] | None
-    input_flags: Sequence[str]
-    question_flags: Sequence[str]
-    check: Ask | None
-    answer: Ask | None
-    description: str
-
-
-def _run(task: _Task, words: Sequence[str]) -> int:
+def _run(task: Task, words: Sequence[str]) -> int:
     arguments = flags.parse(words, task=task.name, description=task.description, define_flags=task.define_flags)
     if arguments.help is not None:
         print(arguments.help)
@@ -151,7 +141,7 @@ def _run(task: _Task, words: Sequence[str]) -> int:
     return 0
 
 
-def _identity(arguments: flags.Arguments, task: _Task) -> workdir.Identity:
+def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
     config = records.to_json(arguments.config)
     assert isinstance(config, dict)
     secrets.refuse(config, where="config")

@@ -4,14 +4,14 @@ Runs that are killed are processes of their own. `toy_task` is what they run, he
 slow or deadly, so that the signal comes in the middle of just that.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -57,14 +57,7 @@ def stand_in_the_workspace(workspace: pathlib.Path, monkeypatch: pytest.MonkeyPa
 def _main(words: Sequence[str], run: entry.Run = toy_task.run) -> int:
     """Runs the toy in this process and returns its exit code."""
     with pytest.raises(SystemExit) as ended:
-        entry.main(
-            run,
-            task="toy",
-            show=toy_task.show,
-            define_flags=toy_task.define_flags,
-            input_flags=("data",),
-            arguments=words,
-        )
+        entry.main(dataclasses.replace(toy_task.TASK, run=run), words)
     assert isinstance(ended.value.code, int)
     return ended.value.code
 
@@ -88,12 +81,17 @@ def _start(workspace: pathlib.Path, words: Sequence[str], *, before: str = "") -
     )
 
 
-def _wait(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "nothing happened in 120 s"
-        time.sleep(0.01)
+def _after_chunk(name: str, step: int, statement: str) -> str:
+    """Statements by which a process does something when a learner's metrics up to a step have been read."""
+    return f"""
+from humain.training import loop
+read = loop._Loop._read
+def read_and_act(self, unread):
+    read(self, unread)
+    if unread is not None and (self._name, unread[0]) == ({name!r}, {step}):
+        {statement}
+loop._Loop._read = read_and_act
+"""
 
 
 def _lines(workdir: pathlib.Path) -> int:
@@ -215,14 +213,13 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     code: int,
 ) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
-    process = _start(workspace, words)
-    _wait(process, lambda: _lines(tmp_path) >= 3)
-    process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    process = _start(workspace, words, before=_after_chunk("first", 30, f"os.kill(os.getpid(), {int(number)})"))
+    _, error = process.communicate(timeout=120)
     assert process.returncode == code
     assert "interrupted: saving ..." in error
     assert error.endswith("toy: interrupted; all is saved, the same command goes on from there\n")
-    assert 3 <= _lines(tmp_path) < 12
+    # Where every chunk is saved, it is read before the next one is begun.
+    assert _lines(tmp_path) == 3
     assert not (tmp_path / "results.json").exists()
 
     process = _start(workspace, words)
@@ -236,11 +233,9 @@ def test_kills_in_the_middle_of_chunks_change_nothing(
     workspace: pathlib.Path, tmp_path: pathlib.Path, uninterrupted: tuple[dict[str, Any], bytes]
 ) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
-    for lines in (4, 15):  # in the first learner, then in the second
-        process = _start(workspace, words)
-        _wait(process, lambda lines=lines: _lines(tmp_path) >= lines)  # type: ignore[misc]
-        process.kill()
-        process.communicate(timeout=60)
+    for name, step in (("first", 40), ("second", 30)):
+        process = _start(workspace, words, before=_after_chunk(name, step, "os.kill(os.getpid(), signal.SIGKILL)"))
+        process.communicate(timeout=120)
         assert process.returncode == -signal.SIGKILL
         assert not (tmp_path / "results.json").exists()
     first = (tmp_path / "stages" / "first.json").stat().st_mtime_ns
@@ -328,8 +323,10 @@ def test_a_signal_in_the_first_compilation_is_heeded(
 
 def test_a_second_process_is_kept_out(workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
-    process = _start(workspace, words)
-    _wait(process, lambda: (tmp_path / ".humain_workdir.json").exists())
+    wait = "print('training', flush=True), signal.pause()"
+    process = _start(workspace, words, before=_after_chunk("first", 10, wait))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "training\n"
     second = _start(workspace, words)
     _, error = second.communicate(timeout=60)
     assert second.returncode == 1

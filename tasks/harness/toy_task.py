@@ -62,16 +62,19 @@ def _fit(task: context.TaskContext, name: str) -> dict[str, Any]:
     return {**params, "loss": jnp.square(params["weights"] - jnp.array([3.0, -2.0])).sum()}
 
 
+TASK = entry.Task(
+    name="toy",
+    run=run,
+    show=show,
+    define_flags=define_flags,
+    input_flags=("data",),
+    description="Linear regression.",
+)
+
+
 def main() -> NoReturn:
     """Runs the task as its own program."""
-    entry.main(
-        run,
-        task="toy",
-        show=show,
-        define_flags=define_flags,
-        input_flags=("data",),
-        description="Linear regression.",
-    )
+    entry.main(TASK)
 
 
 if __name__ == "__main__":
