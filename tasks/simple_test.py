@@ -396,6 +396,24 @@ def test_kills_and_signals_change_nothing(place, tmp_path):
     assert error.splitlines()[-1] == "simple: interrupted; all is saved, the same command goes on from there"
     assert (broken / "stages" / "linear.json").exists()
     assert not (broken / "results.json").exists()
+    # Then by request in the middle of testing: what is tested is stored, and nothing else is begun.
+    asking = (
+        "from tasks.graphs import evaluation\n"
+        "score = evaluation.score_react\n"
+        "def ask_and_score(*arguments, **keywords):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return score(*arguments, **keywords)\n"
+        "evaluation.score_react = ask_and_score\n"
+        # However slow the machine, the watcher does not end the process before that.
+        "from humain.training import interruption\n"
+        "interruption.Interruption.__init__.__kwdefaults__['grace_seconds'] = 3600.0\n"
+    )
+    code, error = _run(place, broken, asking)
+    assert code == 143, error
+    assert error.splitlines()[-1] == "simple: interrupted; all is saved, the same command goes on from there"
+    assert (broken / "stages" / "table.json").exists()
+    assert not (broken / "stages" / "baselines.json").exists()
+    (broken / "stages" / "table.json").unlink()  # as if it had not come so far
     # Then between training and testing.
     deadly = (
         "from tasks.graphs import evaluation\nevaluation.score_think = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"
