@@ -15,8 +15,8 @@ from humain import errors
 
 UNREACHABLE = np.iinfo(np.int32).max
 """Distance of a pair without a path."""
-MAX_NODES = 2048
-"""More are refused: distances of all pairs, and what the sets keep for each pair, are held in memory."""
+MAX_NODES = 1024
+"""More are refused: what is known of every pair is held in memory. Twice as many took 6.5 GB with the default sets."""
 _MAX_DEMONSTRATED = 2**27
 """Most nodes that demonstrations may have together, 0.5 GB."""
 

@@ -121,10 +121,10 @@ def test_the_diameter_is_the_longest_of_the_shortest_paths():
 
 
 def test_graphs_that_are_too_large_are_refused(tmp_path):
-    with pytest.raises(errors.UserError, match="the graph has 2049 nodes, and 2048 is the most that fits"):
-        _random(num_nodes=2049, edge_probability=0.5)
-    (tmp_path / "ring.txt").write_text("".join(f"{node} {(node + 1) % 2049}\n" for node in range(2049)))
-    with pytest.raises(errors.UserError, match="the graph has 2049 nodes, and 2048 is the most that fits"):
+    with pytest.raises(errors.UserError, match="the graph has 1025 nodes, and 1024 is the most that fits"):
+        _random(num_nodes=1025, edge_probability=0.5)
+    (tmp_path / "ring.txt").write_text("".join(f"{node} {(node + 1) % 1025}\n" for node in range(1025)))
+    with pytest.raises(errors.UserError, match="the graph has 1025 nodes, and 1024 is the most that fits"):
         world.read_graph(tmp_path / "ring.txt")
 
 
