@@ -306,7 +306,6 @@ def _build_kernel(config: Any, space: Discrete) -> Kernel:
         suppression_weight=kernel.suppression_weight,
     )
     schedule = optax.cosine_decay_schedule(config.learning_rate, config.num_steps)
-    spaces = {"state_space": space, "target_space": space}
     if kernel.name == "linear":
         size = LinearConfig(
             num_slots=kernel.num_slots,
@@ -314,7 +313,7 @@ def _build_kernel(config: Any, space: Discrete) -> Kernel:
             context_length=config.context_length,
             sharpness=kernel.sharpness,
         )
-        return linear(size, **spaces, optimizer=optax.adam(schedule), loss=loss)
+        return linear(size, state_space=space, target_space=space, optimizer=optax.adam(schedule), loss=loss)
     if kernel.name == "transformer":
         sizes = TransformerConfig(
             num_slots=kernel.num_slots,
@@ -324,7 +323,7 @@ def _build_kernel(config: Any, space: Discrete) -> Kernel:
             hidden=kernel.hidden,
             window=config.context_length,
         )
-        return transformer(sizes, **spaces, optimizer=optax.adam(schedule), loss=loss)
+        return transformer(sizes, state_space=space, target_space=space, optimizer=optax.adam(schedule), loss=loss)
     raise errors.UserError(f"kernel {kernel.name!r} is none of table, linear, transformer")
 
 
