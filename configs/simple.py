@@ -1,11 +1,17 @@
 """Configs of `//tasks:simple`, planning on a graph.
 
-    bazel run //tasks:simple                                    five model sets on a random graph of 32 nodes
-    bazel run //tasks:simple -- --config=configs/simple.py:curve   how much experience a plan needs, 30 graphs
-    bazel run //tasks:simple -- --config=configs/simple.py:scale   a graph of 1,024 nodes
-    bazel run //tasks:simple -- --config=configs/simple.py:smoke   seconds: does it run at all
+    bazel run //tasks:simple
+        Five model sets on a random graph of 32 nodes; 2 to 3 minutes on two cores. Seeds 0 to 4: every set, by react
+        and by think, arrives on 992 of 992 pairs by a shortest way (spread 0).
+    bazel run //tasks:simple -- --config=configs/simple.py:curve --workdir=artifacts/simple_curve
+        How much experience a plan needs, 30 graphs; 4 minutes on two cores. Replay plans what the edges seen allow, to
+        0.01 points: 92.3, 98.5, 99.9, 100.0, 100.0 % of the pairs after 512 to 8,192 steps.
+    bazel run //tasks:simple -- --config=configs/simple.py:scale --workdir=artifacts/simple_scale
+        A graph of 1,024 nodes, 10,000 pairs; 90 s on two cores. 100 % arrive, 97.6 % by a shortest way.
+    bazel run //tasks:simple -- --config=configs/simple.py:smoke --workdir=artifacts/simple_smoke
+        Seconds: does it run at all; what it learns is not worth much.
 
-Times, hardware and results with their spread are in `docs/tasks/simple.md`.
+`docs/tasks/simple.md` has the results in full.
 """
 
 from typing import Any

@@ -16,7 +16,8 @@ from humain import errors
 UNREACHABLE = np.iinfo(np.int32).max
 """Distance of a pair without a path."""
 MAX_NODES = 1024
-"""More are refused: what is known of every pair is held in memory. Twice as many took 6.5 GB with the default sets."""
+"""More are refused, as what is known of every pair is held in memory: twice as many took the sets `table` and `entropy`
+6.5 GB."""
 _MAX_DEMONSTRATED = 2**27
 """Most nodes that demonstrations may have together, 0.5 GB."""
 
