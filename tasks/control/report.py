@@ -1,0 +1,198 @@
+"""What the cart pole shows: the tables, the curves and the report."""
+
+import pathlib
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from humain.viewing import plots
+from humain.viewing.report import Report
+from humain.viewing.tables import Cell, Table
+
+_FORMATS = {"mean": ".2f", "sd": ".2f", "min": ".0f", "collect s": ".2f", "learn s": ".2f", "compile s": ".2f"}
+_OVER_SEEDS = {"lowest mean": ".2f", "median env steps": ",.0f", "worst env steps": ",.0f"}
+# Lines of more points than this would be hidden by their markers.
+_MARKED_POINTS = 40
+
+
+def scores_table(results: Mapping[str, Any], *, each_seed: bool = True) -> Table:
+    """One row for each set and seed, one over the seeds of a set that has several, and one for each baseline.
+
+    In a row over seeds, `mean` is the mean of the seeds' means, `sd` the standard deviation of those, `min` the worst
+    episode of any seed, and seconds are means; the columns that only such rows fill are left out where there is none.
+
+    Args:
+        results: with `sets`, a list of one entry a seed by name, and `baselines`.
+        each_seed: whether a set that has a row over its seeds has one for each of them, too.
+    """
+    over_seeds = any(len(entries) > 1 for entries in results["sets"].values())
+    extra = list(_OVER_SEEDS) if over_seeds else []
+    rows: list[list[Cell]] = []
+    for name, entries in results["sets"].items():
+        if each_seed or len(entries) == 1:
+            rows.extend(
+                [name, str(entry["seed"]), *_score(entry), *_costs(entry), *[None] * len(extra)] for entry in entries
+            )
+        if len(entries) > 1:
+            rows.append([name, f"all {len(entries)}", *_over_seeds(entries)])
+    for name, score in results["baselines"].items():
+        rows.append([name, None, *_score(score), *[None] * (4 + len(extra))])
+    columns = ["set", "seed", "mean", "sd", "min", "episodes", "env steps", "collect s", "learn s", "compile s", *extra]
+    formats = _FORMATS | _OVER_SEEDS if over_seeds else _FORMATS
+    return Table(columns=columns, rows=rows, formats=formats)
+
+
+def goals_table(results: Mapping[str, Any]) -> Table:
+    """One row for each goal that was asked for at run time; none where there was none."""
+    goals = results.get("goals", {})
+    seeds = ["seeds"] if any("seeds" in entry for entry in goals.values()) else []
+    return Table(
+        columns=["goal", *seeds, "trials", "held", "held %"],
+        rows=[
+            [
+                goal,
+                *(entry.get(column) for column in seeds),
+                entry["trials"],
+                entry["held"],
+                100 * entry["held"] / entry["trials"] if entry["trials"] else None,
+            ]
+            for goal, entry in goals.items()
+        ],
+        formats={"held %": ".1f"},
+    )
+
+
+def curve_over_seeds(curves: Sequence[Sequence[Mapping[str, float]]]) -> tuple[list[float], list[float], list[float]]:
+    """The learning curves of several seeds as one.
+
+    Args:
+        curves: for each seed its points, in order, with `env_steps` and `mean`.
+
+    Returns:
+        Environment steps, and there the mean and the lowest over seeds. They begin where every seed has a point; a seed
+        keeps the value of its last point, as its model stays what it was.
+    """
+    places = [[point["env_steps"] for point in curve] for curve in curves]
+    begin = max(steps[0] for steps in places)
+    shared = sorted({step for steps in places for step in steps if step >= begin})
+    values = np.array(
+        [
+            [curve[int(last)]["mean"] for last in np.searchsorted(steps, shared, side="right") - 1]
+            for curve, steps in zip(curves, places, strict=True)
+        ]
+    )
+    return shared, values.mean(0).tolist(), values.min(0).tolist()
+
+
+def draw_curves(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathlib.Path]:
+    """Draws the mean return against environment steps: a line a set, over several seeds one more for the lowest.
+
+    Args:
+        workdir: gets `returns.png`.
+        results: sets without a point are left out.
+
+    Returns:
+        The picture, or none where no set has a point.
+    """
+    series: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
+    for name, entries in results["sets"].items():
+        curves = [entry["curve"] for entry in entries if entry["curve"]]
+        if not curves:
+            continue
+        steps, means, lowest = curve_over_seeds(curves)
+        if len(curves) == 1:
+            series[name] = (steps, means)
+        else:
+            series[f"{name}, mean of {len(curves)} seeds"] = (steps, means)
+            series[f"{name}, lowest seed"] = (steps, lowest)
+    if not series:
+        return []
+    shown = [step for steps, _ in series.values() for step in steps]
+    path = workdir / "returns.png"
+    plots.curves(
+        path,
+        series,
+        x_label="environment steps",
+        y_label="mean return of test episodes",
+        log_x=min(shown) > 0 and max(shown) >= 20 * min(shown),
+        markers=max(len(steps) for steps, _ in series.values()) <= _MARKED_POINTS,
+    )
+    return [path]
+
+
+def write_report(
+    workdir: pathlib.Path, results: Mapping[str, Any], title: str, trials: Sequence[tuple[pathlib.Path, str]]
+) -> None:
+    """Writes `report.html`, which holds its pictures.
+
+    Args:
+        workdir: gets the report and the curves in it.
+        results: what was measured.
+        title: the report's.
+        trials: films of trials, each with its caption.
+    """
+    report = Report(title)
+    report.prose(
+        "Scores are returns of test episodes on `CartPole-v1`, which stop after 500 steps: 500 is the most there is. "
+        "`env steps` counts every step of the world that was taken to learn; `min` is the worst test episode."
+    )
+    report.table(scores_table(results, each_seed=False))
+    if any(len(entries) > 1 for entries in results["sets"].values()):
+        report.prose(
+            "In a row over seeds `mean` and `sd` are those of the seeds' means, `min` is over all episodes, and "
+            "seconds are means."
+        )
+        with report.details("each seed"):
+            report.table(scores_table(results))
+    if results.get("goals"):
+        report.heading("Goals asked for at run time")
+        report.prose("Asked of the trained model, without learning anew: go to a place, and hold it.")
+        report.table(goals_table(results))
+    pictures = draw_curves(workdir, results)
+    if pictures:
+        report.heading("Learning")
+        for path in pictures:
+            report.figure(path, caption="Mean return of test episodes against the steps taken to learn.")
+    if trials:
+        report.heading("Trials")
+        report.prose(
+            "The dark cart with the blue pole is the world, at its own pace; the arrow on it is the push it gets. The "
+            "amber ghost is the present sub-goal: the state that the upper layer asks the lower one to bring about "
+            "some steps ahead. It is an aim and no forecast: it moves on before it is met, and where it leans, the "
+            "lower layer is to make the pole lean. Where cart pole and ghost coincide, only the ghost's outline shows."
+        )
+        for path, caption in trials:
+            report.figure(path, caption=caption)
+    if results.get("moment"):
+        report.heading("The plan of a moment")
+        report.prose(
+            "The user's goal stands first, under it the states that the upper layer asks for, and under each of them "
+            "the steps of the lower layer."
+        )
+        report.heading(results["moment"]["title"], level=3)
+        report.preformatted(results["moment"]["text"])
+    report.write(workdir / "report.html")
+
+
+def _score(entry: Mapping[str, Any]) -> list[Cell]:
+    return [entry[key] for key in ("mean", "sd", "min", "episodes")]
+
+
+def _costs(entry: Mapping[str, Any]) -> list[Cell]:
+    return [entry[key] for key in ("env_steps", "collect_seconds", "learn_seconds", "compile_seconds")]
+
+
+def _over_seeds(entries: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """The cells of a row over seeds, after its first two."""
+    means = [entry["mean"] for entry in entries]
+    steps = [entry["env_steps"] for entry in entries]
+    lowest = min(entry["min"] for entry in entries)
+    episodes = sum(entry["episodes"] for entry in entries)
+    score: list[Cell] = [statistics.fmean(means), statistics.pstdev(means), lowest, episodes]
+    seconds = [
+        statistics.fmean(entry[key] for entry in entries)
+        for key in ("collect_seconds", "learn_seconds", "compile_seconds")
+    ]
+    return [*score, None, *seconds, min(means), statistics.median(steps), max(steps)]
