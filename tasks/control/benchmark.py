@@ -12,7 +12,7 @@ All learners are tested alike: greedily, on `--num_episodes` episodes of the rea
 environment steps nor as seconds. A test comes right after a round of learning, so that the model has learned from all
 of the steps that are held against it.
 
-Needs two wheels that nothing else here does, stable_baselines3 and torch; so it is built only when it is named.
+Needs the wheels stable_baselines3 and torch, which the task itself does without; so it is built only when it is named.
 """
 
 import importlib.metadata
