@@ -76,6 +76,7 @@ def linear(
     target_space: Space,
     optimizer: optax.GradientTransformation,
     loss: SlotLoss = _DEFAULT_LOSS,
+    relative: bool = False,
 ) -> NetworkKernel:
     """The kernel for these spaces."""
     return NetworkKernel(
@@ -85,6 +86,7 @@ def linear(
         build=_Build(config, state_space.num_features, target_space.num_features),
         optimizer=optimizer,
         loss=loss,
+        relative=relative,
     )
 
 

@@ -1,5 +1,6 @@
 """The linear memory by hand. What all kernels do is in conformance_test."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -7,7 +8,8 @@ import pytest
 from flax import nnx
 
 from humain.kernels.linear import LinearConfig, LinearNetwork, linear
-from humain.spaces import Discrete
+from humain.spaces import Continuous, Discrete
+from humain.types import Context
 
 
 def test_a_question_reads_the_memories_by_how_well_it_fits_their_keys():
@@ -38,6 +40,26 @@ def test_the_kernel_has_the_sizes_that_were_asked_for():
     optimizer = optax.sgd(0.1)
     kernel = linear(LinearConfig(num_slots=3), state_space=Discrete(5), target_space=Discrete(2), optimizer=optimizer)
     assert (kernel.num_slots, kernel.state_space, kernel.target_space) == (3, Discrete(5), Discrete(2))
+
+
+def test_a_relative_memory_answers_offsets_from_the_present_state():
+    space = Continuous(1)
+    kernel = linear(
+        LinearConfig(num_slots=1, num_keys=2, sharpness=2.0),
+        state_space=space,
+        target_space=space,
+        optimizer=optax.sgd(0.1),
+        relative=True,
+    )
+    state = kernel.init(jax.random.key(0))
+    state.params["keys"][...] = jnp.array([[0.0, 0.0], [0.0, 0.5]])
+    state.params["memories"][...] = jnp.array([[0.0, 1.0], [4.0, 0.0]])
+    states = jnp.array([[[7.0]]])
+    context = Context(states=states, features=states, mask=jnp.ones((1, 1), bool))
+    slots = kernel.recall(state, context, jnp.array([[7.0 + np.log(3.0)]]))
+    # The goal is shown as log 3 and fits the keys by 0 and log(3) / 2; logits 0 and log 3: weights 1/4 and 3/4.
+    np.testing.assert_allclose(slots.values, [[[7 + 3]]], rtol=1e-5)
+    np.testing.assert_allclose(slots.scores, [[0.25]], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

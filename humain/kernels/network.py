@@ -11,7 +11,7 @@ from flax import nnx, struct
 
 from humain.kernels import slots as slots_lib
 from humain.kernels.kernel import Metrics
-from humain.spaces import Space
+from humain.spaces import Discrete, Space
 from humain.types import Array, Context, Examples, Slots
 
 
@@ -55,6 +55,8 @@ class NetworkKernel:
         build: makes the module from `nnx.Rngs`.
         optimizer: of its parameters.
         loss: how slots are chosen, scored and suppressed.
+        relative: whether goals are shown, and states answered, as differences from the present state. What a way
+            looks like then hardly depends on where it begins, which vectors allow and ids do not.
     """
 
     state_space: Space
@@ -63,10 +65,13 @@ class NetworkKernel:
     build: Callable[[nnx.Rngs], Network]
     optimizer: optax.GradientTransformation
     loss: slots_lib.SlotLoss = slots_lib.SlotLoss()
+    relative: bool = False
 
     def __post_init__(self) -> None:
         if self.num_slots < 1:
             raise ValueError(f"a kernel needs at least one slot, not {self.num_slots}")
+        if self.relative and isinstance(self.state_space, Discrete):
+            raise ValueError("ids have no differences: relative must be False for a discrete state space")
 
     def init(self, key: jax.Array) -> NetworkState:
         """Parameters at random, an optimiser that has seen nothing; `key` is consumed."""
@@ -89,8 +94,15 @@ class NetworkKernel:
 
     def _predict(self, params: nnx.State, context: Context, goals: Array) -> tuple[Array, Array]:
         graph = nnx.graphdef(nnx.eval_shape(lambda: self.build(nnx.Rngs(params=0))))
-        outputs = nnx.merge(graph, params)(context.features, context.mask, self.state_space.encode(goals))
-        return outputs[..., :-1], outputs[..., -1]
+        goal_features = self.state_space.encode(goals)
+        present = self.state_space.encode(context.states[:, -1])
+        if self.relative:
+            goal_features = goal_features - present
+        outputs = nnx.merge(graph, params)(context.features, context.mask, goal_features)
+        predictions = outputs[..., :-1]
+        if self.relative and self.target_space == self.state_space:
+            predictions = predictions + present[:, None]
+        return predictions, outputs[..., -1]
 
     def _loss(self, params: nnx.State, examples: Examples) -> tuple[Array, Metrics]:
         predictions, scores = self._predict(params, examples.context, examples.goals)

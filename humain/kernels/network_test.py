@@ -139,6 +139,83 @@ def test_ids_are_told_apart_by_their_logits():
     np.testing.assert_array_equal(slots.values, [[0, 1]])
 
 
+class Echo(nnx.Module):
+    """One slot: answers the goal as it is shown, with the first number of the goal for a score."""
+
+    def __init__(self) -> None:
+        self.unused = nnx.Param(jnp.zeros(1))
+
+    def __call__(self, features: Array, mask: Array, goals: Array) -> Array:
+        del features, mask
+        return jnp.concatenate([goals, goals[:, :1]], axis=-1)[:, None]
+
+
+class BuildEcho:
+    def __call__(self, rngs: nnx.Rngs) -> Echo:
+        del rngs
+        return Echo()
+
+
+def asked(kernel, states, goals):
+    states = jnp.array(states)[:, None]
+    context = Context(states=states, features=states, mask=jnp.ones(states.shape[:2], bool))
+    return kernel.recall(kernel.init(jax.random.key(0)), context, jnp.array(goals))
+
+
+def test_a_relative_goal_is_shown_as_the_difference_from_the_present_state():
+    kernel = dataclasses.replace(kernel_of(), build=BuildEcho(), num_slots=1)
+    states, goals = [[1.0, 2.0], [5.0, 0.0]], [[4.0, 4.0], [5.0, 0.0]]
+    plain, relative = (asked(dataclasses.replace(kernel, relative=flag), states, goals) for flag in (False, True))
+    np.testing.assert_array_equal(plain.scores, [[4], [5]])
+    np.testing.assert_array_equal(relative.scores, [[4 - 1], [5 - 5]])
+    # Who answers the difference from here to the goal answers the goal.
+    np.testing.assert_array_equal(relative.values, np.array(goals)[:, None])
+
+
+def test_the_present_state_is_the_last_of_the_context():
+    kernel = dataclasses.replace(kernel_of(), build=BuildEcho(), num_slots=1, relative=True)
+    states = jnp.array([[[9.0, 9.0], [7.0, 7.0], [1.0, 2.0]]])
+    context = Context(states=states, features=states, mask=jnp.array([[False, True, True]]))
+    slots = kernel.recall(kernel.init(jax.random.key(0)), context, jnp.array([[4.0, 4.0]]))
+    np.testing.assert_array_equal(slots.scores, [[4 - 1]])
+    np.testing.assert_array_equal(slots.values, [[[4, 4]]])
+
+
+def test_a_relative_answer_is_an_offset_from_the_present_state():
+    kernel = dataclasses.replace(kernel_of(), relative=True)
+    states = [[1.0, 2.0], [-3.0, 0.5]]
+    slots = asked(kernel, states, [[0.0, 0.0], [8.0, 8.0]])
+    np.testing.assert_array_equal(slots.values, [[[2, 2], [1, 3], [0, 2]], [[-2, 0.5], [-3, 1.5], [-4, 0.5]]])
+    np.testing.assert_array_equal(slots.scores, [[0, 0.5, 2]] * 2)
+    # A network whose outputs are zero answers the present state.
+    silent = dataclasses.replace(kernel, build=Build(((0.0, 0.0, 0.0),)), num_slots=1)
+    np.testing.assert_array_equal(asked(silent, states, states).values, np.array(states)[:, None])
+
+
+def test_values_of_another_space_are_no_offsets():
+    kernel = dataclasses.replace(kernel_of(), relative=True, target_space=Discrete(2))
+    # The larger of the two logits of each slot, (1, 0), (0, 1) and (-1, 0), wherever one is.
+    slots = asked(kernel, [[1.0, 2.0], [-30.0, 50.0]], [[0.0, 0.0]] * 2)
+    np.testing.assert_array_equal(slots.values, [[0, 1, 1]] * 2)
+
+
+def test_a_relative_kernel_learns_the_offset_of_the_target():
+    # From (10, 20) to (10, 22) the offset is (0, 2): the same lesson as the target (0, 2) from the origin.
+    relative = dataclasses.replace(kernel_of(), relative=True)
+    lesson = examples_of([[10.0, 22.0]], [1.0], [True])
+    states = jnp.array([[[10.0, 20.0]]])
+    shifted = dataclasses.replace(lesson, context=dataclasses.replace(lesson.context, states=states))
+    outputs, metrics = learned(relative, shifted)
+    expected_outputs, expected_metrics = learned(kernel_of(), examples_of([[0.0, 2.0]], [1.0], [True]))
+    np.testing.assert_array_equal(outputs, expected_outputs)
+    assert metrics == expected_metrics
+
+
+def test_ids_have_no_differences():
+    with pytest.raises(ValueError, match="relative must be False for a discrete state space"):
+        dataclasses.replace(kernel_of(), state_space=Discrete(3), relative=True)
+
+
 def test_a_kernel_without_slots_is_refused():
     with pytest.raises(ValueError, match="at least one slot, not 0"):
         dataclasses.replace(kernel_of(), num_slots=0)

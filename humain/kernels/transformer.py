@@ -26,6 +26,8 @@ class TransformerConfig:
         width: of the residual stream.
         hidden: of the feed-forward layers.
         window: how many states back a position attends, itself included.
+        offset: spread of the constant that is added to embedded states and goals. The norms that follow keep only the
+            direction of a vector; with an offset, one near 0 keeps its size too. 0 for ids.
     """
 
     num_slots: int = 4
@@ -34,11 +36,14 @@ class TransformerConfig:
     width: int = 96
     hidden: int = 384
     window: int = 16
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
-                raise ValueError(f"{field.name} must be 1 or more, not {getattr(self, field.name)}")
+        for name in ("num_slots", "num_blocks", "num_heads", "width", "hidden", "window"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if not self.offset >= 0:
+            raise ValueError(f"offset must be 0 or more, not {self.offset}")
         if self.width % self.num_heads:
             raise ValueError(f"width {self.width} must be a multiple of num_heads {self.num_heads}")
 
@@ -97,8 +102,9 @@ class TransformerNetwork(nnx.Module):
     def __init__(self, config: TransformerConfig, num_features: int, num_values: int, *, rngs: nnx.Rngs) -> None:
         """Args: sizes, features of a state, features of a value, and `rngs` with a `params` stream."""
         self.config = config
-        self.embed_state = nnx.Linear(num_features, config.width, rngs=rngs)
-        self.embed_goal = nnx.Linear(num_features, config.width, rngs=rngs)
+        offset = nnx.initializers.normal(config.offset) if config.offset else nnx.initializers.zeros
+        self.embed_state = nnx.Linear(num_features, config.width, bias_init=offset, rngs=rngs)
+        self.embed_goal = nnx.Linear(num_features, config.width, bias_init=offset, rngs=rngs)
         self.goal_norm = nnx.LayerNorm(config.width, rngs=rngs)
         self.blocks = nnx.List([Block(config, rngs=rngs) for _ in range(config.num_blocks)])
         self.norm = nnx.LayerNorm(config.width, rngs=rngs)
@@ -130,6 +136,7 @@ def transformer(
     target_space: Space,
     optimizer: optax.GradientTransformation,
     loss: SlotLoss = _DEFAULT_LOSS,
+    relative: bool = False,
 ) -> NetworkKernel:
     """The kernel for these spaces."""
     return NetworkKernel(
@@ -139,6 +146,7 @@ def transformer(
         build=_Build(config, state_space.num_features, target_space.num_features),
         optimizer=optimizer,
         loss=loss,
+        relative=relative,
     )
 
 

@@ -3,10 +3,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
-from humain.kernels.transformer import Attention, TransformerConfig, TransformerNetwork
+from humain.kernels.transformer import Attention, TransformerConfig, TransformerNetwork, transformer
+from humain.spaces import Continuous
+from humain.types import Context, Examples
 
 CONFIG = TransformerConfig(num_slots=2, num_blocks=2, num_heads=2, width=8, hidden=16, window=2)
 LENGTH = 5
@@ -100,12 +103,119 @@ def test_the_goal_matters(ask):
     assert np.abs(ask(features, mask, goals) - ask(features, mask, goals + 1.0)).max() > 1e-4
 
 
+def offset_network(offset):
+    config = TransformerConfig(num_slots=2, num_heads=2, width=64, hidden=16, offset=offset)
+    return TransformerNetwork(config, 3, 2, rngs=nnx.Rngs(params=0))
+
+
+def test_without_an_offset_the_embeddings_are_plain_layers():
+    # What nnx.Linear makes when it is asked for nothing else, from the same keys in the same order.
+    rngs = nnx.Rngs(params=0)
+    network = offset_network(0.0)
+    for embedding in (network.embed_state, network.embed_goal):
+        plain = nnx.Linear(3, 64, rngs=rngs)
+        np.testing.assert_array_equal(embedding.kernel[...], plain.kernel[...])
+        np.testing.assert_array_equal(embedding.bias[...], np.zeros(64))
+
+
+def test_an_offset_moves_the_embeddings_alone():
+    states = [nnx.to_pure_dict(nnx.state(offset_network(offset), nnx.Param)) for offset in (0.0, 0.5)]
+    without, with_offset = (dict(jax.tree_util.tree_leaves_with_path(state)) for state in states)
+    assert without.keys() == with_offset.keys()
+    differing = [path for path in without if not np.array_equal(without[path], with_offset[path])]
+    assert [jax.tree_util.keystr(path) for path in differing] == ["['embed_goal']['bias']", "['embed_state']['bias']"]
+    for path in differing:
+        # The spread of 64 normal numbers of spread 0.5, within four standard errors: 0.5 / sqrt(2 * 64) = 0.044.
+        assert np.std(with_offset[path]) == pytest.approx(0.5, abs=0.18)
+
+
+def test_with_an_offset_the_size_of_a_small_vector_is_seen():
+    features, mask, direction = jnp.zeros((1, 1, 3)), jnp.ones((1, 1), bool), jnp.array([[0.6, 0.0, -0.8]])
+
+    def seen(offset):
+        """How much an answer changes from a goal to one twice as far, against that from a goal to its opposite."""
+        ask = nnx.jit(offset_network(offset))
+        near, far, opposite = (ask(features, mask, size * direction) for size in (0.1, 0.2, -0.1))
+        return np.abs(near - far).max() / np.abs(near - opposite).max()
+
+    # The norm makes both goals one vector, but for its epsilon; with an offset they lie at 1, 2 and -1 of a line.
+    assert seen(0.0) < 0.005
+    assert seen(1.0) == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    """A kernel over vectors, as it is and relative."""
+    config = TransformerConfig(num_slots=2, num_heads=2, width=16, hidden=16, window=3, offset=1.0)
+    space, optimizer = Continuous(3), optax.sgd(0.1)
+    return {
+        relative: transformer(config, state_space=space, target_space=space, optimizer=optimizer, relative=relative)
+        for relative in (False, True)
+    }
+
+
+def shifted_lesson(shift, *, features_too=False):
+    """Six questions of three states, all of whose vectors are shifted; their features only if that is asked for."""
+    states, goals, targets = (
+        jax.random.normal(key, shape)
+        for key, shape in zip(jax.random.split(jax.random.key(0), 3), [(6, 3, 3), (6, 3), (6, 3)], strict=True)
+    )
+    moved = states + shift[None, None]
+    return Examples(
+        context=Context(states=moved, features=moved if features_too else states, mask=jnp.ones((6, 3), bool)),
+        goals=goals + shift[None],
+        targets=targets + shift[None],
+        scores=jnp.linspace(0.1, 0.9, 6),
+        mask=jnp.ones(6, bool),
+    )
+
+
+SHIFT = jnp.array([2.0, -1.0, 0.5])
+
+
+def test_for_the_same_features_a_shifted_question_has_a_shifted_answer(kernels):
+    # The goal enters as a difference and the answer leaves as one: nothing but the features tells where one is.
+    kernel = kernels[True]
+    state = kernel.init(jax.random.key(1))
+    here, there = shifted_lesson(0 * SHIFT), shifted_lesson(SHIFT)
+    first, second = (kernel.recall(state, lesson.context, lesson.goals) for lesson in (here, there))
+    np.testing.assert_allclose(second.scores, first.scores, atol=1e-5)
+    np.testing.assert_allclose(second.values, first.values + SHIFT[None, None], atol=1e-5)
+    # And so the same is learned from both.
+    for one, other in zip(*(jax.tree.leaves(kernel.learn(state, lesson)) for lesson in (here, there)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    # The features do tell.
+    elsewhere = shifted_lesson(SHIFT, features_too=True)
+    assert np.abs(kernel.recall(state, elsewhere.context, elsewhere.goals).scores - first.scores).max() > 1e-3
+
+
+def test_without_being_relative_the_shift_is_seen(kernels):
+    kernel = kernels[False]
+    state = kernel.init(jax.random.key(1))
+    here, there = shifted_lesson(0 * SHIFT), shifted_lesson(SHIFT)
+    first, second = (kernel.recall(state, lesson.context, lesson.goals) for lesson in (here, there))
+    assert np.abs(second.scores - first.scores).max() > 1e-3
+    assert np.abs(second.values - first.values - SHIFT[None, None]).max() > 0.1
+
+
+def test_a_silent_head_answers_the_present_state(kernels):
+    lesson = shifted_lesson(SHIFT)
+    for relative, kernel in kernels.items():
+        silent = jax.tree.map(jnp.zeros_like, kernel.init(jax.random.key(0)))
+        slots = kernel.recall(silent, lesson.context, lesson.goals)
+        present = lesson.context.states[:, -1:] if relative else jnp.zeros((6, 1, 3))
+        np.testing.assert_array_equal(slots.values, np.broadcast_to(present, (6, 2, 3)))
+        np.testing.assert_array_equal(slots.scores, np.zeros((6, 2)))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"width": 10, "num_heads": 4}, "width 10 must be a multiple of num_heads 4"),
         ({"num_blocks": 0}, "num_blocks must be 1 or more, not 0"),
         ({"window": 0}, "window must be 1 or more, not 0"),
+        ({"offset": -1.0}, "offset must be 0 or more, not -1.0"),
+        ({"offset": float("nan")}, "offset must be 0 or more, not nan"),
     ],
 )
 def test_what_makes_no_network_is_refused(settings, message):
