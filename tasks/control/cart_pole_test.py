@@ -1,0 +1,148 @@
+"""The pure cart pole against Gymnasium's `CartPole-v1`, step by step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gymnasium.envs.phys2d import cartpole
+
+from tasks.control import cart_pole
+
+STEP = jax.jit(cart_pole.step)
+
+
+@pytest.fixture(scope="module")
+def environment():
+    with cart_pole.make() as made:
+        yield made
+
+
+def reference(environment, state, action):
+    """Gymnasium's next state and whether it ends there, from a float32 state."""
+    environment.unwrapped.state = np.asarray(state, np.float64)
+    environment.unwrapped.steps_beyond_terminated = None
+    following, _, terminated, _, _ = environment.unwrapped.step(action)
+    return following, terminated
+
+
+def test_a_step_by_hand():
+    # At rest and upright, a push of 10 on 1.1 kg: 10 / 1.1 = 9.0909. The pole turns back by
+    # 9.0909 / (0.5 * (4/3 - 0.1 / 1.1)) = 14.6341 a second squared, which pushes the cart on by
+    # 0.1 * 0.5 * 14.6341 / 1.1 = 0.6652, to 9.7561. In 0.02 s velocities change, and places do not yet.
+    state, terminated = cart_pole.step(jnp.zeros(4), jnp.int32(1))
+    np.testing.assert_allclose(state, [0, 0.02 * 9.756098, 0, -0.02 * 14.634146], rtol=1e-6)
+    assert state.dtype == jnp.float32
+    assert not terminated
+    # To the left it is the mirror image.
+    np.testing.assert_allclose(cart_pole.step(jnp.zeros(4), jnp.int32(0))[0], -state)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_step_of_a_random_episode_is_that_of_gymnasium(environment, seed):
+    rng = np.random.default_rng(seed)
+    state, _ = environment.reset(seed=seed)
+    terminated, num_steps = False, 0
+    while not terminated:
+        action = int(rng.integers(2))
+        ours, ended = STEP(state, action)
+        state, terminated = reference(environment, state, action)
+        np.testing.assert_allclose(ours, state, rtol=0, atol=1e-5)
+        assert bool(ended) == terminated
+        num_steps += 1
+    assert 5 < num_steps < cart_pole.MAX_STEPS
+
+
+def test_steps_from_anywhere_are_those_of_gymnasium(environment):
+    # Fast, far out, and bent: much farther than random episodes come, to either side of all bounds.
+    rng = np.random.default_rng(0)
+    states = rng.uniform([-3, -5, -0.3, -5], [3, 5, 0.3, 5], (200, 4)).astype(np.float32)
+    actions = rng.integers(0, 2, 200)
+    ours, ended = jax.jit(jax.vmap(cart_pole.step))(states, actions)
+    expected = [reference(environment, state, int(action)) for state, action in zip(states, actions, strict=True)]
+    np.testing.assert_allclose(ours, [state for state, _ in expected], rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(ended, [terminated for _, terminated in expected])
+    assert 20 < np.sum(ended) < 180
+
+
+def test_a_whole_episode_ends_after_the_same_number_of_steps(environment):
+    # Each goes on from its own states.
+    state, _ = environment.reset(seed=0)
+    for action in np.random.default_rng(0).integers(0, 2, cart_pole.MAX_STEPS).tolist():
+        theirs, _, terminated, _, _ = environment.step(action)
+        state, ended = STEP(state, action)
+        assert bool(ended) == terminated
+        np.testing.assert_allclose(state, theirs, rtol=0, atol=1e-4)
+        if ended:
+            return
+    raise AssertionError("a pole that is pushed at random falls")
+
+
+def test_the_functional_environment_needs_its_parameter_put_right(environment):
+    # If this fails, Gymnasium has mended it: use its parameters as they are.
+    rng = np.random.default_rng(0)
+    states = rng.uniform(-0.05, 0.05, (20, 4)).astype(np.float32)
+    functional, params = cartpole.CartPoleFunctional(), cartpole.CartPoleParams()
+    for state in states:
+        theirs, _ = reference(environment, state, 1)
+        # Pole mass and length make 0.1 + 0.5 there, twelve times 0.1 * 0.5: the cart's acceleration is
+        # 9.09 + 12 * 0.67 in place of 9.76, and in 0.02 s its velocity is 0.15 off.
+        off = np.asarray(functional.transition(state, 1, None, params)) - theirs
+        np.testing.assert_allclose(off, [0, 0.146, 0, 0], atol=0.01)
+
+
+def test_the_bounds_themselves_are_survived():
+    # The state after the step decides: x of 2.4 is no end, the next larger float32 is one. Without velocity x stays.
+    bound = np.float32(2.4)
+    angle = np.float32(12 * 2 * np.pi / 360)
+    for place, limit in ((0, bound), (2, angle)):
+        for sign in (1, -1):
+            state = np.zeros(4, np.float32)
+            state[place] = sign * limit
+            assert not STEP(state, 0)[1]
+            state[place] = sign * np.nextafter(limit, np.float32(9))
+            assert STEP(state, 0)[1]
+
+
+def test_episodes_begin_near_the_middle():
+    # Uniform in [-0.05, 0.05]: of 1,000 the largest is below 0.049 with probability (0.99 ** 1,000) < 1e-4.
+    states = jax.vmap(cart_pole.initial)(jax.random.split(jax.random.key(0), 1000))
+    assert states.shape == (1000, cart_pole.STATE_SIZE)
+    assert states.dtype == jnp.float32
+    assert np.all(np.abs(states) <= 0.05)
+    assert np.all(states.max(0) > 0.049)
+    assert np.all(states.min(0) < -0.049)
+    np.testing.assert_allclose(np.corrcoef(states.T), np.eye(4), atol=0.15)
+
+
+def test_the_constants_are_those_of_the_environment(environment):
+    assert environment.observation_space.shape == (cart_pole.STATE_SIZE,)
+    assert environment.action_space.n == cart_pole.NUM_ACTIONS
+    assert environment.spec.max_episode_steps == cart_pole.MAX_STEPS
+
+
+def test_steps_do_not_recompile_and_jit_changes_nothing():
+    traced = []
+
+    @jax.jit
+    def step(state, action):
+        traced.append(True)
+        return cart_pole.step(state, action)
+
+    state = cart_pole.initial(jax.random.key(0))
+    for action in (0, 1, 1):
+        expected, _ = cart_pole.step(state, jnp.int32(action))
+        state, _ = step(state, jnp.int32(action))
+        np.testing.assert_allclose(state, expected, rtol=1e-5, atol=1e-7)
+    assert len(traced) == 1
+
+
+def test_coordinates_have_names():
+    assert [cart_pole.coordinate(name) for name in ("x", "x_dot", "theta", "theta_dot")] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="'angle' is no coordinate of a cart pole; there are x, x_dot, theta, theta_d"):
+        cart_pole.coordinate("angle")
+
+
+def test_states_become_float32():
+    states = cart_pole.as_array(np.array([[0.5, 1.0, -2.0, 0.25]]))
+    assert states.dtype == jnp.float32
+    np.testing.assert_array_equal(states, [[0.5, 1.0, -2.0, 0.25]])
