@@ -72,22 +72,37 @@ def fit(
 
 
 def branch(world: World, states: Array, actions: Array, num_actions: int) -> Branches:
-    """Follows actions `[B, J, T]` (ids) from states `[B, D]`."""
-    features = jax.nn.one_hot(actions, num_actions)
+    """Follows actions `[B, J, T]` (ids) from states `[B, D]`.
+
+    What `World.known` and the dynamics' own step say of states one after the other is worked out here for all branches
+    at once, branches along the last axis: vectors of a few numbers each would leave a processor's lanes empty.
+    """
+    size = states.shape[-1]
+    batch, num_branches, num_steps = actions.shape
+    weights, root = world.dynamics.weights, world.dynamics.root
+    # The constant belongs to every action; undecided, the actions weigh the same.
+    shifts = (weights[size:-1] + weights[-1:]).T
+    offset = jnp.mean(root[size:-1], axis=0) + root[-1]
+    precision = jax.lax.Precision.HIGHEST
 
     def step(carry: tuple[Array, Array], action: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         here, alive = carry
-        there = world.dynamics.step(here, action)
-        alive &= world.known(there)
+        taken = jax.nn.one_hot(action, num_actions, axis=0)
+        there = here + jnp.matmul(weights[:size].T, here, precision=precision)
+        there = there + jnp.matmul(shifts, taken, precision=precision)
+        distances = jnp.matmul(root[:size].T, there, precision=precision) + offset[:, None]
+        inside = jnp.all((there >= world.limits.lower[:, None]) & (there <= world.limits.upper[:, None]), axis=0)
+        alive &= inside & (jnp.sum(jnp.square(distances), axis=0) <= world.max_leverage)
         return (there, alive), (there, alive)
 
-    begin = jnp.broadcast_to(states[:, None], (*actions.shape[:2], states.shape[-1]))
-    start = (begin, jnp.ones(actions.shape[:2], bool))
-    _, (path, alive) = jax.lax.scan(step, start, jnp.moveaxis(features, 2, 0), unroll=True)
+    begin = jnp.repeat(states.T, num_branches, axis=1)
+    start = (begin, jnp.ones(batch * num_branches, bool))
+    _, (path, alive) = jax.lax.scan(step, start, actions.reshape(-1, num_steps).T, unroll=4)
+    path = jnp.concatenate([begin[None], path])
     return Branches(
-        states=jnp.concatenate([begin[:, :, None], jnp.moveaxis(path, 0, 2)], axis=2),
+        states=jnp.moveaxis(path, 2, 0).reshape(batch, num_branches, num_steps + 1, size),
         actions=actions,
-        alive=jnp.moveaxis(alive, 0, 2),
+        alive=alive.T.reshape(batch, num_branches, num_steps),
     )
 
 

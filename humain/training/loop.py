@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeAlias
 
 import jax
@@ -47,6 +47,28 @@ class NonFiniteLossError(errors.UserError):
         self.checkpoint_step = checkpoint_step
 
 
+class Executables:
+    """Compiled chunks by what they were compiled for, so that learners that are alike are compiled once."""
+
+    def __init__(self) -> None:
+        """Starts with none."""
+        self._compiled: dict[Hashable, Callable[..., tuple[PyTree, Metrics]]] = {}
+
+    def find(self, key: Hashable) -> Callable[..., tuple[PyTree, Metrics]] | None:
+        """The executable stored under a key of `executable_key`, or None."""
+        return self._compiled.get(key)
+
+    def store(self, key: Hashable, compiled: Callable[..., tuple[PyTree, Metrics]]) -> None:
+        """Keeps an executable."""
+        self._compiled[key] = compiled
+
+
+def executable_key(chunk: Chunk, *arguments: PyTree) -> Hashable:
+    """What an executable depends on: the function itself, and structure, shapes and types of its arguments."""
+    leaves, structure = jax.tree.flatten(arguments)
+    return chunk, structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+
+
 @dataclasses.dataclass(frozen=True)
 class Host:
     """What the host does between chunks; every part may be left out.
@@ -58,6 +80,7 @@ class Host:
       progress: what the user sees.
       checkpoint_seconds: save when this long has passed since the last save.
       checkpoint_steps: also save after this many steps.
+      executables: where compiled chunks are kept for the next call with the same `chunk`.
     """
 
     checkpointer: checkpoint_lib.Checkpointer | None = None
@@ -66,6 +89,7 @@ class Host:
     progress: progress_lib.Progress | None = None
     checkpoint_seconds: float = 60.0
     checkpoint_steps: int | None = None
+    executables: Executables | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,6 +258,10 @@ class _Loop:
 
     def _compile(self, chunk: Chunk, state: PyTree, data: PyTree, step: int) -> Callable[..., tuple[PyTree, Metrics]]:
         """Compiles in a thread: XLA can't be stopped, but the main thread can save and leave meanwhile."""
+        executables = self._host.executables
+        key = executable_key(chunk, state, data)
+        if executables is not None and (known := executables.find(key)) is not None:
+            return known
         # Tracing stays here, in the thread whose JAX context managers (meshes, checks) the caller has set.
         lowered = jax.jit(chunk, donate_argnums=0).lower(state, data, jnp.int32(step))
         outcome: list[Any] = []
@@ -253,6 +281,8 @@ class _Loop:
                 self._check_interruption(abandoned=worker)
         if isinstance(outcome[0], BaseException):
             raise outcome[0]
+        if executables is not None:
+            executables.store(key, outcome[0])
         return outcome[0]
 
     def _interrupted(self) -> bool:

@@ -187,6 +187,29 @@ def test_times_add_up_over_processes(tmp_path: pathlib.Path, monkeypatch: pytest
     assert half.run_seconds > 0
 
 
+def test_learners_that_are_alike_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    traces: list[Any] = []
+
+    def count(state: Any, data: Any, step: Any) -> tuple[Any, dict[str, Any]]:
+        traces.append(step)
+        return _count(state, data, step)
+
+    chunk, host = loop.make_chunk(count, 2), loop.Host(executables=loop.Executables())
+
+    def train(start: float, data: float, size: int = 1) -> float:
+        state = {"sum": jnp.full(size, start)}
+        return float(
+            loop.train(state, chunk, data=jnp.float32(data), num_steps=4, chunk_steps=2, host=host).state["sum"][0]
+        )
+
+    # Steps 0 to 3 add up to 6.
+    assert train(0.0, 1.0) == 6
+    assert train(1.0, 2.0) == 13
+    assert len(traces) == 1
+    assert train(0.0, 1.0, size=2) == 6
+    assert len(traces) == 2
+
+
 def test_the_callers_state_is_left_as_it_is() -> None:
     shared = jnp.ones(3)
     state = {"a": shared, "b": shared}  # one buffer twice, which can't be donated as it is

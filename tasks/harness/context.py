@@ -33,6 +33,7 @@ class TaskContext:
       progress: what the user sees of training.
       checkpoint_seconds: how often training saves.
       steps: updates done by all learners so far, those of finished stages included.
+      executables: compiled chunks; learners with one and the same `chunk` and equal shapes are compiled once.
     """
 
     task: str
@@ -46,6 +47,7 @@ class TaskContext:
     progress: progress.Progress
     checkpoint_seconds: float = 30.0
     steps: int = 0
+    executables: loop.Executables = dataclasses.field(default_factory=loop.Executables)
 
     def resolve(self, path: str) -> pathlib.Path:
         """Returns a path from the command line as an absolute one, relative to where the user stands."""
@@ -65,6 +67,7 @@ class TaskContext:
             metrics=self.metrics,
             progress=self.progress,
             checkpoint_seconds=self.checkpoint_seconds,
+            executables=self.executables,
         )
 
     def train(

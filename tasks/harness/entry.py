@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import pathlib
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,7 @@ class Task:
       run: does the task's work and returns what goes under `results` in results.json.
       show: prints a results.json record; called at the end, and again for a run that is finished already.
       define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
-      input_flags: those of the task's own flags that name a file; the file's content then counts as part of the run.
+      input_flags: those of the task's own flags that name a file or directory; its content counts as part of the run.
       question_flags: those of the task's own flags that ask a trained run something; they are no part of the run, so
         that a finished run can be asked again and again.
       check: called before anything else is done; raises where a flag makes no sense.
@@ -151,7 +152,7 @@ def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
         if value is None:
             continue
         try:
-            inputs[name] = hashlib.sha256(paths.resolve(value).read_bytes()).hexdigest()
+            inputs[name] = _digest(paths.resolve(value))
         except OSError as error:
             raise errors.UserError(f"--{name}={value} can't be read: {error.strerror}") from error
     own = {
@@ -160,3 +161,15 @@ def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
         if name not in inputs and name not in task.question_flags
     }
     return workdir.Identity(task.name, config, arguments.seed, own, inputs)
+
+
+def _digest(path: pathlib.Path) -> str:
+    """SHA-256 of a file, or of all files in a directory with their names."""
+    if not path.is_dir():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for part in sorted(path.rglob("*")):
+        if part.is_file():
+            digest.update(f"{part.relative_to(path).as_posix()} ".encode())
+            digest.update(hashlib.sha256(part.read_bytes()).digest())
+    return digest.hexdigest()
