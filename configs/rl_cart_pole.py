@@ -1,0 +1,112 @@
+"""Configs of `//tasks:rl_cart_pole`, balancing a pole.
+
+    bazel run //tasks:rl_cart_pole
+        The sets `kindergarten` and `curriculum`, 2,000 environment steps each.
+    bazel run //tasks:rl_cart_pole -- --config=configs/rl_cart_pole.py:linear --workdir=artifacts/rl_cart_pole_linear
+        The same with linear kernels.
+    bazel run //tasks:rl_cart_pole -- --config=configs/rl_cart_pole.py:smoke --workdir=artifacts/rl_cart_pole_smoke
+        Seconds: does it run at all; what it learns is not worth much.
+
+`docs/tasks/rl_cart_pole.md` has the results, with times and hardware.
+"""
+
+from ml_collections import ConfigDict
+
+_VARIANTS = ("default", "linear", "smoke")
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """The config of a variant.
+
+    Args:
+        variant: `default`, `linear` or `smoke`.
+
+    Raises:
+        ValueError: for any other.
+    """
+    config = _default()
+    if variant == "default":
+        return config
+    if variant == "linear":
+        config.model.kernel.name = "linear"
+        return config
+    if variant == "smoke":
+        return _smoke(config)
+    raise ValueError(f"there is no variant {variant!r} of this config; there are {', '.join(_VARIANTS)}")
+
+
+def _default() -> ConfigDict:
+    return ConfigDict(
+        {
+            # Steps that each course collects before it learns: the first at random, the others as learned so far.
+            "sets": {"kindergarten": (2000,), "curriculum": (1000, 500, 500)},
+            # The set whose trained model --goal, --moment and --save_dataset are about.
+            "asked_set": "curriculum",
+            "num_updates": 500,
+            # A chunk is over in a fraction of a second: a signal is heeded after at most two of them.
+            "chunk_steps": 25,
+            "model": {
+                "kernel": {
+                    "name": "transformer",
+                    "num_blocks": 1,
+                    "num_heads": 4,
+                    "width": 32,
+                    "hidden": 64,
+                    # Of the linear kernel.
+                    "num_keys": 256,
+                    "sharpness": 1.0,
+                },
+                "bottom": _layer(num_slots=1, asymmetry=0.5),
+                "top": _layer(num_slots=1, asymmetry=0.5),
+                "score_discount": 0.9,
+                "learning_rate": 5e-3,
+            },
+            "learning": {
+                "pool_size": 64,
+                "num_branches": 64,
+                "branch_steps": 24,
+                "num_pushes": 4,
+                # The skip between the layers.
+                "subgoal_steps": 8,
+                "action_examples": 8,
+                "discount": 0.99,
+                "explore": 0.1,
+                "restart": 0.05,
+                "goal_share": 0.7,
+                "goal_coordinates": ("x",),
+                "goal_distance": 2.5,
+                "goal_weights": (1.0, 0.3, 0.3, 0.3),
+                "closeness_width": 1.5,
+                "max_leverage": 0.2,
+                "reach": 0.8,
+                "stretch": 1.5,
+                "averaging": 0.1,
+            },
+            "exploration": {"random_actions": 0.1, "random_slots": 0.1, "goal_steps": 100},
+            "test": {"episodes": 100, "curve_episodes": 20, "goal_trials": 20, "hold_steps": 100, "hold_distance": 0.2},
+            "shown": {"trials": 2, "moment": 100},
+        }
+    )
+
+
+def _layer(*, num_slots: int, asymmetry: float) -> dict:
+    return {
+        "num_slots": num_slots,
+        "access": "value",
+        "asymmetry": asymmetry,
+        "suppression": "per_slot",
+        "suppression_weight": 0.01,
+    }
+
+
+def _smoke(config: ConfigDict) -> ConfigDict:
+    config.sets.kindergarten = (200,)
+    config.sets.curriculum = (100, 100)
+    config.num_updates = 20
+    config.chunk_steps = 10
+    config.test.episodes = 4
+    config.test.curve_episodes = 2
+    config.test.goal_trials = 2
+    config.shown.trials = 1
+    config.shown.moment = 3
+    return config

@@ -1,0 +1,261 @@
+"""Collected steps are those of the cart pole, one after the other, and made as exploration says."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Geometric
+from humain.kernels.linear import LinearConfig, linear
+from humain.model import Layer, Model, ModelState
+from humain.normalization import Normalizer
+from humain.spaces import Continuous, Discrete
+from humain.types import Slots
+from tasks.control import cart_pole, collection, learner
+from tasks.control.collection import Exploration
+
+SPACE = Continuous(cart_pole.STATE_SIZE)
+SETTINGS = learner.Settings(
+    pool_size=4,
+    num_branches=4,
+    branch_steps=4,
+    num_pushes=2,
+    subgoal_steps=2,
+    action_examples=2,
+    discount=0.9,
+    explore=0.1,
+    restart=0.1,
+    goal_share=0.5,
+    goal_coordinates=(0,),
+    goal_distance=2.5,
+    goal_weights=(1.0, 0.3, 0.3, 0.3),
+    closeness_width=1.5,
+    max_leverage=0.2,
+    reach=0.8,
+    stretch=1.5,
+    averaging=0.1,
+)
+RANDOM = collection.collect_at_random(jax.random.key(0), num_steps=300)
+KNOWLEDGE = learner.know(SETTINGS, RANDOM, 300)
+# In its own units, with goals at -1 and 1, and none too far to be asked for at once.
+PLAIN = dataclasses.replace(
+    KNOWLEDGE,
+    normalizer=Normalizer(mean=jnp.zeros(4), scale=jnp.ones(4)),
+    spread=jnp.full(4, 1e3),
+    lowest=-jnp.ones(4),
+    highest=jnp.ones(4),
+)
+TRACED: list[bool] = []
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ask:
+    """An upper kernel that has learned nothing: its best slot asks for the goal itself, the other for its opposite."""
+
+    num_slots: int = 2
+    state_space: Continuous = SPACE
+    target_space: Continuous = SPACE
+
+    def recall(self, state, context, goals):
+        del state, context
+        TRACED.append(True)
+        return Slots(values=jnp.stack([goals, -goals], axis=1), scores=jnp.array([[0.6, 0.4]]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Push:
+    """A bottom kernel that pushes by a weighted sum of state and goal, with a share of the state learned."""
+
+    goal_weight: float
+    num_slots: int = 1
+    state_space: Continuous = SPACE
+    target_space: Discrete = Discrete(2)
+
+    def recall(self, state, context, goals):
+        # Leaning or moving to the right wants a push to the right: this keeps a cart pole up for as long as one likes.
+        total = context.states[:, -1] @ (state * jnp.array([0.03, 0.08, 1.0, 0.2])) + self.goal_weight * goals[:, 0]
+        return Slots(values=(total > 0).astype(jnp.int32)[:, None], scores=jnp.ones((1, 1)))
+
+
+def by_hand(goal_weight):
+    # They only recall, which is all of a kernel that collecting asks for.
+    kernels: tuple[Any, ...] = (_Push(goal_weight), _Ask())
+    return Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in kernels), space=SPACE)
+
+
+KEEPS_UP, HEADS_FOR_GOAL = by_hand(0.0), by_hand(1.0)
+
+
+def collect(model, share=1.0, *, seed=0, num_steps=100, knowledge=PLAIN, state=None, **exploration):
+    """Steps of a hand-made model (`share` of the state counts), or of one that has learned `state`."""
+    return collection.collect(
+        model,
+        ModelState(kernels=(jnp.float32(share), jnp.zeros(())), abstractions=()) if state is None else state,
+        knowledge=knowledge,
+        key=jax.random.key(seed),
+        settings=SETTINGS,
+        exploration=Exploration(**{"random_actions": 0.0, "random_slots": 0.0, "goal_steps": 3, **exploration}),
+        num_steps=num_steps,
+    )
+
+
+def ages(steps):
+    """How many steps of its episode were made before each."""
+    found, age = [], 0
+    for ended in np.asarray(steps.terminated | steps.truncated):
+        found.append(age)
+        age = 0 if ended else age + 1
+    return np.array(found)
+
+
+def assert_steps_of_the_cart_pole(steps, num_steps):
+    assert steps.count == num_steps
+    for name, shape, dtype in (
+        ("states", (4,), jnp.float32),
+        ("actions", (), jnp.int32),
+        ("next_states", (4,), jnp.float32),
+        ("terminated", (), bool),
+        ("truncated", (), bool),
+    ):
+        found = getattr(steps, name)
+        assert (found.shape, found.dtype) == ((num_steps, *shape), dtype)
+    expected, _ = jax.vmap(cart_pole.step)(steps.states, steps.actions)
+    np.testing.assert_allclose(steps.next_states, expected, rtol=1e-5, atol=1e-6)
+    # 2.4 m, 12 degrees.
+    beyond = (np.abs(steps.next_states[:, 0]) > 2.4) | (np.abs(steps.next_states[:, 2]) > np.radians(12))
+    np.testing.assert_array_equal(steps.terminated, beyond)
+    ended = np.asarray(steps.terminated | steps.truncated)
+    went_on = ~ended[:-1]
+    np.testing.assert_array_equal(steps.states[1:][went_on], steps.next_states[:-1][went_on])
+    assert np.all(np.abs(steps.states[0]) <= 0.05)
+    assert np.all(np.abs(steps.states[1:][~went_on]) <= 0.05)
+    # Cut off at the cap and at the end alone, where the world has not ended it.
+    cut = ages(steps) == cart_pole.MAX_STEPS - 1
+    cut[-1] = True
+    np.testing.assert_array_equal(steps.truncated, cut & ~beyond)
+    assert np.all(ages(steps) < cart_pole.MAX_STEPS)
+
+
+def assert_same(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((1.5, 0.1, 10), r"random_actions must lie in \[0, 1\], not 1.5"),
+        ((0.1, -1, 10), r"random_slots must lie in \[0, 1\], not -1"),
+        ((0.1, 0.1, 0), "goal_steps must be 1 or more, not 0"),
+    ],
+)
+def test_exploration_that_can_not_be_is_an_error(values, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Exploration(*values)
+
+
+def test_random_steps_are_those_of_the_cart_pole():
+    assert_steps_of_the_cart_pole(RANDOM, 300)
+    # Episodes of some 20 steps; half of the pushes to either side, give or take 9.
+    assert 5 < RANDOM.terminated.sum() < 40
+    assert 105 < RANDOM.actions.sum() < 195
+
+
+def test_random_steps_depend_on_the_key_alone():
+    assert_same(collection.collect_at_random(jax.random.key(0), num_steps=300), RANDOM)
+    other = collection.collect_at_random(jax.random.key(1), num_steps=300)
+    assert not np.array_equal(other.actions, RANDOM.actions)
+
+
+def test_the_last_step_ends_the_episode_one_way_or_the_other():
+    # Pushed to one side alone a pole falls within 8 to 10 steps, so of ten steps the last is where some have fallen.
+    fallen = set()
+    for seed in range(20):
+        steps = collect(HEADS_FOR_GOAL, share=0.0, seed=seed, num_steps=10, goal_steps=1000)
+        assert_steps_of_the_cart_pole(steps, 10)
+        assert steps.truncated[-1] == ~steps.terminated[-1]
+        fallen.add(bool(steps.terminated[-1]))
+    assert fallen == {False, True}
+    assert collection.collect_at_random(jax.random.key(0), num_steps=1).truncated.tolist() == [True]
+
+
+def test_an_episode_is_cut_off_at_the_cap():
+    steps = collect(KEEPS_UP, num_steps=1100)
+    assert_steps_of_the_cart_pole(steps, 1100)
+    assert not np.any(steps.terminated)
+    np.testing.assert_array_equal(np.flatnonzero(steps.truncated), [499, 999, 1099])
+
+
+def test_a_model_that_learned_collects_steps_of_the_cart_pole():
+    layers = (
+        linear(
+            LinearConfig(num_slots=2, num_keys=8),
+            state_space=SPACE,
+            target_space=target,
+            optimizer=optax.adam(0.01),
+            relative=True,
+        )
+        for target in (Discrete(cart_pole.NUM_ACTIONS), SPACE)
+    )
+    model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
+    state = learner.begin(SETTINGS, model, KNOWLEDGE, jax.random.key(0)).model
+    arguments = {"state": state, "knowledge": KNOWLEDGE, "random_actions": 0.1, "random_slots": 0.5}
+    steps = collect(model, **arguments)
+    assert_steps_of_the_cart_pole(steps, 100)
+    assert_same(collect(model, **arguments), steps)
+    assert not np.array_equal(collect(model, **arguments, seed=1).states, steps.states)
+
+
+def test_the_model_sees_normalised_states_and_is_followed():
+    # Moved by one and half as large, the same states lie elsewhere: the push is to the other side of -1.
+    normalizer = Normalizer(mean=jnp.full(4, -1.0), scale=jnp.full(4, 2.0))
+    steps = collect(KEEPS_UP, knowledge=dataclasses.replace(PLAIN, normalizer=normalizer))
+    total = (np.asarray(steps.states) + 1) / 2 @ [0.03, 0.08, 1.0, 0.2]
+    np.testing.assert_array_equal(steps.actions, total > 0)
+    steps = collect(KEEPS_UP)
+    np.testing.assert_array_equal(steps.actions, np.asarray(steps.states) @ [0.03, 0.08, 1.0, 0.2] > 0)
+
+
+def test_a_goal_is_kept_for_its_steps():
+    # Pushed to the side of the goal, whatever the state: another goal only after every third step of an episode.
+    steps = collect(HEADS_FOR_GOAL, share=0.0, num_steps=200)
+    assert_steps_of_the_cart_pole(steps, 200)
+    changes = np.asarray(steps.actions[1:] != steps.actions[:-1])
+    may_change = (ages(steps)[:-1] + 1) % 3 == 0
+    assert not np.any(changes & ~may_change)
+    # Half of the new goals are the other one.
+    assert 0.25 < changes[may_change].mean() < 0.75
+
+
+def test_far_goals_are_asked_for_piecemeal():
+    # At most 2.5 spreads of 0.01 from here, which weighs less than the state does wherever that is large.
+    knowledge = dataclasses.replace(PLAIN, spread=jnp.full(4, 0.01))
+    steps = collect(HEADS_FOR_GOAL, knowledge=knowledge, goal_steps=1000)
+    states = np.asarray(steps.states)
+    goal = 1 if np.array_equal(steps.actions, states @ [1.03, 0.08, 1.0, 0.2] + 0.025 > 0) else -1
+    np.testing.assert_array_equal(steps.actions, states @ [1.03, 0.08, 1.0, 0.2] + 0.025 * goal > 0)
+
+
+def test_random_actions_and_slots_are_taken_as_often_as_asked():
+    # Of 200 pushes to one goal none is to the other side; of random ones 100 are, give or take 7, and where a fifth is
+    # random 20 are, give or take 4.
+    steps = collect(HEADS_FOR_GOAL, share=0.0, num_steps=200, goal_steps=1000)
+    side = int(steps.actions[0])
+    assert np.all(steps.actions == side)
+    for name in ("random_actions", "random_slots"):
+        for share, low, high in ((1.0, 70, 130), (0.2, 5, 40)):
+            steps = collect(HEADS_FOR_GOAL, share=0.0, num_steps=200, goal_steps=1000, **{name: share})
+            assert_steps_of_the_cart_pole(steps, 200)
+            assert low < np.sum(steps.actions != side) < high
+
+
+def test_another_key_and_state_do_not_recompile():
+    collect(KEEPS_UP, num_steps=50)
+    before = len(TRACED)
+    first, other = collect(KEEPS_UP, num_steps=50, seed=1), collect(KEEPS_UP, share=0.5, num_steps=50, seed=2)
+    assert len(TRACED) == before > 0
+    assert not np.array_equal(first.states, other.states)

@@ -1,0 +1,267 @@
+"""Datasets go out and come back to the bit, also from and to Minari's own functions, and what is none is refused."""
+
+import json
+import warnings
+
+import gymnasium
+import h5py
+import minari
+import numpy as np
+import pytest
+from minari.dataset.minari_storage import MinariStorage
+
+from humain import errors
+from tasks.control import cart_pole, datasets
+from tasks.control.steps import Episode
+
+_RNG_SEED = 7
+
+
+def _episodes():
+    """Three: ended by the world after 3 steps, cut off after 1, ended after 200."""
+    rng = np.random.default_rng(_RNG_SEED)
+    return [
+        Episode(
+            rng.normal(size=(num_steps + 1, 4)).astype(np.float32),
+            rng.integers(0, 2, num_steps).astype(np.int32),
+            terminated,
+        )
+        for num_steps, terminated in ((3, True), (1, False), (200, True))
+    ]
+
+
+def _assert_same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        for name in ("observations", "actions"):
+            array, wanted = getattr(one, name), getattr(other, name)
+            assert (array.dtype, array.shape) == (wanted.dtype, wanted.shape)
+            assert array.tobytes() == wanted.tobytes()
+        assert one.terminated is other.terminated
+
+
+def _record(monkeypatch, root, name, environment, play, **arguments):
+    """What `play` returns of a collector around an environment, whose dataset is made then."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(root))
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # on authors not named, and folders that the collector leaves to the interpreter
+        collector = minari.DataCollector(environment, **arguments)
+        played = play(collector)
+        collector.create_dataset(name)
+        collector.close()
+        del collector
+    return played
+
+
+def _play(collector, limits):
+    """One episode for each limit of steps, as the environment itself tells it."""
+    collector.action_space.seed(0)
+    played = []
+    for number, limit in enumerate(limits):
+        observations, terminated = [collector.reset(seed=number)[0]], False
+        actions: list[int] = []
+        while not terminated and len(actions) < limit:
+            actions.append(collector.action_space.sample())
+            observation, _, terminated, _, _ = collector.step(actions[-1])
+            observations.append(observation)
+        played.append(Episode(np.array(observations, np.float32), np.array(actions, np.int32), bool(terminated)))
+    return played
+
+
+def _saved(path):
+    datasets.save(path, _episodes())
+    return path
+
+
+def _edit(path, **values):
+    file = path / "data" / "metadata.json"
+    metadata = {**json.loads(file.read_text()), **values}
+    file.write_text(json.dumps({name: value for name, value in metadata.items() if value is not None}))
+    return path
+
+
+def _box(*shape):
+    space = {"type": "Box", "dtype": "float32", "shape": shape}
+    return json.dumps({**space, "low": np.zeros(shape).tolist(), "high": np.ones(shape).tolist()})
+
+
+def _refused(path, match):
+    with pytest.raises(errors.UserError, match=match) as caught:
+        datasets.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
+    path = _saved(tmp_path / "new" / "mine")
+    _assert_same(datasets.load(path), _episodes())
+    assert [entry.name for entry in path.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("part", ["", "data", "data/main_data.hdf5", "data/metadata.json"])
+def test_every_part_of_a_dataset_stands_for_it(tmp_path, part):
+    _assert_same(datasets.load(_saved(tmp_path / "mine") / part), _episodes())
+
+
+def test_a_collector_s_dataset_is_loaded(monkeypatch, tmp_path):
+    # The first and the last are cut off by a reset and by the end of collecting, the others end by themselves.
+    played = _record(
+        monkeypatch, tmp_path, "cartpole/random-v0", cart_pole.make(), lambda env: _play(env, (4, 500, 500, 6))
+    )
+    assert [episode.terminated for episode in played] == [False, True, True, False]
+    _assert_same(datasets.load(tmp_path / "cartpole" / "random-v0"), played)
+
+
+def test_a_collector_s_infos_and_caps_are_no_obstacle(monkeypatch, tmp_path):
+    capped = gymnasium.wrappers.TimeLimit(cart_pole.make().unwrapped, 5)
+    (played,) = _record(monkeypatch, tmp_path, "capped-v0", capped, lambda env: _play(env, (5,)), record_infos=True)
+    assert len(played.actions) == 5 and not played.terminated
+    _assert_same(datasets.load(tmp_path / "capped-v0"), [played])
+
+
+def test_minari_loads_what_is_saved(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    _saved(tmp_path / "mine-v0")
+    dataset = minari.load_dataset("mine-v0")
+    assert (dataset.total_episodes, dataset.total_steps) == (3, 204)
+    assert dataset.spec.env_spec.id == "CartPole-v1"
+    with cart_pole.make() as environment:
+        assert (dataset.observation_space, dataset.action_space) == (
+            environment.observation_space,
+            environment.action_space,
+        )
+    for found, episode in zip(dataset, _episodes(), strict=True):
+        np.testing.assert_array_equal(found.observations, episode.observations)
+        assert all(dataset.action_space.contains(action) for action in found.actions)
+        assert found.rewards.tolist() == [1.0] * len(episode.actions)
+        # Of the last step: either terminated or truncated. Of those before: neither.
+        assert (found.terminations[-1], found.truncations[-1]) == (episode.terminated, not episode.terminated)
+        assert not found.terminations[:-1].any() and not found.truncations[:-1].any()
+
+
+def test_an_episode_that_ends_at_its_cap_has_terminated(tmp_path):
+    path = _saved(tmp_path / "mine")
+    with h5py.File(path / "data" / "main_data.hdf5", "a") as file:
+        file["episode_0/truncations"][-1] = True
+        file["episode_1/truncations"][-1] = False
+    assert [episode.terminated for episode in datasets.load(path)] == [True, False, True]
+
+
+def test_what_is_there_is_not_overwritten(tmp_path):
+    path = _saved(tmp_path / "mine")
+    with pytest.raises(errors.UserError, match="is there already"):
+        datasets.save(path, _episodes())
+    (tmp_path / "empty").mkdir()
+    _assert_same(datasets.load(_saved(tmp_path / "empty")), _episodes())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.UserError, match="is there already"):
+        datasets.save(tmp_path / "file", _episodes())
+    with pytest.raises(errors.UserError, match="can't be written"):
+        datasets.save(tmp_path / "file" / "mine", _episodes())
+
+
+@pytest.mark.parametrize(
+    ("observations", "actions", "match"),
+    [
+        (np.zeros((1, 4), np.float32), np.zeros(0, np.int32), "no step"),
+        (np.zeros((3, 4), np.float32), np.zeros(3, np.int32), r"shape \(3, 4\)"),
+        (np.zeros((3, 5), np.float32), np.zeros(2, np.int32), r"shape \(3, 5\)"),
+        (np.zeros((3, 4), np.int32), np.zeros(2, np.int32), "int32"),
+        (np.zeros((3, 4), np.float32), np.array([0, 2]), "from 0 to 2"),
+        (np.zeros((3, 4), np.float32), np.zeros((2, 1), np.int32), r"shape \(2, 1\)"),
+        (np.zeros((3, 4), np.float32), np.zeros(2, np.float32), "float32"),
+        (np.full((3, 4), np.nan, np.float32), np.zeros(2, np.int32), "not finite"),
+    ],
+)
+def test_what_is_no_episode_is_not_saved(tmp_path, observations, actions, match):
+    with pytest.raises(ValueError, match=match):
+        datasets.save(tmp_path / "mine", [*_episodes(), Episode(observations, actions, False)])
+    with pytest.raises(ValueError, match="no episode"):
+        datasets.save(tmp_path / "mine", [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_dataset_is_refused(tmp_path):
+    _refused(tmp_path / "none", "there is no dataset .*minari.DataCollector")
+    _refused(tmp_path, "is no Minari dataset")
+    (tmp_path / "notes.txt").write_text("")
+    _refused(tmp_path / "notes.txt", "is no Minari dataset")
+    # A directory beside a metadata.json is none by that.
+    path = _saved(tmp_path / "mine")
+    (path / "data" / "beside").mkdir()
+    _refused(path / "data" / "beside", "is no Minari dataset")
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"data_format": "arrow"}, "format 'arrow'"),
+        ({"total_episodes": 0}, "no episode with a step"),
+        ({"total_episodes": 9}, "can't be read"),
+        ({"total_episodes": "3"}, "can't be read"),
+        ({"minari_version": "9.0.0"}, "written by Minari 9.0.0"),
+        ({"minari_version": None}, "can't be read"),
+        ({"observation_space": _box(6)}, r"observations of shape \(6,\), .* vectors of 4; record CartPole-v1"),
+        ({"observation_space": _box(40, 40, 3)}, r"observations of shape \(40, 40, 3\)"),
+        ({"observation_space": '{"type": "Discrete", "n": 16, "start": 0}'}, "observations of Discrete"),
+        ({"observation_space": "no space"}, "can't be read"),
+        ({"action_space": _box(1)}, r"actions of shape \(1,\), .* are 0 and 1"),
+        ({"action_space": '{"type": "Discrete", "n": 3, "start": 0}'}, "actions of Discrete"),
+        ({"action_space": '{"type": "Discrete", "n": 2, "start": 1}'}, "actions of Discrete"),
+    ],
+)
+def test_metadata_of_something_else_is_refused(tmp_path, values, match):
+    _refused(_edit(_saved(tmp_path / "mine"), **values), match)
+
+
+def test_no_environment_that_a_dataset_names_is_made(monkeypatch, tmp_path):
+    def refuse(*_arguments, **_settings):
+        raise AssertionError("an environment was made")
+
+    path = _edit(_saved(tmp_path / "mine"), observation_space=None)
+    monkeypatch.setattr(gymnasium, "make", refuse)
+    _refused(path, "does not say what its observations and actions are")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "match"),
+    [
+        ("observations", np.zeros((4, 5), np.float32), r"episode 0 of .*shape \(4, 5\)"),
+        ("observations", np.zeros((3, 4), np.float32), r"episode 0 of .*shape \(3, 4\)"),
+        ("observations", np.full((4, 4), np.inf, np.float32), "not finite"),
+        ("actions", np.array([0, 1, 2]), "from 0 to 2"),
+        ("actions", np.array([0.0, 1.0, 1.0]), "float64"),
+        ("terminations", np.array([False, True]), r"\(2,\) terminations"),
+        ("terminations", np.array([True, False, True]), "goes on after its end"),
+        ("truncations", np.array([False, True, False]), "goes on after its end"),
+        ("rewards", None, "can't be read"),
+    ],
+)
+def test_damaged_episodes_are_refused(tmp_path, name, values, match):
+    path = _saved(tmp_path / "mine")
+    with h5py.File(path / "data" / "main_data.hdf5", "a") as file:
+        del file[f"episode_0/{name}"]
+        if values is not None:
+            file[f"episode_0/{name}"] = values
+    _refused(path, match)
+
+
+@pytest.mark.parametrize("name", ["main_data.hdf5", "metadata.json"])
+@pytest.mark.parametrize("content", [b"", b"\x80 no such file", None])
+def test_damaged_files_are_refused(tmp_path, name, content):
+    path = _saved(tmp_path / "mine")
+    file = path / "data" / name
+    file.write_bytes(file.read_bytes()[:100] if content is None else content)
+    _refused(path, "can't be read as a Minari dataset .*; copy it here anew")
+
+
+def test_an_empty_dataset_is_refused(monkeypatch, tmp_path):
+    _record(monkeypatch, tmp_path, "nothing-v0", cart_pole.make(), lambda env: None)
+    assert MinariStorage.read(tmp_path / "nothing-v0" / "data").total_episodes == 0
+    _refused(tmp_path / "nothing-v0", "no episode with a step")
+
+
+def test_another_environment_s_dataset_is_refused(monkeypatch, tmp_path):
+    _record(monkeypatch, tmp_path, "acrobot-v0", gymnasium.make("Acrobot-v1"), lambda env: _play(env, (1,)))
+    _refused(tmp_path / "acrobot-v0", r"observations of shape \(6,\)")

@@ -1,0 +1,229 @@
+"""Trials are those of Gymnasium, each in an environment of its own, and what is made of them is right by hand."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Geometric
+from humain.kernels.linear import LinearConfig, linear
+from humain.model import Layer, Model
+from humain.normalization import Normalizer
+from humain.spaces import Continuous, Discrete
+from humain.types import Context
+from tasks.control import cart_pole, collection, evaluation, learner
+
+SPACE = Continuous(cart_pole.STATE_SIZE)
+SETTINGS = learner.Settings(
+    pool_size=4,
+    num_branches=4,
+    branch_steps=4,
+    num_pushes=2,
+    subgoal_steps=2,
+    action_examples=2,
+    discount=0.9,
+    explore=0.1,
+    restart=0.1,
+    goal_share=0.5,
+    goal_coordinates=(0,),
+    goal_distance=2.5,
+    goal_weights=(1.0, 0.3, 0.3, 0.3),
+    closeness_width=1.5,
+    max_leverage=0.2,
+    reach=0.8,
+    stretch=1.5,
+    averaging=0.1,
+)
+# The pole goes down in some 40 steps where speeds count for nothing, and in none where they do.
+FALLS, KEEPS_UP = np.array([0, 0, 1.0, 0]), np.array([0.03, 0.08, 1.0, 0.2])
+
+
+def pushing(weights):
+    """A policy that pushes by a weighted sum of the state, and the shapes that it was asked with."""
+    shapes = []
+
+    def act(observations):
+        shapes.append(observations.shape)
+        return (observations @ weights > 0).astype(np.int64), 2 * observations
+
+    return act, shapes
+
+
+def by_hand(weights, seed):
+    """States, actions and the end of one episode."""
+    with cart_pole.make() as environment:
+        states, actions, terminated, truncated = [environment.reset(seed=seed)[0]], [], False, False
+        while not (terminated or truncated):
+            actions.append(int(states[-1] @ weights > 0))
+            state, _, terminated, truncated, _ = environment.step(actions[-1])
+            states.append(state)
+    return np.stack(states), np.array(actions), terminated
+
+
+def trials(places, lengths, terminated):
+    """Trials of one seed from the places of the carts `[E, T + 1]`, whose poles stay upright."""
+    states = np.zeros((1, *np.shape(places), 4))
+    states[0, :, :, 0] = places
+    num_episodes, num_times = np.shape(places)
+    return evaluation.Trials(
+        states=states,
+        subgoals=np.zeros((1, num_episodes, num_times - 1, 4)),
+        actions=np.zeros((1, num_episodes, num_times - 1), np.int64),
+        lengths=np.array([lengths]),
+        terminated=np.array([terminated]),
+    )
+
+
+def test_trials_are_those_of_gymnasium():
+    act, shapes = pushing(FALLS)
+    found = evaluation.run(act, num_seeds=2, num_episodes=3, seed=7)
+    num_steps = int(found.lengths.max())
+    assert shapes == [(2, 3, 4)] * num_steps
+    assert (found.states.shape, found.subgoals.shape) == ((2, 3, num_steps + 1, 4), (2, 3, num_steps, 4))
+    for at in range(6):
+        place = divmod(at, 3)
+        states, actions, terminated = by_hand(FALLS, 7 + at)
+        length = found.lengths[place]
+        assert length == len(actions)
+        assert found.terminated[place] == terminated
+        np.testing.assert_array_equal(found.states[place][: length + 1], states)
+        np.testing.assert_array_equal(found.actions[place][:length], actions)
+        # What comes after the end is the last state again.
+        rest = found.states[place][length:]
+        np.testing.assert_array_equal(rest, np.broadcast_to(states[-1], rest.shape))
+        np.testing.assert_array_equal(found.subgoals[place][:length], 2 * states[:-1])
+    assert found.terminated.all()
+    assert len(np.unique(found.lengths)) > 1
+
+
+def test_a_trial_at_the_cap_is_cut_off():
+    found = evaluation.run(pushing(KEEPS_UP)[0], num_seeds=1, num_episodes=1, seed=0)
+    assert found.lengths.tolist() == [[cart_pole.MAX_STEPS]]
+    assert not found.terminated.any()
+
+
+def test_random_pushes_go_both_ways_and_depend_on_the_generator():
+    first, again, other = (evaluation.random_policy(np.random.default_rng(seed)) for seed in (0, 0, 1))
+    observations = np.random.default_rng(2).normal(size=(5, 40, 4))
+    actions, subgoals = first(observations)
+    # 100 of 200, give or take 7.
+    assert actions.shape == (5, 40) and 70 < actions.sum() < 130
+    np.testing.assert_array_equal(subgoals, observations)
+    np.testing.assert_array_equal(again(observations)[0], actions)
+    assert not np.array_equal(other(observations)[0], actions)
+
+
+@pytest.mark.parametrize(
+    ("places", "length", "terminated", "expected"),
+    [
+        ([0, 1, 1, 1, 0, 0], 5, False, True),  # three in a row
+        ([0, 0, 0, 1, 1, 1], 5, False, True),  # at the end, cut off there
+        ([0, 1, 1, 0, 0, 0], 5, False, False),  # one too few
+        ([0, 1, 1, 0, 1, 1], 5, False, False),  # left and came back: four, and no three in a row
+        ([1, 1, 1, 0, 0, 0], 5, False, False),  # where it begins is no step
+        ([0, 0, 1, 1, 1, 1], 4, True, False),  # the third is where the pole has fallen, the fourth no step at all
+        ([0, 1, 1, 1, 1, 1], 4, True, True),  # three before it fell
+        ([0, 1, 1, 1, 1, 1], 2, False, False),  # cut off after two, which the last state repeats
+        ([0, 1.2, 0.8, 1.1, 0, 0], 5, False, True),  # near enough
+        ([0, 1.25, 1.25, 1.25, 0, 0], 5, False, False),  # less than the distance is near
+    ],
+)
+def test_held_by_hand(places, length, terminated, expected):
+    found = evaluation.held(trials([places], [length], [terminated]), {0: 1.0}, distance=0.25, num_steps=3)
+    assert found.tolist() == [[expected]]
+
+
+def test_a_goal_of_two_coordinates_is_held_in_both_at_once():
+    both = trials([[0, 1, 1, 1, 0]] * 2, [4, 4], [False, False])
+    both.states[0, 1, 2, 2] = 0.5
+    assert evaluation.held(both, {0: 1.0}, distance=0.25, num_steps=3).tolist() == [[True, True]]
+    assert evaluation.held(both, {0: 1.0, 2: 0.0}, distance=0.25, num_steps=3).tolist() == [[True, False]]
+
+
+def test_a_goal_is_normalised_and_the_middle_elsewhere():
+    normalizer = Normalizer(mean=jnp.array([1.0, 2.0, 3.0]), scale=jnp.array([2.0, 4.0, 0.5]))
+    # (5 - 1) / 2, and (2.5 - 3) / 0.5.
+    np.testing.assert_allclose(evaluation.goal_state(normalizer, {0: 5.0, 2: 2.5}), [2, 0, -1])
+    np.testing.assert_array_equal(evaluation.goal_state(normalizer, {}), [0, 0, 0])
+
+
+def test_a_summary_by_hand():
+    # Away from the mean of 3 by 2, 1, 0 and 3: 14 / 4.
+    found = evaluation.summary([1, 2, 3, 6])
+    assert found == {"mean": 3.0, "sd": pytest.approx(3.5**0.5), "min": 1.0, "episodes": 4}
+    assert evaluation.summary(np.array([5])) == {"mean": 5.0, "sd": 0.0, "min": 5.0, "episodes": 1}
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """A model, and what two seeds have learned from what."""
+    layers = (
+        linear(
+            LinearConfig(num_slots=2, num_keys=8),
+            state_space=SPACE,
+            target_space=target,
+            optimizer=optax.adam(0.01),
+            relative=True,
+        )
+        for target in (Discrete(cart_pole.NUM_ACTIONS), SPACE)
+    )
+    model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
+
+    def teach(key):
+        collect_key, begin_key = jax.random.split(key)
+        knowledge = learner.know(SETTINGS, collection.collect_at_random(collect_key, num_steps=100), 100)
+        return knowledge, learner.begin(SETTINGS, model, knowledge, begin_key).model
+
+    # One by one: to vmap a scan over keys looks to JAX like using them twice.
+    return model, *jax.tree.map(lambda *leaves: jnp.stack(leaves), *(teach(jax.random.key(seed)) for seed in range(2)))
+
+
+OBSERVATIONS = np.random.default_rng(0).normal(scale=0.1, size=(5, 2, 8, 4))
+"""Of five steps, two seeds and eight episodes."""
+
+
+def test_the_policy_is_what_the_layers_answer(taught):
+    model, knowledge, state = taught
+    act = evaluation.policy(model, SETTINGS, state=state, knowledge=knowledge, goal={0: 0.5}, num_episodes=8)
+    bottom, top = (layer.cortex for layer in model.layers)
+    for observations in OBSERVATIONS:
+        actions, subgoals = act(observations)
+        for seed in range(2):
+            known, learned = jax.tree.map(lambda leaf, seed=seed: leaf[seed], (knowledge, state))
+            here = known.normalizer.normalize(jnp.asarray(observations[seed], jnp.float32))
+            # 0.5 m, at most 2.5 spreads away.
+            goal = (0.5 - known.normalizer.mean) / known.normalizer.scale * jnp.array([1.0, 0, 0, 0])
+            farthest = 2.5 * known.spread
+            goals = jnp.clip(goal[None], here - farthest[None], here + farthest[None])
+            context = Context(states=here[:, None], features=here[:, None], mask=jnp.ones((8, 1), bool))
+            asked = top.answer(model.kernel_state(learned, 1), context, goals).value
+            answer = bottom.answer(model.kernel_state(learned, 0), context, asked)
+            np.testing.assert_array_equal(actions[seed], answer.value)
+            expected = np.asarray(asked) * np.asarray(known.normalizer.scale) + np.asarray(known.normalizer.mean)
+            np.testing.assert_allclose(subgoals[seed], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_a_goal_the_middle_is_asked_for(taught):
+    model, knowledge, state = taught
+    none, middle, other = (
+        evaluation.policy(model, SETTINGS, state=state, knowledge=knowledge, goal=goal, num_episodes=8)
+        for goal in (None, {}, {0: 1.0})
+    )
+    subgoals = none(OBSERVATIONS[0])[1]
+    np.testing.assert_array_equal(middle(OBSERVATIONS[0])[1], subgoals)
+    assert not np.array_equal(other(OBSERVATIONS[0])[1], subgoals)
+
+
+def test_a_policy_is_run_in_gymnasium(taught):
+    model, knowledge, state = taught
+    runs = []
+    for _ in range(2):
+        act = evaluation.policy(model, SETTINGS, state=state, knowledge=knowledge, num_episodes=3)
+        runs.append(evaluation.run(act, num_seeds=2, num_episodes=3, seed=0))
+    assert runs[0].lengths.shape == (2, 3) and runs[0].lengths.min() > 5
+    for field in dataclasses.fields(evaluation.Trials):
+        np.testing.assert_array_equal(getattr(runs[0], field.name), getattr(runs[1], field.name))

@@ -1,0 +1,99 @@
+"""Model sets of the cart pole: a config becomes two layers, and how they learn and explore."""
+
+from typing import Any
+
+import optax
+
+from humain import errors
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Geometric
+from humain.kernels.kernel import Kernel
+from humain.kernels.linear import LinearConfig, linear
+from humain.kernels.slots import SlotLoss
+from humain.kernels.transformer import TransformerConfig, transformer
+from humain.model import Layer, Model
+from humain.spaces import Continuous, Discrete, Space
+from tasks.control import cart_pole
+from tasks.control.collection import Exploration
+from tasks.control.learner import Settings
+
+
+def build_settings(config: Any) -> Settings:
+    """How the layers learn.
+
+    Args:
+        config: `learning` of the task's config, see `configs/rl_cart_pole.py`.
+
+    Raises:
+        UserError: naming what can't be.
+    """
+    values = dict(config)
+    coordinates = values.pop("goal_coordinates")
+    try:
+        return Settings(
+            goal_coordinates=tuple(cart_pole.coordinate(name) for name in coordinates),
+            goal_weights=tuple(values.pop("goal_weights")),
+            **values,
+        )
+    except (TypeError, ValueError) as error:
+        raise errors.UserError(f"learning: {error}") from error
+
+
+def build_exploration(config: Any) -> Exploration:
+    """How collecting explores; the config is `exploration` of the task's config."""
+    try:
+        return Exploration(**dict(config))
+    except (TypeError, ValueError) as error:
+        raise errors.UserError(f"exploration: {error}") from error
+
+
+def build_model(config: Any, num_updates: int) -> Model:
+    """Two layers: the upper one answers the state to aim for, the bottom one the action.
+
+    Args:
+        config: `model` of the task's config.
+        num_updates: over which the learning rate falls to 0.
+    """
+    space = Continuous(cart_pole.STATE_SIZE)
+    optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, num_updates))
+    try:
+        layers = tuple(
+            Layer(
+                cortex=Cortex(
+                    kernel=_build_kernel(config.kernel, layer, space, target, optimizer),
+                    score_rule=Geometric(config.score_discount),
+                )
+            )
+            for layer, target in ((config.bottom, Discrete(cart_pole.NUM_ACTIONS)), (config.top, space))
+        )
+        return Model(layers=layers, space=space)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise errors.UserError(f"model: {error}") from error
+
+
+def _build_kernel(
+    config: Any, layer: Any, states: Continuous, targets: Space, optimizer: optax.GradientTransformation
+) -> Kernel:
+    loss = SlotLoss(
+        access=layer.access,
+        asymmetry=layer.asymmetry,
+        suppression=layer.suppression,
+        suppression_weight=layer.suppression_weight,
+    )
+    if config.name == "transformer":
+        sizes = TransformerConfig(
+            num_slots=layer.num_slots,
+            num_blocks=config.num_blocks,
+            num_heads=config.num_heads,
+            width=config.width,
+            hidden=config.hidden,
+            window=1,
+            offset=1.0,
+        )
+        return transformer(
+            sizes, state_space=states, target_space=targets, optimizer=optimizer, loss=loss, relative=True
+        )
+    if config.name == "linear":
+        size = LinearConfig(num_slots=layer.num_slots, num_keys=config.num_keys, sharpness=config.sharpness)
+        return linear(size, state_space=states, target_space=targets, optimizer=optimizer, loss=loss, relative=True)
+    raise ValueError(f"kernel {config.name!r} is none of transformer, linear")

@@ -1,0 +1,278 @@
+"""`//tasks:rl_cart_pole`: two layers learn to balance a pole, and show what they aim for.
+
+See `docs/tasks/rl_cart_pole.md` for what it shows and `configs/rl_cart_pole.py` for its configs.
+"""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+from absl import flags
+
+from humain import errors, records
+from humain.viewing import plan_tree
+from tasks.control import cart_pole, drawing, evaluation, moment, report, sets, training
+from tasks.control.evaluation import Trials
+from tasks.control.training import Course, Pupil
+from tasks.harness import entry, results
+from tasks.harness.context import TaskContext
+
+_TITLE = "Balancing a pole"
+_TEST_SEED, _CURVE_SEED, _RANDOM_SEED, _GOAL_SEED = 1_000_000, 2_000_000, 3_000_000, 4_000_000
+"""First seeds of the environments that each kind of test uses, so that none meets another's."""
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags that only this task has."""
+    flags.DEFINE_integer("num_seeds", 1, "Seeds to train at once, from --seed on.", lower_bound=1, flag_values=values)
+    flags.DEFINE_string(
+        "dataset", None, "Minari dataset to learn from in place of the steps made at random.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "save_dataset", None, "Minari dataset to write all that the asked set experienced to.", flag_values=values
+    )
+    flags.DEFINE_multi_string(
+        "goal", [], "What to ask the trained model for, such as x=1.0; may be given several times.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "moment", None, "Step of the first trial whose plan tree is shown.", lower_bound=0, flag_values=values
+    )
+
+
+def check(task: TaskContext) -> None:
+    """Refuses, before anything is trained, what can't be."""
+    config = task.config
+    if not config.sets:
+        raise errors.UserError("sets is empty; there must be at least one")
+    for name, course_steps in config.sets.items():
+        if not course_steps or min(course_steps) < 1:
+            raise errors.UserError(f"sets.{name} must be one or more numbers of steps, 1 or more, not {course_steps}")
+    if config.asked_set not in config.sets:
+        raise errors.UserError(f"asked_set {config.asked_set!r} is none of {', '.join(config.sets)}")
+    if config.chunk_steps < 1 or config.num_updates % config.chunk_steps:
+        raise errors.UserError(
+            f"num_updates must be a multiple of chunk_steps, and {config.num_updates} is none of {config.chunk_steps}"
+        )
+    for key, value in config.test.items():
+        if not value > 0:
+            raise errors.UserError(f"test.{key} must be more than 0, not {value}")
+    for text in task.flags.goal:
+        parse_goal(text)
+    sets.build_settings(config.learning)
+    sets.build_exploration(config.exploration)
+    sets.build_model(config.model, config.num_updates)
+
+
+def parse_goal(text: str) -> dict[int, float]:
+    """A goal such as `x=1.0` or `x=1.0,theta=0` by coordinate.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    goal = {}
+    for part in text.split(","):
+        name, separator, value = part.partition("=")
+        try:
+            if not separator:
+                raise ValueError("there is no =")
+            goal[cart_pole.coordinate(name.strip())] = float(value)
+        except ValueError as error:
+            raise errors.UsageError(f"--goal={text}: {error}; expected something like x=1.0") from error
+        if not np.isfinite(goal[cart_pole.coordinate(name.strip())]):
+            raise errors.UsageError(f"--goal={text}: {value} is no place to go to")
+    return goal
+
+
+def run(task: TaskContext) -> Mapping[str, Any]:
+    """Trains and tests every set."""
+    pupil = training.build_pupil(task)
+    found: dict[str, Any] = {"sets": {}, "baselines": {}}
+    for name in task.config.sets:
+        course_list = training.courses(task, pupil, name, num_seeds=task.flags.num_seeds)
+        found["sets"][name] = task.stage(f"{name}_test", partial(_test_set, task, pupil, name, course_list))
+        if name == task.config.asked_set:
+            found["moment"] = task.stage(f"{name}_moment", partial(_moment, task, pupil, name, course_list[-1]))
+            training.save_dataset(task, course_list[-1])
+    found["baselines"]["random"] = task.stage("random", partial(_test_random, task))
+    _write_report(task, found)
+    return found
+
+
+def show(record: Mapping[str, Any]) -> None:
+    """Prints the results as tables."""
+    found = record["results"]
+    print(report.scores_table(found).to_text())
+    if found.get("goals"):
+        print(report.goals_table(found).to_text())
+
+
+def answer(task: TaskContext) -> None:
+    """Asks the trained model of one set for goals, and shows a moment that the user chose."""
+    if not task.flags.goal and task.flags.moment is None:
+        return
+    pupil = training.build_pupil(task)
+    name = task.config.asked_set
+    course = training.courses(task, pupil, name, num_seeds=task.flags.num_seeds)[-1]
+    record = results.read(task.workdir)
+    assert record is not None
+    found = record["results"]
+    for text in task.flags.goal:
+        found.setdefault("goals", {})[text] = _test_goal(task, pupil, course, text)
+    if task.flags.moment is not None:
+        found["moment"] = _moment(task, pupil, name, course)
+        print(f"{found['moment']['title']}\n{found['moment']['text']}")
+    records.write_json(task.workdir / results.FILE_NAME, record)
+    _write_report(task, found)
+    if task.flags.goal:
+        print(report.goals_table(found).to_text())
+
+
+def _test_set(task: TaskContext, pupil: Pupil, name: str, course_list: Sequence[Course]) -> list[dict[str, Any]]:
+    config, num_seeds = task.config.test, task.flags.num_seeds
+    curves: list[list[dict[str, Any]]] = [[] for _ in range(num_seeds)]
+    for course in course_list:
+        task.interruption.check()
+        last = course is course_list[-1]
+        trials = _run(
+            task,
+            _policy(pupil, course, config.episodes if last else config.curve_episodes),
+            num_episodes=config.episodes if last else config.curve_episodes,
+            first_seed=_TEST_SEED if last else _CURVE_SEED,
+        )
+        for curve, lengths in zip(curves, trials.lengths, strict=True):
+            curve.append({"env_steps": course.env_steps, **evaluation.summary(lengths)})
+    for number in range(min(task.config.shown.trials, trials.lengths.shape[1])):
+        drawing.draw_trial(_trial_path(task.workdir, name, number), _to_trial(trials, number, "stay up"))
+    return [
+        {
+            "seed": task.seed + at,
+            **evaluation.summary(trials.lengths[at]),
+            "env_steps": course.env_steps,
+            "collect_seconds": course.collect_seconds,
+            "learn_seconds": course.learn_seconds,
+            "compile_seconds": course.compile_seconds,
+            "curve": curves[at],
+        }
+        for at in range(num_seeds)
+    ]
+
+
+def _test_random(task: TaskContext) -> Mapping[str, Any]:
+    policy = evaluation.random_policy(np.random.default_rng(task.seed))
+    trials = evaluation.run(policy, num_seeds=1, num_episodes=task.config.test.episodes, seed=_RANDOM_SEED)
+    return evaluation.summary(trials.lengths[0])
+
+
+def _test_goal(task: TaskContext, pupil: Pupil, course: Course, text: str) -> Mapping[str, Any]:
+    config, wanted = task.config.test, parse_goal(text)
+    trials = _run(
+        task, _policy(pupil, course, config.goal_trials, wanted), num_episodes=config.goal_trials, first_seed=_GOAL_SEED
+    )
+    held = evaluation.held(trials, wanted, distance=config.hold_distance, num_steps=config.hold_steps)
+    drawing.draw_trial(_goal_path(task.workdir, text), _to_trial(trials, 0, text))
+    return {
+        "trials": int(held.size),
+        "held": int(held.sum()),
+        "seeds": len(held),
+        "held_by_seed": [int(row.sum()) for row in held],
+    }
+
+
+def _moment(task: TaskContext, pupil: Pupil, name: str, course: Course) -> Mapping[str, Any]:
+    """The plan tree of one step of the first seed's first trial."""
+    wanted = parse_goal(task.flags.goal[0]) if task.flags.goal else {}
+    goal_name = task.flags.goal[0] if task.flags.goal else "stay up"
+    trials = _run(task, _policy(pupil, course, 1, wanted), num_episodes=1, first_seed=_TEST_SEED)
+    chosen = task.config.shown.moment if task.flags.moment is None else task.flags.moment
+    length = int(trials.lengths[0, 0])
+    if task.flags.moment is not None and chosen >= length:
+        raise errors.UserError(f"--moment={chosen}: the first trial has {length} steps; take an earlier one")
+    step = min(chosen, length - 1)
+    one = jax.tree.map(lambda leaf: leaf[0], (course.state, course.knowledge))
+    observation = trials.states[0, 0, step]
+    tree = moment.tree(
+        pupil.model,
+        pupil.settings,
+        state=one[0],
+        knowledge=one[1],
+        observation=observation,
+        goal=evaluation.goal_state(one[1].normalizer, wanted),
+        goal_name=goal_name,
+    )
+    return {
+        "title": f"{name}, seed {task.seed}: step {step} of the first trial",
+        "text": plan_tree.to_text(moment.describe(observation), tree),
+        "tree": tree.to_json(),
+    }
+
+
+def _policy(pupil: Pupil, course: Course, num_episodes: int, goal: dict[int, float] | None = None) -> evaluation.Policy:
+    return evaluation.policy(
+        pupil.model,
+        pupil.settings,
+        state=course.state,
+        knowledge=course.knowledge,
+        goal=goal,
+        num_episodes=num_episodes,
+    )
+
+
+def _run(task: TaskContext, policy: evaluation.Policy, *, num_episodes: int, first_seed: int) -> Trials:
+    """Episodes of every seed; the environments' seeds differ from one of the run's seeds to the next."""
+    return evaluation.run(
+        policy, num_seeds=task.flags.num_seeds, num_episodes=num_episodes, seed=first_seed + task.seed * num_episodes
+    )
+
+
+def _to_trial(trials: Trials, number: int, goal: str) -> drawing.Trial:
+    length = int(trials.lengths[0, number])
+    return drawing.Trial(
+        states=trials.states[0, number, : length + 1],
+        subgoals=trials.subgoals[0, number, :length],
+        actions=trials.actions[0, number, :length],
+        goal=goal,
+        terminated=bool(trials.terminated[0, number]),
+    )
+
+
+def _trial_path(workdir: pathlib.Path, name: str, number: int) -> pathlib.Path:
+    return workdir / f"trial_{name}_{number}.gif"
+
+
+def _goal_path(workdir: pathlib.Path, text: str) -> pathlib.Path:
+    return workdir / f"goal_{''.join(letter if letter.isalnum() or letter in '.-' else '_' for letter in text)}.gif"
+
+
+def _write_report(task: TaskContext, found: Mapping[str, Any]) -> None:
+    pictures = [
+        (_trial_path(task.workdir, name, number), f"{name}, seed {task.seed}, trial {number}: stay up")
+        for name in found["sets"]
+        for number in range(task.config.shown.trials)
+    ]
+    pictures += [(_goal_path(task.workdir, text), f"goal {text}, trial 0") for text in found.get("goals", {})]
+    report.write_report(task.workdir, found, _TITLE, [picture for picture in pictures if picture[0].exists()])
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the task and ends the process; the command line is that of the process by default."""
+    entry.main(
+        entry.Task(
+            name="rl_cart_pole",
+            run=run,
+            show=show,
+            define_flags=define_flags,
+            input_flags=("dataset",),
+            question_flags=("save_dataset", "goal", "moment"),
+            check=check,
+            answer=answer,
+            description="Learns to balance a pole, and shows what it aims for.",
+        ),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()
