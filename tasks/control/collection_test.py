@@ -18,28 +18,9 @@ from humain.spaces import Continuous, Discrete
 from humain.types import Slots
 from tasks.control import cart_pole, collection, learner
 from tasks.control.collection import Exploration
+from tasks.control.small_settings import SETTINGS
 
 SPACE = Continuous(cart_pole.STATE_SIZE)
-SETTINGS = learner.Settings(
-    pool_size=4,
-    num_branches=4,
-    branch_steps=4,
-    num_pushes=2,
-    subgoal_steps=2,
-    action_examples=2,
-    discount=0.9,
-    explore=0.1,
-    restart=0.1,
-    goal_share=0.5,
-    goal_coordinates=(0,),
-    goal_distance=2.5,
-    goal_weights=(1.0, 0.3, 0.3, 0.3),
-    closeness_width=1.5,
-    max_leverage=0.2,
-    reach=0.8,
-    stretch=1.5,
-    averaging=0.1,
-)
 RANDOM = collection.collect_at_random(jax.random.key(0), num_steps=300)
 KNOWLEDGE = learner.know(SETTINGS, RANDOM, 300)
 # In its own units, with goals at -1 and 1, and none too far to be asked for at once.

@@ -16,28 +16,9 @@ from humain.normalization import Normalizer
 from humain.spaces import Continuous, Discrete
 from humain.types import Context
 from tasks.control import cart_pole, collection, evaluation, learner
+from tasks.control.small_settings import SETTINGS
 
 SPACE = Continuous(cart_pole.STATE_SIZE)
-SETTINGS = learner.Settings(
-    pool_size=4,
-    num_branches=4,
-    branch_steps=4,
-    num_pushes=2,
-    subgoal_steps=2,
-    action_examples=2,
-    discount=0.9,
-    explore=0.1,
-    restart=0.1,
-    goal_share=0.5,
-    goal_coordinates=(0,),
-    goal_distance=2.5,
-    goal_weights=(1.0, 0.3, 0.3, 0.3),
-    closeness_width=1.5,
-    max_leverage=0.2,
-    reach=0.8,
-    stretch=1.5,
-    averaging=0.1,
-)
 # The pole goes down in some 40 steps where speeds count for nothing, and in none where they do.
 FALLS, KEEPS_UP = np.array([0, 0, 1.0, 0]), np.array([0.03, 0.08, 1.0, 0.2])
 

@@ -30,6 +30,7 @@ class Pupil:
         settings: how they learn.
         exploration: how collecting departs from what they do.
         chunk: of updates, over a leading axis of seeds.
+        recorded: the user's own steps, or None.
         capacity: steps that there is room for.
     """
 
@@ -37,6 +38,7 @@ class Pupil:
     settings: Settings
     exploration: Exploration
     chunk: loop.Chunk
+    recorded: Steps | None
     capacity: int
 
 
@@ -67,13 +69,16 @@ def build_pupil(task: TaskContext) -> Pupil:
     """Builds what the sets share from the task's config."""
     config = task.config
     settings = sets.build_settings(config.learning)
+    recorded = _recorded(task)
     model = sets.build_model(config.model, config.num_updates)
     return Pupil(
         model=model,
         settings=settings,
         exploration=sets.build_exploration(config.exploration),
         chunk=loop.make_chunk(_over_seeds(learner.build_update(settings, model)), config.chunk_steps),
-        capacity=max(sum(course_steps) for course_steps in config.sets.values()) + len(_recorded(task)),
+        recorded=recorded,
+        capacity=max(sum(course_steps) for course_steps in config.sets.values())
+        + (0 if recorded is None else int(recorded.count)),
     )
 
 
@@ -93,7 +98,6 @@ def courses(task: TaskContext, pupil: Pupil, name: str, *, num_seeds: int) -> li
         task.seed + jnp.arange(num_seeds)
     )
     store = _stacked(steps.empty(pupil.capacity, cart_pole.STATE_SIZE), num_seeds=num_seeds)
-    recorded = _recorded(task)
     done: list[Course] = []
     collect_seconds = learn_seconds = compile_seconds = 0.0
     env_steps = num_first = 0
@@ -104,9 +108,9 @@ def courses(task: TaskContext, pupil: Pupil, name: str, *, num_seeds: int) -> li
         if number:
             arguments = (done[-1].state, done[-1].knowledge, _fold_in(course_keys, 0))
             collect = jax.jit(partial(_collect, pupil, num_steps=num_steps))
-        elif recorded:
-            num_steps = len(recorded)
-            arguments, collect = (recorded.steps,), jax.jit(partial(_stacked, num_seeds=num_seeds))
+        elif pupil.recorded is not None:
+            num_steps = int(pupil.recorded.count)
+            arguments, collect = (pupil.recorded,), jax.jit(partial(_stacked, num_seeds=num_seeds))
         else:
             arguments = (_fold_in(course_keys, 0),)
             collect = jax.jit(jax.vmap(partial(collection.collect_at_random, num_steps=num_steps)))
@@ -155,20 +159,10 @@ def save_dataset(task: TaskContext, course: Course) -> None:
     datasets.save(task.resolve(path), steps.episodes(store))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Recorded:
+def _recorded(task: TaskContext) -> Steps | None:
     """The user's own steps, which stand for those that the first course would collect at random."""
-
-    steps: Steps | None
-
-    def __len__(self) -> int:
-        return 0 if self.steps is None else int(self.steps.count)
-
-
-def _recorded(task: TaskContext) -> _Recorded:
-    if task.flags.dataset is None:
-        return _Recorded(None)
-    return _Recorded(steps.from_episodes(datasets.load(task.resolve(task.flags.dataset))))
+    path = task.flags.dataset
+    return None if path is None else steps.from_episodes(datasets.load(task.resolve(path)))
 
 
 def _over_seeds(update: Update) -> Update:
