@@ -65,6 +65,7 @@ def _default() -> ConfigDict:
             "learning": {
                 "pool_size": 64,
                 "num_branches": 64,
+                "num_judged": 8,
                 "branch_steps": 24,
                 "num_pushes": 4,
                 # The skip between the layers.

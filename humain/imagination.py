@@ -6,6 +6,9 @@ Reinforcement Learning (2020), which calls this a pessimistic Markov decision pr
 models says what is unknown, here the leverage of one.
 """
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -13,6 +16,11 @@ from flax import struct
 from humain import dynamics as dynamics_lib
 from humain import limits as limits_lib
 from humain.types import Array
+
+Coordinates: TypeAlias = Sequence[Array]
+"""States, one array for each of their D coordinates."""
+
+_PRECISION = jax.lax.Precision.HIGHEST
 
 
 @struct.dataclass
@@ -38,17 +46,24 @@ class World:
 
 @struct.dataclass
 class Branches:
-    """Several futures of each state. J stands for the futures, T for their steps.
+    """What each of J sequences of T actions makes of each of B states.
+
+    In a linear world that is what becomes of the state by itself and what the actions add to it: `B + J` paths say all
+    about `B * J` branches.
 
     Attributes:
-        states: `[B, J, T + 1, D]`, the present ones first.
-        actions: `[B, J, T]` int32.
-        alive: `[B, J, T]` bool, whether the trajectory still goes on after a step; once False it stays False.
+        drift: `[B, T + 1, D]`, what becomes of the states by themselves, the present ones first.
+        shift: `[J, T + 1, D]`, what the actions add; 0 at first.
+        actions: `[J, T]` int32.
     """
 
-    states: Array
+    drift: Array
+    shift: Array
     actions: Array
-    alive: Array
+
+    def states(self, rows: Array, sequences: Array, times: Array) -> Array:
+        """Where sequences `[...]` lead from rows `[...]` after steps `[...]`: `[..., D]`."""
+        return self.drift[rows, times] + self.shift[sequences, times]
 
 
 def fit(
@@ -72,54 +87,77 @@ def fit(
 
 
 def branch(world: World, states: Array, actions: Array, num_actions: int) -> Branches:
-    """Follows actions `[B, J, T]` (ids) from states `[B, D]`.
-
-    What `World.known` and the dynamics' own step say of states one after the other is worked out here for all branches
-    at once, branches along the last axis: vectors of a few numbers each would leave a processor's lanes empty.
-    """
+    """Follows each of the sequences of actions `[J, T]` (ids) from each of the states `[B, D]`."""
     size = states.shape[-1]
-    batch, num_branches, num_steps = actions.shape
-    weights, root = world.dynamics.weights, world.dynamics.root
-    # The constant belongs to every action; undecided, the actions weigh the same.
-    shifts = (weights[size:-1] + weights[-1:]).T
-    offset = jnp.mean(root[size:-1], axis=0) + root[-1]
-    precision = jax.lax.Precision.HIGHEST
+    weights = world.dynamics.weights
+    onward = jnp.eye(size) + weights[:size]
+    # The constant belongs to every action.
+    added = _product(jax.nn.one_hot(actions, num_actions), weights[size:-1] + weights[-1:])
 
-    def step(carry: tuple[Array, Array], action: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        here, alive = carry
-        taken = jax.nn.one_hot(action, num_actions, axis=0)
-        there = here + jnp.matmul(weights[:size].T, here, precision=precision)
-        there = there + jnp.matmul(shifts, taken, precision=precision)
-        distances = jnp.matmul(root[:size].T, there, precision=precision) + offset[:, None]
-        inside = jnp.all((there >= world.limits.lower[:, None]) & (there <= world.limits.upper[:, None]), axis=0)
-        alive &= inside & (jnp.sum(jnp.square(distances), axis=0) <= world.max_leverage)
-        return (there, alive), (there, alive)
+    def step(carry: tuple[Array, Array], new: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        drift, shift = (_product(here, onward) for here in carry)
+        following = drift, shift + new
+        return following, following
 
-    begin = jnp.repeat(states.T, num_branches, axis=1)
-    start = (begin, jnp.ones(batch * num_branches, bool))
-    _, (path, alive) = jax.lax.scan(step, start, actions.reshape(-1, num_steps).T, unroll=4)
-    path = jnp.concatenate([begin[None], path])
-    return Branches(
-        states=jnp.moveaxis(path, 2, 0).reshape(batch, num_branches, num_steps + 1, size),
-        actions=actions,
-        alive=alive.T.reshape(batch, num_branches, num_steps),
+    begin = states, jnp.zeros((actions.shape[0], size))
+    _, paths = jax.lax.scan(step, begin, jnp.moveaxis(added, 1, 0), unroll=4)
+    drift, shift = (
+        jnp.moveaxis(jnp.concatenate([first[None], path]), 0, 1) for first, path in zip(begin, paths, strict=True)
     )
+    return Branches(drift=drift, shift=shift, actions=actions)
 
 
-def returns(values: Array, alive: Array, beyond: Array, *, discount: float) -> Array:
-    """Average value of the states to come, the nearer ones weighing more.
+def judge(
+    world: World, branches: Branches, value: Callable[[Coordinates], Array], *, discount: float
+) -> tuple[Array, Array, Array]:
+    """Discounted value of the states to come on every branch, for as long as they are known.
+
+    What `World.known` says of one state after the other is worked out here for all branches at once, a coordinate at a
+    time: vectors of a few numbers each would leave a processor's lanes empty, and all states together its caches.
 
     Args:
-        values: `[..., T]`, value of the state after each step.
-        alive: `[..., T]` bool; what comes after the end is worth 0.
-        beyond: `[...]`, the average for all that follows these steps.
+        world: see `World`.
+        branches: see `Branches`.
+        value: of states, whose coordinates are `[B, J]` each; may be anything, not a number included, where the world
+            is not known.
         discount: in `(0, 1)`.
 
     Returns:
-        `[...]`, within the range of the values and 0.
+        The sum `[B, J]` of `(1 - discount) * discount ** t * value` from `t = 0` after the first step on, to which what
+        is not known adds nothing; the value `[B, J]` at the end, 0 where that is not known; and bool `[B, J]`, whether
+        the branch is known all the way to there.
     """
-    num_steps = values.shape[-1]
-    weights = jnp.broadcast_to((1 - discount) * discount ** jnp.arange(num_steps), values.shape)
-    # Chosen, not multiplied: far outside of what is known, a value may be infinite or not a number.
-    near = jnp.sum(weights * jnp.where(alive, values, 0), axis=-1)
-    return near + discount**num_steps * jnp.where(alive[..., -1], beyond, 0)
+    num_states, num_times, size = branches.drift.shape
+    root = world.dynamics.root
+    # Undecided, the actions weigh the same.
+    offset = jnp.mean(root[size:-1], axis=0) + root[-1]
+    paths = [jnp.moveaxis(path[:, 1:], 0, 2) for path in (branches.drift, branches.shift)]
+    drift, shift = paths
+    drift_far, shift_far = (jnp.einsum("tdn,df->tfn", path, root[:size], precision=_PRECISION) for path in paths)
+    drift_far = drift_far + offset[None, :, None]
+
+    def step(carry: tuple[Array, ...], at: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
+        total, _, alive = carry
+        weight, *rest = at
+        here, far = (
+            [row[:, None] + column[None] for row, column in zip(by_state, by_sequence, strict=True)]
+            for by_state, by_sequence in (rest[:2], rest[2:])
+        )
+        leverage = sum(jnp.square(part) for part in far)
+        alive = alive & (leverage <= world.max_leverage)
+        for coordinate, lower, upper in zip(here, world.limits.lower, world.limits.upper, strict=True):
+            alive &= (coordinate >= lower) & (coordinate <= upper)
+        # Chosen, not multiplied: see `value`.
+        present = jnp.where(alive, value(here), 0)
+        return (total + weight * present, present, alive), None
+
+    shape = (num_states, branches.shift.shape[0])
+    weights = (1 - discount) * discount ** jnp.arange(num_times - 1)
+    begin = (jnp.zeros(shape), jnp.zeros(shape), jnp.ones(shape, bool))
+    result, _ = jax.lax.scan(step, begin, (weights, drift, shift, drift_far, shift_far))
+    return result
+
+
+def _product(first: Array, second: Array) -> Array:
+    """Matrix product in full float32, which accelerators do only when told to."""
+    return jnp.matmul(first, second, precision=_PRECISION)

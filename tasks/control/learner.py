@@ -11,6 +11,7 @@ was learned; "stay up" asks for the middle of what was experienced then.
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,12 +20,16 @@ from flax import struct
 
 from humain import imagination, normalization
 from humain.abstraction.skip import Skip
+from humain.imagination import Coordinates
 from humain.kernels.network import NetworkState
 from humain.model import Model, ModelState
 from humain.training.loop import Update
 from humain.types import Array, Context, Examples
 from tasks.control.cart_pole import NUM_ACTIONS
 from tasks.control.steps import Steps
+
+_ROUNDING = 0.5
+"""Distance below which closeness is rounded off."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Settings:
 
     Attributes:
         pool_size: imagined states, B.
-        num_branches: futures of each, J.
+        num_branches: futures of each, J; a multiple of `num_judged`.
+        num_judged: futures of each for which the upper layer judges what lies beyond.
         branch_steps: length of a future, T; a multiple of `num_pushes`.
         num_pushes: parts of a future, each with a tendency to one action.
         subgoal_steps: how far ahead the upper layer's sub-goal lies; less than `branch_steps`.
@@ -54,6 +60,7 @@ class Settings:
 
     pool_size: int
     num_branches: int
+    num_judged: int
     branch_steps: int
     num_pushes: int
     subgoal_steps: int
@@ -72,13 +79,22 @@ class Settings:
     averaging: float
 
     def __post_init__(self) -> None:
-        for name in ("pool_size", "num_branches", "branch_steps", "num_pushes", "subgoal_steps", "action_examples"):
+        for name in (
+            "pool_size",
+            "num_branches",
+            "num_judged",
+            "branch_steps",
+            "num_pushes",
+            "subgoal_steps",
+            "action_examples",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        if self.branch_steps % self.num_pushes:
-            raise ValueError(
-                f"branch_steps must be a multiple of num_pushes, and {self.branch_steps} is none of {self.num_pushes}"
-            )
+        for whole, part in (("branch_steps", "num_pushes"), ("num_branches", "num_judged")):
+            if getattr(self, whole) % getattr(self, part):
+                raise ValueError(
+                    f"{whole} must be a multiple of {part}, and {getattr(self, whole)} is none of {getattr(self, part)}"
+                )
         if self.subgoal_steps >= self.branch_steps:
             raise ValueError(
                 f"subgoal_steps must be less than branch_steps, {self.branch_steps}, and is {self.subgoal_steps}"
@@ -185,14 +201,19 @@ def nearer(settings: Settings, knowledge: Knowledge, states: Array, goals: Array
 
 def closeness(settings: Settings, knowledge: Knowledge, states: Array, goals: Array) -> Array:
     """Values `[...]` in `(0, 1]` of states `[..., D]` for goals `[..., D]`: 1 at the goal, a half at the width."""
-    away = jnp.abs(states - goals)
-    weights = jnp.broadcast_to(jnp.asarray(settings.goal_weights), away.shape)
-    distances = weights * away / jnp.broadcast_to(knowledge.spread, away.shape)
-    # Rounded off at the goal, so that what is near enough is as good.
-    rounding = 0.5
-    rounded = jnp.where(distances < rounding, jnp.square(distances) / (2 * rounding), distances - rounding / 2)
-    weighted = jnp.sum(rounded, axis=-1)
-    return 1 / (1 + weighted / settings.closeness_width)
+    size = knowledge.spread.shape[0]
+    split = (tuple(vectors[..., at] for at in range(size)) for vectors in (states, goals))
+    return _closeness(settings, knowledge, *split)
+
+
+def _closeness(settings: Settings, knowledge: Knowledge, states: Coordinates, goals: Coordinates) -> Array:
+    """The same, by coordinates."""
+    distance: Array = jnp.float32(0)
+    for state, goal, weight, spread in zip(states, goals, settings.goal_weights, knowledge.spread, strict=True):
+        away = weight / spread * jnp.abs(state - goal)
+        # Rounded off at the goal, so that what is near enough is as good.
+        distance += jnp.where(away < _ROUNDING, jnp.square(away) / (2 * _ROUNDING), away - _ROUNDING / 2)
+    return 1 / (1 + distance / settings.closeness_width)
 
 
 def begin(
@@ -229,26 +250,32 @@ def build_update(settings: Settings, model: Model) -> Update:
 
     def update(learner: Learner, knowledge: Knowledge, step: jax.Array) -> tuple[Learner, Mapping[str, jax.Array]]:
         keys = jax.random.split(jax.random.fold_in(learner.key, step), 8)
-        branches = imagination.branch(knowledge.world, learner.states, _pushes(settings, keys[0], keys[1]), NUM_ACTIONS)
-        ends = branches.states[:, :, -1]
-        goals = jnp.broadcast_to(learner.goals[:, None], ends.shape)
-        slow = dataclasses.replace(_upper(model, learner.model), params=learner.slow)
-        size = ends.shape[-1]
-        beyond = top.answer(slow, _context(ends.reshape(-1, size)), goals.reshape(-1, size)).score
-        returns = imagination.returns(
-            closeness(settings, knowledge, branches.states[:, :, 1:], learner.goals[:, None, None]),
-            branches.alive,
-            jnp.clip(beyond, 0, 1).reshape(ends.shape[:-1]),
-            discount=settings.discount,
-        )
-        best = jnp.argmax(returns, axis=1)
+        world = knowledge.world
+        branches = imagination.branch(world, learner.states, _pushes(settings, keys[0], keys[1]), NUM_ACTIONS)
+        goals = tuple(learner.goals[:, at, None] for at in range(learner.goals.shape[1]))
+        value = partial(_closeness, settings, knowledge, goals=goals)
+        near, final, alive = imagination.judge(world, branches, value, discount=settings.discount)
+        far = settings.discount**settings.branch_steps
         rows = jnp.arange(pool)
+        column = rows[:, None]
+        # The upper layer judges what lies beyond the most promising branch of each group, the one that is best if all
+        # goes on as it ends.
+        promise = (near + far * final).reshape(pool, settings.num_judged, -1)
+        judged = jnp.argmax(promise, axis=2) + (promise.shape[2] * jnp.arange(settings.num_judged))[None]
+        ends = branches.states(column, judged, settings.branch_steps)
+        slow = dataclasses.replace(_upper(model, learner.model), params=learner.slow)
+        beyond = top.answer(
+            slow, _context(_rows(ends)), _rows(jnp.broadcast_to(learner.goals[:, None], ends.shape))
+        ).score.reshape(judged.shape)
+        returns = near[column, judged] + far * jnp.where(alive[column, judged], jnp.clip(beyond, 0, 1), 0)
+        best_return = jnp.max(returns, axis=1)
+        best = judged[rows, jnp.argmax(returns, axis=1)]
         everything = jnp.ones(pool, bool)
         wanted = Examples(
             context=_context(learner.states),
             goals=learner.goals,
-            targets=branches.states[rows, best, ahead],
-            scores=returns[rows, best],
+            targets=branches.states(rows, best, ahead),
+            scores=best_return,
             mask=everything,
         )
         # Hindsight: what lies some steps ahead on any branch was reached by the action that was taken.
@@ -256,11 +283,10 @@ def build_update(settings: Settings, model: Model) -> Update:
         which = jax.random.randint(keys[2], shape, 0, settings.num_branches)
         times = jax.random.randint(keys[3], shape, 0, behind)
         distances = jax.random.randint(keys[4], shape, 1, ahead + 1)
-        column = rows[:, None]
         done = Examples(
-            context=_context(branches.states[column, which, times].reshape(-1, size)),
-            goals=branches.states[column, which, times + distances].reshape(-1, size),
-            targets=branches.actions[column, which, times].reshape(-1),
+            context=_context(_rows(branches.states(column, which, times))),
+            goals=_rows(branches.states(column, which, times + distances)),
+            targets=branches.actions[which, times].reshape(-1),
             scores=bottom.score_rule.score(distances.reshape(-1)),
             mask=jnp.ones(shape, bool).reshape(-1),
         )
@@ -272,15 +298,16 @@ def build_update(settings: Settings, model: Model) -> Update:
             jax.random.bernoulli(key, share, (pool,))
             for key, share in ((keys[5], settings.explore), (keys[6], settings.restart))
         )
+        # The sequences are drawn anew each time: any will do.
         followed = jnp.where(explores, 0, best)
-        alive = branches.alive[rows, followed, ahead - 1]
+        alive = jnp.all(world.known(branches.states(column, followed[:, None], jnp.arange(1, ahead + 1))), axis=1)
         new_states, new_goals = _begin(settings, knowledge, keys[7])
         anew = (restarts | ~alive)[:, None]
-        metrics |= {"return": jnp.mean(returns[rows, best]), "alive": jnp.mean(alive)}
+        metrics |= {"return": jnp.mean(best_return), "alive": jnp.mean(alive)}
         return Learner(
             model=state,
             slow=params,
-            states=jnp.where(anew, new_states, branches.states[rows, followed, ahead]),
+            states=jnp.where(anew, new_states, branches.states(rows, followed, ahead)),
             goals=jnp.where(anew, new_goals, learner.goals),
             key=learner.key,
         ), metrics
@@ -309,11 +336,16 @@ def _begin(settings: Settings, knowledge: Knowledge, key: jax.Array) -> tuple[Ar
 
 
 def _pushes(settings: Settings, tendency_key: jax.Array, action_key: jax.Array) -> Array:
-    """Random actions `[B, J, T]`; within each part of a branch one of the two is more likely, or both are alike."""
-    shape = (settings.pool_size, settings.num_branches, settings.branch_steps)
-    tendencies = jax.random.uniform(tendency_key, (*shape[:2], settings.num_pushes))
-    tendencies = jnp.repeat(tendencies, settings.branch_steps // settings.num_pushes, axis=2)
+    """Random actions `[J, T]`; within each part of a sequence one of the two is more likely, or both are alike."""
+    shape = (settings.num_branches, settings.branch_steps)
+    tendencies = jax.random.uniform(tendency_key, (shape[0], settings.num_pushes))
+    tendencies = jnp.repeat(tendencies, settings.branch_steps // settings.num_pushes, axis=1)
     return (jax.random.uniform(action_key, shape) < tendencies).astype(jnp.int32)
+
+
+def _rows(vectors: Array) -> Array:
+    """`[A, B, D]` as `[A * B, D]`."""
+    return vectors.reshape(-1, vectors.shape[-1])
 
 
 def _context(states: Array) -> Context:

@@ -22,6 +22,7 @@ from tasks.control.steps import Steps
 SETTINGS = learner.Settings(
     pool_size=4,
     num_branches=4,
+    num_judged=2,
     branch_steps=4,
     num_pushes=2,
     subgoal_steps=2,
@@ -117,6 +118,7 @@ def update():
     ("values", "message"),
     [
         ({"pool_size": 0}, "pool_size must be 1 or more, not 0"),
+        ({"num_judged": 3}, "num_branches must be a multiple of num_judged, and 4 is none of 3"),
         ({"num_pushes": 3}, "branch_steps must be a multiple of num_pushes, and 4 is none of 3"),
         ({"subgoal_steps": 4}, "subgoal_steps must be less than branch_steps, 4, and is 4"),
         ({"discount": 1.0}, "discount must lie between 0 and 1, not 1.0"),

@@ -5,6 +5,7 @@ from tasks.control import learner
 SETTINGS = learner.Settings(
     pool_size=4,
     num_branches=4,
+    num_judged=2,
     branch_steps=4,
     num_pushes=2,
     subgoal_steps=2,
