@@ -30,7 +30,7 @@ _STEPS: Mapping[str, tuple[str, ...]] = {
     "chemical plant": (
         "Make {product} out of {parts} in the chemical works.",
         "Prepare {product} from {parts}.",
-        "Produce {product} from {parts} in a chemical reaction.",
+        "Produce {product} from {parts}.",
         "Use {parts} to make {product} in the chemical works.",
     ),
     "centrifuge": (
