@@ -1,0 +1,1 @@
+"""Language: text and embeddings, and causal language models that embeddings steer."""
