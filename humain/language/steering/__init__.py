@@ -1,0 +1,3 @@
+"""Steering of causal language models: towards the sentences most like a guide, and along control vectors."""
+
+__all__ = ["hooks", "strengths"]
