@@ -1,3 +1,3 @@
 """Steering of causal language models: towards the sentences most like a guide, and along control vectors."""
 
-__all__ = ["batches", "control_vectors", "hooks", "similarity", "strengths"]
+__all__ = ["batches", "control_vectors", "generation", "hooks", "similarity", "strengths"]
