@@ -47,6 +47,10 @@ class Task:
       check: called before anything else is done; raises where a flag makes no sense.
       answer: called last, for a run that was finished already too.
       description: the first part of `--help`.
+      family: name of the tasks that work one after the other in one work directory, each in a folder of its own name;
+        the results and the report of the last one that ran lie beside the folders.
+      upstream: files that other tasks of the family have made, as paths in the family's work directory, and the task
+        that makes each; their content counts as part of the run.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Task:
     check: Ask | None = None
     answer: Ask | None = None
     description: str = ""
+    family: str = ""
+    upstream: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -92,7 +98,9 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(task: Task, words: Sequence[str]) -> int:
-    arguments = flags.parse(words, task=task.name, description=task.description, define_flags=task.define_flags)
+    arguments = flags.parse(
+        words, task=task.name, description=task.description, define_flags=task.define_flags, family=task.family
+    )
     if arguments.help is not None:
         print(arguments.help)
         return 0
@@ -134,6 +142,8 @@ def _run(task: Task, words: Sequence[str]) -> int:
                     results=found,
                 )
             record = results.read(path) or {}
+            if task.family:
+                _lay_beside(path)
             print(f"{task.name}: done, results are in {path}", flush=True)
         if task.show is not None:
             task.show(record)
@@ -155,12 +165,27 @@ def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
             inputs[name] = _digest(paths.resolve(value))
         except OSError as error:
             raise errors.UserError(f"--{name}={value} can't be read: {error.strerror}") from error
+    for place, maker in task.upstream.items():
+        try:
+            inputs[place] = _digest(arguments.workdir.parent / place)
+        except OSError as error:
+            raise errors.UserError(
+                f"{arguments.workdir.parent / place} can't be read ({error.strerror}); "
+                f"run //tasks:{maker} with the same --workdir first"
+            ) from error
     own = {
         name: records.to_json(arguments.flags[name].value)
         for name in arguments.own_flags
         if name not in inputs and name not in task.question_flags
     }
     return workdir.Identity(task.name, config, arguments.seed, own, inputs)
+
+
+def _lay_beside(path: pathlib.Path) -> None:
+    """Copies the results and the report of a task of a family to the family's work directory, results last."""
+    for name in ("report.html", results.FILE_NAME):
+        if (path / name).exists():
+            records.write_text(path.parent / name, (path / name).read_text(encoding="utf-8"))
 
 
 def _digest(path: pathlib.Path) -> str:

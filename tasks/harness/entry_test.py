@@ -190,6 +190,48 @@ def test_the_content_of_an_input_file_is_part_of_the_run(
     assert "holds another run: inputs.data is " in capfd.readouterr().err
 
 
+def _family(name: str, run: entry.Run, **fields: Any) -> entry.Task:
+    """The toy as a task of a family, with a name of its own."""
+    return dataclasses.replace(toy_task.TASK, name=name, run=run, show=None, family="toys", **fields)
+
+
+def _words(root: pathlib.Path, *more: str) -> list[str]:
+    return ["--config=configs/toy.py", f"--workdir={root}", *more]
+
+
+def test_a_family_shares_one_directory(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def make(task: Any) -> dict[str, int]:
+        (task.workdir / "made.txt").write_text(f"seed {task.seed}")
+        (task.workdir / "report.html").write_text("of the first")
+        return {"made": 1}
+
+    def use(task: Any) -> dict[str, str]:
+        return {"used": (task.workdir.parent / "first" / "made.txt").read_text()}
+
+    def code(task: entry.Task, *more: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            entry.main(task, _words(tmp_path, *more))
+        return int(ended.value.code or 0)
+
+    first, second = _family("first", make), _family("second", use, upstream={"first/made.txt": "first"})
+    assert code(second) == 1
+    assert "run //tasks:first with the same --workdir first" in capfd.readouterr().err
+    assert code(first) == 0
+    assert (tmp_path / "report.html").read_text() == "of the first"
+    assert json.loads((tmp_path / "results.json").read_text())["task"] == "first"
+    assert code(second) == 0
+    assert json.loads((tmp_path / "results.json").read_text())["results"] == {"used": "seed 0"}
+    # What it stands on is part of the run: made anew from another seed, it makes another run.
+    assert code(first, "--clear") == 0
+    assert code(second) == 1
+    assert code(first, "--seed=1") == 0
+    capfd.readouterr()
+    assert code(second) == 1
+    assert "holds another run: inputs.first/made.txt is" in capfd.readouterr().err
+    assert code(second, "--clear") == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["first"]
+
+
 def test_a_secret_in_the_config_is_refused(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,6 +46,7 @@ def parse(
     task: str,
     description: str = "",
     define_flags: Callable[[flags.FlagValues], None] | None = None,
+    family: str = "",
 ) -> Arguments:
     """Parses a command line.
 
@@ -54,6 +55,7 @@ def parse(
       task: the task's name, which names its default config and work directory.
       description: first part of the help text.
       define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
+      family: names the default work directory of all tasks of a family; the task's own is a folder in it.
 
     Returns:
       The parsed command line.
@@ -64,7 +66,7 @@ def parse(
     default_config = f"configs/{task}.py"
     values = flags.FlagValues()
     flags.DEFINE_string(
-        "workdir", None, f"Where results go; default: artifacts/{task} in the workspace.", flag_values=values
+        "workdir", None, f"Where results go; default: artifacts/{family or task} in the workspace.", flag_values=values
     )
     flags.DEFINE_bool("clear", False, "Delete this task's work directory, say what went, and exit.", flag_values=values)
     flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0, upper_bound=2**32 - 1, flag_values=values)
@@ -88,7 +90,10 @@ def parse(
         raise errors.UsageError(" ".join(str(error).split())) from error
     if extra:
         raise errors.UsageError(f"unexpected argument {extra[0]!r}; flags are written --name=value (see --help)")
-    workdir = paths.resolve(values.workdir) if values.workdir else paths.workspace_root() / "artifacts" / task
+    shared = paths.workspace_root() / "artifacts" / (family or task)
+    workdir = paths.resolve(values.workdir) if values.workdir else shared
+    if family:
+        workdir = workdir / task
     if paths.in_runfiles(workdir):
         raise errors.UsageError(f"the work directory would be {workdir}, which a build may throw away; pass --workdir")
     return Arguments(values.config, values.seed, workdir, values.clear, None, values, own_flags)
