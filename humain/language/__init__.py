@@ -1,1 +1,1 @@
-"""Language: text and embeddings, and causal language models that embeddings steer."""
+"""Language: text to embeddings and back; writers, embedders and the prepared data that the hierarchy learns from."""

@@ -1,0 +1,125 @@
+"""Plans as text: a goal and the sentences that lead to it, and files of them, one JSON object a line."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+from humain import errors, records
+from humain.language import sentences
+
+_FORM = '{"goal": "...", "steps": ["...", ...]} or {"goal": "...", "text": "..."}'
+
+
+@dataclasses.dataclass(frozen=True)
+class TextPlan:
+    """How a goal is reached.
+
+    Attributes:
+        goal: what is to be reached.
+        steps: sentences, in order; at least one.
+        split: the part of the data that the plan belongs to, such as `train` or `heldout`.
+        items: names of what the goal asks for, where a domain has such; for a check of the plan.
+    """
+
+    goal: str
+    steps: tuple[str, ...]
+    split: str = "train"
+    items: tuple[str, ...] = ()
+
+
+def read_corpus(path: pathlib.Path) -> list[TextPlan]:
+    """Reads plans, one JSON object a line; empty lines don't count.
+
+    An object has `goal`, and either `steps` (a list of sentences) or `text` (split into sentences here); it may have
+    `split` and `items`; all else in it is left alone. White space is normalised.
+
+    Args:
+        path: the file, UTF-8.
+
+    Returns:
+        The plans, at least one, in order.
+
+    Raises:
+        UserError: naming file and line, if a line is none of these; or naming the file, if there is no plan in it or
+            it can't be read.
+    """
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise errors.UserError(
+            f"{path} can't be read ({error.strerror}); name a file of plans, one {_FORM} a line"
+        ) from error
+    plans = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    if not plans:
+        raise errors.UserError(f"there is no plan in {path}; write one a line, as {_FORM}")
+    return plans
+
+
+def write_corpus(path: pathlib.Path, plans: Iterable[TextPlan]) -> None:
+    """Writes plans to be read by `read_corpus`: the whole file or, if that fails, nothing.
+
+    Args:
+        path: the file to make or to replace.
+        plans: in the order in which to write them.
+    """
+    records.write_text(path, "".join(records.dump_line(plan) + "\n" for plan in plans))
+
+
+def _parse(line: bytes, where: str) -> TextPlan:
+    try:
+        entry = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise errors.UserError(f"{where}, is no JSON ({error}); expected {_FORM}") from error
+    if not isinstance(entry, dict):
+        raise errors.UserError(f"{where}, is {_shown(entry)}; expected {_FORM}")
+    if ("steps" in entry) == ("text" in entry):
+        found = "both" if "steps" in entry else "neither"
+        raise errors.UserError(f"{where}, has {found} of the keys 'steps' and 'text'; expected {_FORM}")
+    goal = _text(entry, "goal", where)
+    given = "steps" in entry
+    steps = _texts(entry, "steps", where) if given else tuple(sentences.split(_text(entry, "text", where)))
+    if not steps:
+        raise errors.UserError(f"{where}, has no step; write at least one sentence, or leave the line out")
+    optional: dict[str, Any] = {}
+    if "split" in entry:
+        optional["split"] = _text(entry, "split", where)
+    if "items" in entry:
+        optional["items"] = _texts(entry, "items", where)
+    return TextPlan(goal=goal, steps=steps, **optional)
+
+
+def _text(entry: dict[str, Any], key: str, where: str) -> str:
+    if key not in entry:
+        raise errors.UserError(f"{where}, has no {key!r}; expected {_FORM}")
+    value = entry[key]
+    _check(value, repr(key), where)
+    return value if key == "text" else sentences.normalize(value)
+
+
+def _texts(entry: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    values = entry[key]
+    if not isinstance(values, list):
+        raise errors.UserError(f"{where}, has {_shown(values)} for {key!r}; expected a list of texts")
+    for number, value in enumerate(values, 1):
+        _check(value, f"number {number} of {key!r}", where)
+    return tuple(sentences.normalize(value) for value in values)
+
+
+def _check(value: Any, name: str, where: str) -> None:
+    if not isinstance(value, str):
+        raise errors.UserError(f"{where}, has {_shown(value)} for {name}; expected a text")
+    if not value.strip():
+        raise errors.UserError(f"{where}, has an empty text for {name}; write something, or leave it out")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise errors.UserError(f"{where}, has half a character (a lone surrogate) in {name}; write it as UTF-8")
+
+
+def _shown(value: Any) -> str:
+    """What a JSON value is, in words."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "an object"
