@@ -1,0 +1,61 @@
+"""Keeps keys and tokens out of all that a person or a file gets to see."""
+
+import contextlib
+import json
+import logging
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping
+
+_VARIABLES = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_PLACE = "[secret]"
+# Shorter ones guard nothing (servers on one's own machine take any text as a key), and are part of common words.
+_MIN_LENGTH = 8
+# The loggers through which the HTTP client of openai and of huggingface_hub tells of headers.
+_TRANSPORT_LOGGERS = tuple(f"httpcore2.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
+
+
+def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The keys and tokens that are set in an environment, without white space around them."""
+    values = (environment.get(name, "").strip() for name in _VARIABLES)
+    return tuple(value for value in values if len(value) >= _MIN_LENGTH)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Returns the text with a place holder for each secret, also where it is quoted as JSON, Python and URLs do it.
+
+    Redact before a text is cut: a part of a secret is not recognised.
+    """
+    for secret in secrets:
+        for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], urllib.parse.quote(secret, safe="")):
+            text = text.replace(form, _PLACE)
+    return text
+
+
+def one_line(text: str, secrets: Iterable[str], *, num_characters: int = 300) -> str:
+    """Returns what a message of another program says, fit for an error message: redacted, on one line, and not long."""
+    line = " ".join(redact(text, secrets).split())
+    return line if len(line) <= num_characters else line[:num_characters] + " ..."
+
+
+@contextlib.contextmanager
+def guarded_logs(secrets: Iterable[str]) -> Iterator[None]:
+    """Redacts what the HTTP client logs meanwhile: at its finest level it tells of headers, and a server may echo."""
+    guard = _Guard(tuple(secrets))
+    loggers = [logging.getLogger(name) for name in _TRANSPORT_LOGGERS]
+    for logger in loggers:
+        logger.addFilter(guard)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(guard)
+
+
+class _Guard(logging.Filter):
+    def __init__(self, secrets: tuple[str, ...]):
+        super().__init__()
+        self._secrets = secrets
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage(), self._secrets), ()
+        return True
