@@ -1,0 +1,115 @@
+"""A ledger of what was written: a line as each text comes, so that a run that goes on pays for none twice."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Self
+
+from humain import errors, records
+from humain.language.writers.writer import Writer
+
+
+class Ledger:
+    """Texts by writer and goal, in a file of JSON lines.
+
+    A text is on the disk when `add` returns. One process at a time may have the file open.
+    """
+
+    def __init__(self, path: pathlib.Path, descriptor: int, texts: dict[str, str]):
+        """Used by `opened`."""
+        self._path = path
+        self._descriptor = descriptor
+        self._texts = texts
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, path: pathlib.Path) -> Iterator[Self]:
+        """The ledger in a file, which is made where it is missing, for the time of the block.
+
+        A last line that a crash left torn is taken off.
+
+        Raises:
+            UserError: if another process has it open, a line that isn't the last is damaged (it names the line), or the
+                file can't be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise errors.UserError(f"{path} can't be written ({error.strerror}); name another directory") from error
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise errors.UserError(
+                    f"{path} is in use by another run; wait for its end, or name another directory"
+                ) from error
+            yield cls(path, descriptor, _repaired(path, descriptor))
+        finally:
+            os.close(descriptor)
+
+    def find(self, writer: Writer, goal: str) -> str | None:
+        """What a writer of equal settings has written for the goal, or None."""
+        return self._texts.get(_key(writer, goal))
+
+    def add(self, writer: Writer, goal: str, text: str) -> None:
+        """Keeps a text.
+
+        Raises:
+            UserError: if it can't be written.
+        """
+        key = _key(writer, goal)
+        line = records.dump_line({"key": key, "writer": writer.name, "goal": goal, "text": text}) + "\n"
+        try:
+            _write_all(self._descriptor, line.encode())
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise errors.UserError(
+                f"{self._path} can't be written ({error.strerror}); make room, and run it again: it goes on from there"
+            ) from error
+        self._texts[key] = text
+
+
+def _key(writer: Writer, goal: str) -> str:
+    """The SHA-256 of all that decides a text."""
+    return hashlib.sha256(records.dump_sorted({"settings": writer.settings, "goal": goal}).encode()).hexdigest()
+
+
+def _repaired(path: pathlib.Path, descriptor: int) -> dict[str, str]:
+    """The texts in a ledger, by key, whose last line is whole afterwards."""
+    content = path.read_bytes()
+    *lines, last = content.split(b"\n")
+    texts = {}
+    for number, line in enumerate(lines, 1):
+        entry = _parse(line)
+        if entry is None:
+            raise errors.UserError(f"{path}, line {number}, is damaged; mend or delete that line, and run it again")
+        texts[entry[0]] = entry[1]
+    if last:
+        entry = _parse(last)
+        if entry is None:
+            os.ftruncate(descriptor, len(content) - len(last))
+        else:  # all but the line feed was written
+            texts[entry[0]] = entry[1]
+            _write_all(descriptor, b"\n")
+        os.fsync(descriptor)
+    return texts
+
+
+def _parse(line: bytes) -> tuple[str, str] | None:
+    """Key and text of a line; None, if it is none."""
+    try:
+        entry = json.loads(line)
+        key, text = entry["key"], entry["text"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (key, text) if isinstance(key, str) and isinstance(text, str) else None
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]

@@ -1,0 +1,64 @@
+"""Texts by a chat model behind an OpenAI-compatible endpoint."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from humain.language.openai_endpoint import OpenAIEndpoint
+from humain.language.writers import writer
+from humain.records import Json
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenAIWriter:
+    """A Writer, fit for several threads; None leaves a setting to the server.
+
+    Attributes:
+        endpoint: the server.
+        model: as the server calls it.
+        template: the prompt, with `{goal}` where the goal goes.
+        temperature: of sampling, 0 and above.
+        seed: of sampling, for servers that take one.
+        max_tokens: the longest text; no setting that decides a text, since one that reaches it is refused.
+        stop: texts before which to end.
+    """
+
+    endpoint: OpenAIEndpoint
+    model: str
+    template: str = writer.PLAN_TEMPLATE
+    temperature: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        writer.check_template(self.template)
+
+    @property
+    def name(self) -> str:
+        """See Writer."""
+        return f"openai:{self.model}"
+
+    @property
+    def settings(self) -> Mapping[str, Json]:
+        """See Writer."""
+        return {
+            "writer": self.name,
+            "template": self.template,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "stop": list(self.stop),
+        }
+
+    def write(self, goal: str) -> str:
+        """See Writer."""
+        completion = self.endpoint.complete(
+            self.model,
+            writer.fill(self.template, goal),
+            temperature=self.temperature,
+            seed=self.seed,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+        )
+        if not completion.finished:
+            raise writer.UnfinishedError(goal, self.max_tokens, "raise max_tokens, or ask for less")
+        return completion.text
