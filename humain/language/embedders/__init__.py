@@ -1,0 +1,1 @@
+"""Embedders: what puts sentences into vectors."""
