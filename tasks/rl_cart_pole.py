@@ -15,8 +15,8 @@ from absl import flags
 from humain import errors, records
 from humain.viewing import plan_tree
 from tasks.control import cart_pole, drawing, evaluation, moment, report, sets, training
+from tasks.control.courses import Course, Pupil
 from tasks.control.evaluation import Trials
-from tasks.control.training import Course, Pupil
 from tasks.harness import entry, results
 from tasks.harness.context import TaskContext
 
@@ -91,7 +91,7 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     pupil = training.build_pupil(task)
     found: dict[str, Any] = {"sets": {}, "baselines": {}}
     for name in task.config.sets:
-        course_list = training.courses(task, pupil, name, num_seeds=task.flags.num_seeds)
+        course_list = training.train_set(task, pupil, name)
         found["sets"][name] = task.stage(f"{name}_test", partial(_test_set, task, pupil, name, course_list))
         if name == task.config.asked_set:
             found["moment"] = task.stage(f"{name}_moment", partial(_moment, task, pupil, name, course_list[-1]))
@@ -115,7 +115,7 @@ def answer(task: TaskContext) -> None:
         return
     pupil = training.build_pupil(task)
     name = task.config.asked_set
-    course = training.courses(task, pupil, name, num_seeds=task.flags.num_seeds)[-1]
+    course = training.train_set(task, pupil, name)[-1]
     record = results.read(task.workdir)
     assert record is not None
     found = record["results"]

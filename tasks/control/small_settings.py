@@ -1,5 +1,11 @@
 """Settings that are small enough for tests."""
 
+import dataclasses
+from collections.abc import Mapping
+
+from ml_collections import ConfigDict
+
+from configs import rl_cart_pole
 from tasks.control import learner
 
 SETTINGS = learner.Settings(
@@ -23,3 +29,14 @@ SETTINGS = learner.Settings(
     stretch=1.5,
     averaging=0.1,
 )
+
+
+def small_config(course_steps: Mapping[str, tuple[int, ...]]) -> ConfigDict:
+    """The task's config with these settings, linear kernels, six updates a course, and sets of these steps a course."""
+    config = rl_cart_pole.get_config("smoke")
+    config.sets = dict(course_steps)
+    config.model.kernel.name = "linear"
+    config.model.kernel.num_keys = 8
+    config.num_updates, config.chunk_steps = 6, 2
+    config.learning = {**dataclasses.asdict(SETTINGS), "goal_coordinates": ("x",)}
+    return config

@@ -1,0 +1,254 @@
+"""The courses of a set: collecting and learning in turn, for several seeds at once."""
+
+import dataclasses
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from humain.model import Model, ModelState
+from humain.training import loop
+from humain.training.loop import Update
+from humain.types import Array
+from tasks.control import cart_pole, collection, learner, sets, steps
+from tasks.control.collection import Exploration
+from tasks.control.learner import Knowledge, Learner, Settings
+from tasks.control.steps import Steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Pupil:
+    """What all sets of a run share: the layers, how they learn, and the compiled chunk.
+
+    Attributes:
+        model: the two layers.
+        settings: how they learn.
+        exploration: how collecting departs from what they do.
+        chunk: of updates, over a leading axis of seeds.
+        chunk_steps: updates in a chunk.
+        num_updates: of a course, a multiple of `chunk_steps`.
+        recorded: the user's own steps, which stand for those that the first course would collect at random; or None.
+        capacity: steps that there is room for.
+    """
+
+    model: Model
+    settings: Settings
+    exploration: Exploration
+    chunk: loop.Chunk
+    chunk_steps: int
+    num_updates: int
+    recorded: Steps | None
+    capacity: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Course:
+    """What came of one course; all arrays have a leading axis of seeds.
+
+    Attributes:
+        state: what the layers have learned.
+        knowledge: what they learned it from.
+        store: all that was experienced.
+        env_steps: environment steps so far, of each seed.
+        collect_seconds: so far, to collect for all seeds together.
+        learn_seconds: so far, to learn.
+        compile_seconds: so far, to compile what collects and learns.
+    """
+
+    state: ModelState
+    knowledge: Knowledge
+    store: Steps
+    env_steps: int
+    collect_seconds: float
+    learn_seconds: float
+    compile_seconds: float
+
+
+class Train(Protocol):
+    """Trains one learner; see `tasks.harness.context.TaskContext.train` and `humain.training.loop.train`."""
+
+    def __call__(
+        self, name: str, state: Any, *, chunk: loop.Chunk, data: Any, num_steps: int, chunk_steps: int
+    ) -> loop.TrainResult:
+        """The state after `num_steps` updates, and where the time went; `name` is unique within the run."""
+
+
+def build_pupil(config: Any, recorded: Steps | None = None) -> Pupil:
+    """Builds what the sets share.
+
+    Args:
+        config: see `configs/rl_cart_pole.py`.
+        recorded: see `Pupil`.
+    """
+    settings = sets.build_settings(config.learning)
+    model = sets.build_model(config.model, config.num_updates)
+    return Pupil(
+        model=model,
+        settings=settings,
+        exploration=sets.build_exploration(config.exploration),
+        chunk=loop.make_chunk(_over_seeds(learner.build_update(settings, model)), config.chunk_steps),
+        chunk_steps=config.chunk_steps,
+        num_updates=config.num_updates,
+        recorded=recorded,
+        capacity=max(sum(course_steps) for course_steps in config.sets.values())
+        + (0 if recorded is None else int(recorded.count)),
+    )
+
+
+def follow(
+    pupil: Pupil, name: str, course_steps: Sequence[int], *, seed: int, num_seeds: int, train: Train
+) -> Iterator[Course]:
+    """Gives the courses of a set, one after the other; what is done between two of them counts nowhere.
+
+    Args:
+        pupil: what all sets share.
+        name: of the set.
+        course_steps: environment steps of each course: the first at random, the others as learned so far.
+        seed: of the first seed's randomness; the others are counted up from it.
+        num_seeds: S.
+        train: trains the learner of a course, named `<set>_<number of the course>`.
+
+    Yields:
+        What came of each course.
+    """
+    keys = jax.vmap(lambda number: jax.random.fold_in(jax.random.key(number), _name_code(name)))(
+        seed + jnp.arange(num_seeds)
+    )
+    shared = {"model": pupil.model, "settings": pupil.settings}
+    store = _for_seeds(steps.empty(pupil.capacity, cart_pole.STATE_SIZE), num_seeds=num_seeds)
+    collecting, learning = _Stopwatch(), _Stopwatch()
+    env_steps = num_first = 0
+    before: Course | None = None
+    for number, num_steps in enumerate(course_steps):
+        course_keys = _fold_in(keys, number)
+        if before is not None:
+            arguments = before.state, before.knowledge, _fold_in(course_keys, 0)
+            new = collecting.run(_collect, *arguments, **shared, exploration=pupil.exploration, num_steps=num_steps)
+        elif pupil.recorded is not None:
+            num_steps = int(pupil.recorded.count)
+            new = collecting.run(_for_seeds, pupil.recorded, num_seeds=num_seeds)
+        else:
+            new = collecting.run(_collect_at_random, _fold_in(course_keys, 0), num_steps=num_steps)
+        env_steps += num_steps
+        num_first = num_first or num_steps
+        store, knowledge = learning.run(_know, store, new, settings=pupil.settings, num_first=num_first)
+        begun = learning.run(
+            _begin, knowledge, _fold_in(course_keys, 1), None if before is None else before.state, **shared
+        )
+        result = train(
+            f"{name}_{number}",
+            begun,
+            chunk=pupil.chunk,
+            data=knowledge,
+            num_steps=pupil.num_updates,
+            chunk_steps=pupil.chunk_steps,
+        )
+        learning.run_seconds += result.run_seconds
+        learning.compile_seconds += result.compile_seconds
+        before = Course(
+            state=result.state.model,
+            knowledge=knowledge,
+            store=store,
+            env_steps=env_steps,
+            collect_seconds=collecting.run_seconds,
+            learn_seconds=learning.run_seconds,
+            compile_seconds=collecting.compile_seconds + learning.compile_seconds,
+        )
+        yield before
+
+
+class _Stopwatch:
+    """Runs jitted functions, and keeps apart the time that it takes to compile them.
+
+    Attributes:
+        compile_seconds: so far; what was compiled before for arguments that are alike takes none.
+        run_seconds: so far.
+    """
+
+    def __init__(self) -> None:
+        self.compile_seconds = 0.0
+        self.run_seconds = 0.0
+
+    def run(self, function: jax.stages.Wrapped, *arguments: Any, **static: Any) -> Any:
+        """The function's result, waited for."""
+        started = time.monotonic()
+        compiled = function.lower(*arguments, **static).compile()
+        compiled_at = time.monotonic()
+        result = jax.block_until_ready(compiled(*arguments))
+        self.compile_seconds += compiled_at - started
+        self.run_seconds += time.monotonic() - compiled_at
+        return result
+
+
+def _over_seeds(update: Update) -> Update:
+    """The update of one seed as one of S; metrics are means over the seeds."""
+    each = jax.vmap(update, in_axes=(0, 0, None))
+
+    def updates(state: Learner, data: Knowledge, step: Array) -> tuple[Learner, dict[str, Array]]:
+        state, metrics = each(state, data, step)
+        return state, {name: jnp.mean(values) for name, values in metrics.items()}
+
+    return updates
+
+
+@partial(jax.jit, static_argnames=("num_steps",))
+def _collect_at_random(keys: jax.Array, *, num_steps: int) -> Steps:
+    return jax.vmap(partial(collection.collect_at_random, num_steps=num_steps))(keys)
+
+
+@partial(jax.jit, static_argnames=("model", "settings", "exploration", "num_steps"))
+def _collect(
+    state: ModelState,
+    knowledge: Knowledge,
+    keys: jax.Array,
+    *,
+    model: Model,
+    settings: Settings,
+    exploration: Exploration,
+    num_steps: int,
+) -> Steps:
+    def collect(state: ModelState, knowledge: Knowledge, key: jax.Array) -> Steps:
+        return collection.collect(
+            model,
+            state,
+            knowledge=knowledge,
+            key=key,
+            settings=settings,
+            exploration=exploration,
+            num_steps=num_steps,
+        )
+
+    return jax.vmap(collect)(state, knowledge, keys)
+
+
+@partial(jax.jit, static_argnames=("settings", "num_first"))
+def _know(store: Steps, new: Steps, *, settings: Settings, num_first: int) -> tuple[Steps, Knowledge]:
+    """The store with the new steps, and what it says."""
+    store = jax.vmap(steps.append)(store, new)
+    return store, jax.vmap(lambda one: learner.know(settings, one, num_first))(store)
+
+
+@partial(jax.jit, static_argnames=("model", "settings"))
+def _begin(
+    knowledge: Knowledge, keys: jax.Array, before: ModelState | None, *, model: Model, settings: Settings
+) -> Learner:
+    return jax.vmap(partial(learner.begin, settings, model))(knowledge, keys, before)
+
+
+@partial(jax.jit, static_argnames=("num_seeds",))
+def _for_seeds(store: Steps, *, num_seeds: int) -> Steps:
+    """One and the same store for each of S seeds."""
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_seeds, *leaf.shape)), store)
+
+
+def _fold_in(keys: jax.Array, number: int) -> jax.Array:
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
+
+
+def _name_code(name: str) -> int:
+    """A number for a set's name that does not depend on which other sets there are."""
+    return zlib.crc32(name.encode())

@@ -1,0 +1,124 @@
+"""Courses follow one another: what is collected, what it is learned from, and where the time goes."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from humain.training import loop
+from tasks.control import cart_pole, collection, courses, steps
+from tasks.control.small_settings import small_config
+
+COURSE_STEPS = {"few": (30, 20, 20), "one": (10,)}
+CONFIG = small_config(COURSE_STEPS)
+
+
+class _Pretence:
+    """Training that adds 1 to all that is learned, and says that it took 5 seconds, and 7 to compile."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, name, state, *, chunk, data, num_steps, chunk_steps):
+        model = dataclasses.replace(state.model, kernels=jax.tree.map(lambda leaf: leaf + 1, state.model.kernels))
+        after = dataclasses.replace(state, model=model)
+        self.calls.append((name, state, after, data, chunk, num_steps, chunk_steps))
+        return loop.TrainResult(after, num_steps, 0, compile_seconds=7.0, run_seconds=5.0)
+
+
+def follow(pupil, name, *, seed=3, num_seeds=2):
+    pretence = _Pretence()
+    found = courses.follow(pupil, name, COURSE_STEPS[name], seed=seed, num_seeds=num_seeds, train=pretence)
+    return list(found), pretence.calls
+
+
+@pytest.fixture(scope="module")
+def pupil():
+    return courses.build_pupil(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def few(pupil):
+    """The courses of one set, two seeds at once, and the calls of its training."""
+    return follow(pupil, "few")
+
+
+def assert_same(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def test_a_course_adds_its_steps_to_those_before(few):
+    done, _ = few
+    assert [course.env_steps for course in done] == [30, 50, 70]
+    assert [course.store.count.tolist() for course in done] == [[30, 30], [50, 50], [70, 70]]
+    for before, after, count in zip(done, done[1:], (30, 50), strict=False):
+        np.testing.assert_array_equal(before.store.states[:, :count], after.store.states[:, :count])
+    # The steps of all of them are those of a cart pole, and no two seeds have the same.
+    store = done[-1].store
+    assert store.states.shape == (2, 70, 4)
+    expected, _ = jax.vmap(jax.vmap(cart_pole.step))(store.states, store.actions)
+    np.testing.assert_allclose(store.next_states, expected, rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(store.states[0, :30], store.states[1, :30])
+
+
+def test_each_course_is_trained_on_all_that_was_experienced(few):
+    done, calls = few
+    assert [call[0] for call in calls] == ["few_0", "few_1", "few_2"]
+    for course, (_, _, after, data, _, num_steps, chunk_steps) in zip(done, calls, strict=True):
+        assert (num_steps, chunk_steps) == (6, 2)
+        assert_same(data, course.knowledge)
+        assert data.num_starts.tolist() == [course.env_steps] * 2
+        assert_same(course.state, after.model)
+    # Compiled once: the function and all shapes stay the same.
+    keys = {loop.executable_key(chunk, state, data) for _, state, _, data, chunk, _, _ in calls}
+    assert len(keys) == 1
+
+
+def test_a_course_goes_on_with_what_the_one_before_has_learned(pupil, few):
+    _, calls = few
+    for before, after in zip(calls, calls[1:], strict=False):
+        for layer in (0, 1):
+            learned, begun = (pupil.model.kernel_state(state.model, layer).params for state in (before[2], after[1]))
+            assert_same(begun, learned)
+
+
+def test_the_time_that_training_took_adds_up(few):
+    done, _ = few
+    for number, course in enumerate(done, start=1):
+        # What is compiled and run besides takes some time of its own.
+        assert 7.0 * number < course.compile_seconds
+        assert 5.0 * number < course.learn_seconds
+        assert course.collect_seconds > 0
+    assert done[0].collect_seconds < done[1].collect_seconds < done[2].collect_seconds
+
+
+def test_randomness_is_that_of_name_and_seed(pupil, few):
+    done, _ = few
+    # The first 10 of 30 steps of another set with the same seeds are others.
+    other, _ = follow(pupil, "one")
+    assert not np.array_equal(other[0].store.states[:, :10], done[0].store.states[:, :10])
+    # The second of two seeds is the first of those that begin with it.
+    alone, _ = follow(pupil, "one", seed=4, num_seeds=1)
+    np.testing.assert_array_equal(alone[0].store.actions[0], other[0].store.actions[1])
+    np.testing.assert_allclose(alone[0].store.states[0], other[0].store.states[1], rtol=1e-5, atol=1e-6)
+
+
+def test_recorded_steps_stand_for_the_first_course_s():
+    recorded = collection.collect_at_random(jax.random.key(0), num_steps=25)
+    pupil = courses.build_pupil(CONFIG, recorded)
+    # Room for the 70 steps of the longest set, and the recorded ones.
+    assert pupil.capacity == 95
+    (course,), _ = follow(pupil, "one")
+    assert course.env_steps == 25
+    for seed in (0, 1):
+        one = jax.tree.map(lambda leaf, seed=seed: leaf[seed], course.store)
+        assert_same(steps.append(steps.empty(95, 4), recorded), one)
+
+
+def test_a_course_begins_when_it_is_asked_for(pupil):
+    pretence = _Pretence()
+    follows = courses.follow(pupil, "few", COURSE_STEPS["few"], seed=3, num_seeds=2, train=pretence)
+    assert pretence.calls == []
+    assert next(follows).env_steps == 30
+    assert [call[0] for call in pretence.calls] == ["few_0"]
