@@ -8,9 +8,14 @@ github.com/DLR-RM/rl-baselines3-zoo, hyperparams/dqn.yml and hyperparams/ppo.yml
 there, unless flags say otherwise; schedules run over those. The networks run on the CPU, with one thread: for networks
 as small as these that is fastest (2,500 steps of DQN on two busy cores: 4.5 s, and 82 s with two threads).
 
-All learners are tested alike: greedily, on `--num_episodes` episodes of the real CartPole-v1, which count neither as
-environment steps nor as seconds. A test comes right after a round of learning, so that the model has learned from all
-of the steps that are held against it.
+This repository's learner is the set `curriculum` of configs/rl_cart_pole.py, one seed at a time. Its seconds hold its
+compilation, anew for each seed, and JAX takes as many threads as there are cores.
+
+All learners are tested alike: greedily, on `--num_episodes` episodes of the real CartPole-v1, the same for all, which
+count neither as environment steps nor as seconds. The first test comes before the first step; this repository's
+learner then pushes at random, as its first course does. Another comes right after a round of learning, so that the
+model has learned from all of the steps that are held against it: of the baselines at least `--test_every` steps after
+the one before, of this repository's learner after each of its courses.
 
 Needs the wheels stable_baselines3 and torch, which the task itself does without; so it is built only when it is named.
 """
@@ -33,23 +38,27 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
+from configs import rl_cart_pole
 from humain import records
-from tasks.control import learning_curves
+from tasks.control import learning_curves, own_curve
 from tasks.control.learning_curves import Learner
 from tasks.harness import paths
 
 _ENVIRONMENT = "CartPole-v1"
 _WORKDIR = "artifacts/rl_cart_pole_benchmark"
+_OWN_SET = "curriculum"
 # Seeds of tests lie apart from those of training.
 _TEST_SEED = 1_000_000
 
 
-def ours() -> Mapping[str, Learner]:
-    """This repository's own learners, by the name to show: they are compared whatever --algorithms says.
+def ours(*, num_episodes: int) -> dict[str, Learner]:
+    """This repository's own learner, by the name to show: it is compared whatever --algorithms says.
 
-    A learner takes a seed and returns points (env_steps, mean_return, seconds); see `learning_curves.Point`.
+    Args:
+        num_episodes: of a test.
     """
-    return {}
+    config = rl_cart_pole.get_config()
+    return {"HUMAIN": own_curve.learner(config, _OWN_SET, num_episodes=num_episodes, test_seed=_TEST_SEED)}
 
 
 def _linear(first: float) -> Callable[[float], float]:
@@ -195,10 +204,12 @@ def main(arguments: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> No
         num_episodes=values.num_episodes,
         test_every=values.test_every,
     )
-    own = ours()
-    versions = {name: importlib.metadata.version(name) for name in ("gymnasium", "numpy", "stable-baselines3", "torch")}
+    own = ours(num_episodes=values.num_episodes)
+    versions = {
+        name: importlib.metadata.version(name) for name in ("gymnasium", "jax", "numpy", "stable-baselines3", "torch")
+    }
     print(f"{', '.join(others)}: Stable-Baselines3 {versions['stable-baselines3']}, settings of RL Baselines3 Zoo")
-    print(f"Learners of this repository: {', '.join(own) or 'none in this run'}")
+    print(f"{', '.join(own)}: this repository, set {_OWN_SET} of configs/rl_cart_pole.py")
     curves = learning_curves.compare({**others, **own}, seeds=range(values.num_seeds))
     shown = {
         "mean return over "
