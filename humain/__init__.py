@@ -12,6 +12,7 @@ __all__ = [
     "hippocampus",
     "imagination",
     "kernels",
+    "language",
     "limits",
     "model",
     "normalization",

@@ -1,3 +1,3 @@
 """Which states of a path the layer above sees."""
 
-__all__ = ["abstraction", "entropy", "pivots", "skip"]
+__all__ = ["abstraction", "clustering", "entropy", "pivots", "skip"]

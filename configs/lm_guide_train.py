@@ -1,0 +1,86 @@
+"""Configs of `//tasks:lm_guide_train`, the hierarchy over embeddings.
+
+    bazel run //tasks:lm_guide_train
+        Three layers, and two baselines trained alike: one flat layer of as many parameters, and the same three layers
+        with one slot, a plain regression.
+    bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:linear
+        The same with linear kernels.
+    bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:smoke
+        Seconds: does it run at all; what it learns is not worth much.
+
+`docs/tasks/lm.md` has the results.
+"""
+
+from ml_collections import ConfigDict
+
+_VARIANTS = ("default", "linear", "smoke")
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """The config of a variant.
+
+    Args:
+        variant: `default`, `linear` or `smoke`.
+
+    Raises:
+        ValueError: for any other.
+    """
+    config = _default()
+    if variant == "default":
+        return config
+    if variant == "linear":
+        for model in config.models.values():
+            model.kernel.name = "linear"
+        return config
+    if variant == "smoke":
+        config.num_updates = 40
+        config.chunk_steps = 20
+        for model in config.models.values():
+            model.kernel.width = model.kernel.hidden = 16
+        return config
+    raise ValueError(f"there is no variant {variant!r} of this config; there are {', '.join(_VARIANTS)}")
+
+
+def _default() -> ConfigDict:
+    return ConfigDict(
+        {
+            "num_updates": 3000,
+            "chunk_steps": 50,
+            "batch_size": 64,
+            "paths": {"replay": True, "max_paths": 6, "passed_weight": 0.9},
+            # The stop signal at a chunk's last state.
+            "stop": 2.0,
+            "models": {
+                "hierarchy": _model(width=96, num_slots=4, chunks=(4, 4), context_lengths=(4, 2, 1)),
+                # As many parameters in one layer.
+                "flat": _model(width=208, num_slots=4, chunks=(), context_lengths=(4,)),
+                "regression": _model(width=96, num_slots=1, chunks=(4, 4), context_lengths=(4, 2, 1)),
+            },
+        }
+    )
+
+
+def _model(*, width: int, num_slots: int, chunks: tuple[int, ...], context_lengths: tuple[int, ...]) -> dict:
+    return {
+        "kernel": {
+            "name": "transformer",
+            "num_blocks": 1,
+            "num_heads": 4,
+            "width": width,
+            "hidden": 2 * width,
+            "offset": 0.3,
+            # Of the linear kernel.
+            "num_keys": 512,
+            "sharpness": 1.0,
+        },
+        "num_slots": num_slots,
+        "access": "value",
+        "asymmetry": 0.9,
+        "suppression": "per_slot",
+        "suppression_weight": 0.3,
+        "score_discount": 0.9,
+        "learning_rate": 2e-3,
+        # Of the layers that see chunks, bottom first: states a chunk.
+        "chunks": chunks,
+        "context_lengths": context_lengths,
+    }

@@ -1,0 +1,53 @@
+"""Every variant of the hierarchy's config loads and makes models; what it runs is in tasks/lm_test.py."""
+
+import jax
+import pytest
+
+from configs import lm_guide_train
+from tasks.harness import config as config_lib
+from tasks.language import learner, models
+
+_VARIANTS = ("default", "linear", "smoke")
+
+
+def _built(config, name):
+    """The model of a config for embeddings of MiniLM's width, 384, and a stop signal."""
+    chosen = config.models[name]
+    return learner.build_model(
+        chosen, num_features=385, num_updates=config.num_updates, context_lengths=chosen.context_lengths
+    )
+
+
+@pytest.mark.parametrize("variant", _VARIANTS)
+def test_a_variant_loads_as_the_harness_loads_it_and_makes_models(variant):
+    loaded = config_lib.load(f"configs/lm_guide_train.py:{variant}", "configs/lm_guide_train.py")
+    assert loaded.to_dict() == lm_guide_train.get_config(variant).to_dict()
+    assert loaded.is_locked
+    assert loaded.num_updates % loaded.chunk_steps == 0
+    num_layers = {name: len(_built(loaded, name).layers) for name in loaded.models}
+    assert num_layers == {"hierarchy": 3, "flat": 1, "regression": 3}
+
+
+def test_the_flat_model_has_as_many_parameters_as_the_hierarchy():
+    config = lm_guide_train.get_config()
+    sizes = {
+        name: models.num_parameters(learner.begin(_built(config, name), jax.random.key(0)).model)
+        for name in ("hierarchy", "flat")
+    }
+    assert sizes["flat"] == pytest.approx(sizes["hierarchy"], rel=0.1)
+
+
+def test_variants_share_nothing_that_could_change():
+    first = lm_guide_train.get_config()
+    first.models.hierarchy.kernel.width = 4
+    assert lm_guide_train.get_config().models.hierarchy.kernel.width > 4
+    assert first.models.flat.kernel.width > 4
+
+
+def test_no_variant_is_the_default_one():
+    assert lm_guide_train.get_config().to_dict() == lm_guide_train.get_config("default").to_dict()
+
+
+def test_an_unknown_variant_is_an_error():
+    with pytest.raises(ValueError, match="there is no variant 'smok' of this config; there are default, linear, smoke"):
+        lm_guide_train.get_config("smok")

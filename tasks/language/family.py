@@ -1,0 +1,42 @@
+"""What the four language tasks share: one work directory, and where each finds what another has made."""
+
+import pathlib
+from typing import Any
+
+import ml_collections
+
+from humain import errors, records
+from tasks.harness import results
+from tasks.harness.context import TaskContext
+
+NAME = "lm"
+PREPARE, TRAIN, INFER, INTERPRET = "lm_data_prepare", "lm_guide_train", "lm_guide_inference", "lm_data_interpret"
+MANIFEST = f"{PREPARE}/data/manifest.json"
+"""Holds the sums of the whole data set."""
+MODELS = f"{TRAIN}/models"
+GUIDES = f"{INFER}/guides.jsonl"
+TRAINED, GUIDED = f"{TRAIN}/{results.FILE_NAME}", f"{INFER}/{results.FILE_NAME}"
+
+
+def data(task: TaskContext) -> pathlib.Path:
+    """The directory of the data set."""
+    return task.workdir.parent / PREPARE / "data"
+
+
+def models(task: TaskContext) -> pathlib.Path:
+    """The directory of the trained models."""
+    return task.workdir.parent / MODELS
+
+
+def config_of(task: TaskContext, maker: str) -> Any:
+    """The config that another task of the family ran with.
+
+    Raises:
+        UserError: if it has not finished.
+    """
+    path = task.workdir.parent / maker / results.FILE_NAME
+    try:
+        record: Any = records.read_json(path)
+        return ml_collections.FrozenConfigDict(record["config"])
+    except (KeyError, OSError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path} can't be read; run //tasks:{maker} with the same --workdir first") from error

@@ -1,0 +1,38 @@
+"""Where the tasks find what the others have made, and what is said where it is not there."""
+
+import types
+
+import pytest
+
+from humain import errors, records
+from tasks.language import family
+
+
+def _task(folder):
+    return types.SimpleNamespace(workdir=folder / "lm_guide_inference")
+
+
+def test_what_another_task_made_lies_in_its_own_folder(tmp_path):
+    task = _task(tmp_path)
+    assert family.data(task) == tmp_path / "lm_data_prepare" / "data"
+    assert family.models(task) == tmp_path / "lm_guide_train" / "models"
+    assert (family.data(task).parent.parent / family.MANIFEST) == family.data(task) / "manifest.json"
+
+
+def test_the_config_of_another_task_is_read_from_its_results(tmp_path):
+    config = {"models": {"hierarchy": {"chunks": [4, 4]}}, "stop": 2.0}
+    records.write_json(tmp_path / "lm_guide_train" / "results.json", {"config": config})
+    found = family.config_of(_task(tmp_path), family.TRAIN)
+    assert found.models.hierarchy.chunks == (4, 4)
+    assert found.stop == 2.0
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
+def test_a_task_that_has_not_finished_is_to_be_run(tmp_path, content):
+    path = tmp_path / "lm_guide_train" / "results.json"
+    if content is not None:
+        path.parent.mkdir()
+        path.write_text(content)
+    with pytest.raises(errors.UserError) as raised:
+        family.config_of(_task(tmp_path), family.TRAIN)
+    assert str(raised.value) == f"{path} can't be read; run //tasks:lm_guide_train with the same --workdir first"

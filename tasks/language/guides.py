@@ -1,0 +1,122 @@
+"""Guides as files: what was answered, as JSON lines, and the answers' embeddings beside them.
+
+guides.jsonl        {"model", "plan", "split", "goal", "goals", "finished", "nodes"} a line; a node is {"layer",
+                    "parent", "goal", "known", "score", "repeated", "row"}
+candidates.jsonl    {"model", "plan", "time", "row"} a line: the next step after the first `time` steps of a plan
+guides.safetensors  `answers` [N, D] float32, the rows of both
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from humain import errors, records
+from humain.language.vocabulary import IndexedPlan
+from tasks.language.guiding import Guide, Node
+
+_GUIDES, _CANDIDATES, _ANSWERS = "guides.jsonl", "candidates.jsonl", "guides.safetensors"
+Restore = Callable[[np.ndarray], np.ndarray]
+"""An answer of a layer, as an embedding."""
+
+
+class Writing:
+    """Collects guides and writes them."""
+
+    def __init__(self) -> None:
+        """Starts with none."""
+        self._guides: list[Mapping[str, Any]] = []
+        self._candidates: list[Mapping[str, Any]] = []
+        self._answers: list[np.ndarray] = []
+
+    def add_guide(
+        self, model: str, number: int, plan: IndexedPlan, goals: Sequence[int], guide: Guide, *, restore: Restore
+    ) -> None:
+        """Adds what a model says for a plan's goal."""
+        nodes = []
+        for node in guide.nodes:
+            fields = {field.name: getattr(node, field.name) for field in dataclasses.fields(Node)}
+            del fields["answer"]
+            nodes.append({**fields, "row": self._row(restore(node.answer))})
+        self._guides.append(
+            {
+                "model": model,
+                "plan": number,
+                "split": plan.split,
+                "goal": plan.goal,
+                "goals": list(goals),
+                "finished": guide.finished,
+                "nodes": nodes,
+            }
+        )
+
+    def add_candidate(self, model: str, number: int, time: int, step: Node | None, *, restore: Restore) -> None:
+        """Adds the next step that a model names, or that it names none."""
+        row = None if step is None else self._row(restore(step.answer))
+        self._candidates.append({"model": model, "plan": number, "time": time, "row": row})
+
+    def write(self, directory: pathlib.Path) -> None:
+        """Writes all files, `guides.jsonl` last."""
+        temporary = directory / f"{_ANSWERS}.tmp"
+        answers = np.stack(self._answers) if self._answers else np.zeros((0, 0), np.float32)
+        safetensors.numpy.save_file({"answers": answers}, temporary)
+        temporary.replace(directory / _ANSWERS)
+        for name, entries in ((_CANDIDATES, self._candidates), (_GUIDES, self._guides)):
+            records.write_text(directory / name, "".join(records.dump_line(entry) + "\n" for entry in entries))
+
+    def _row(self, embedding: np.ndarray) -> int:
+        self._answers.append(embedding.astype(np.float32))
+        return len(self._answers) - 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Guides:
+    """Guides as they were written.
+
+    Attributes:
+        guides: see this module.
+        candidates: see this module.
+        answers: `[N, D]`.
+    """
+
+    guides: tuple[Mapping[str, Any], ...]
+    candidates: tuple[Mapping[str, Any], ...]
+    answers: np.ndarray
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, in order."""
+        return tuple(dict.fromkeys(guide["model"] for guide in self.guides))
+
+
+def read(directory: pathlib.Path) -> Guides:
+    """Reads what `Writing.write` wrote.
+
+    Raises:
+        UserError: if a file is missing or is none of these, or an answer is not finite.
+    """
+    try:
+        entries = [
+            tuple(json.loads(line) for line in (directory / name).read_text(encoding="utf-8").splitlines())
+            for name in (_GUIDES, _CANDIDATES)
+        ]
+        answers = safetensors.numpy.load_file(directory / _ANSWERS)["answers"]
+        last = max(_rows(*entries), default=-1)
+        if last >= len(answers):
+            raise ValueError(f"row {last} is named, and there are {len(answers)} answers")
+    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise errors.UserError(f"{directory} holds no guides ({' '.join(str(error).split())}); infer again") from error
+    if not np.isfinite(answers).all():
+        raise errors.UserError(f"{directory / _ANSWERS} has answers that are not finite; train and infer again")
+    return Guides(entries[0], entries[1], answers)
+
+
+def _rows(guides: Sequence[Mapping[str, Any]], candidates: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Rows of the answers that are named."""
+    rows = [node["row"] for guide in guides for node in guide["nodes"]]
+    return rows + [candidate["row"] for candidate in candidates if candidate["row"] is not None]

@@ -1,0 +1,186 @@
+"""`//tasks:lm_data_interpret`: guides become words, and figures say how good they are.
+
+See `docs/tasks/lm.md` for what it shows and `configs/lm_data_interpret.py` for its configs.
+"""
+
+import collections
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+
+from humain import errors, records
+from humain.language import dataset
+from humain.language.dataset import Dataset
+from humain.viewing import tables
+from humain.viewing.report import Report
+from tasks.harness import entry
+from tasks.harness.context import TaskContext
+from tasks.language import decoding, family, guides, judging, models, outline, recipes, retrieval
+from tasks.language.guides import Guides
+from tasks.language.recipes import Recipes
+
+_HELD_OUT = "heldout"
+_NUM_SHOWN = 8
+"""Plans of each split that the report unfolds."""
+
+
+def check(task: TaskContext) -> None:
+    """Refuses, before anything is read, what can't be."""
+    for key in ("num_candidates", "max_steps"):
+        if task.config[key] < 1:
+            raise errors.UserError(f"{key} must be 1 or more, not {task.config[key]}")
+    decoding.check(task.config.decoder)
+
+
+def run(task: TaskContext) -> Mapping[str, Any]:
+    """Reads the guides, judges them and writes what they say."""
+    data = dataset.read(family.data(task))
+    read = guides.read(task.workdir.parent / family.INFER)
+    truth = recipes.load() if data.writer == "crafting" else None
+    found = task.stage("judged", partial(_judge, task, data, read, truth))
+    texts = decoding.decode(task, data, read)
+    spoken = _spoken(task, data, read, texts)
+    records.write_text(task.workdir / "plans.jsonl", "".join(records.dump_line(plan) + "\n" for plan in spoken))
+    _write_report(task, found, spoken)
+    return found
+
+
+def show(record: Mapping[str, Any]) -> None:
+    """Prints the figures."""
+    print(_table(record["results"]).to_text())
+
+
+def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None) -> Mapping[str, Any]:
+    names = list(read.models)
+    ours = models.main(names)
+    found: dict[str, Any] = {}
+    baselines: dict[str, Any] = {}
+    for name in names:
+        nearest = judging.nearest(read.answers, data.vocabulary_embeddings)
+        plans = {
+            guide["plan"]: [int(nearest[node["row"]]) for node in _steps(guide)]
+            for guide in read.guides
+            if guide["model"] == name
+        }
+        answers = {
+            (entry["plan"], entry["time"]): None if entry["row"] is None else read.answers[entry["row"]]
+            for entry in read.candidates
+            if entry["model"] == name
+        }
+        scores = _scores(task, data, plans, answers, truth)
+        if name == ours:
+            found.update(scores)
+        else:
+            baselines[name] = scores
+    questions = list(dict.fromkeys((entry["plan"], entry["time"]) for entry in read.candidates))
+    for name, baseline in (
+        ("nearest_plan", retrieval.NearestPlan(data)),
+        ("retriever", retrieval.Retriever(data)),
+    ):
+        plans = {number: baseline.plan(number, max_steps=task.config.max_steps) for number in range(len(data.plans))}
+        following = {
+            (number, time): baseline.following(number, data.plans[number].steps[:time]) for number, time in questions
+        }
+        answers = {
+            question: None if step is None else data.vocabulary_embeddings[step] for question, step in following.items()
+        }
+        baselines[name] = _scores(task, data, plans, answers, truth)
+    return {**found, "model": ours, "baselines": baselines}
+
+
+def _scores(
+    task: TaskContext,
+    data: Dataset,
+    plans: Mapping[int, Sequence[int]],
+    answers: Mapping[tuple[int, int], np.ndarray | None],
+    truth: Recipes | None,
+) -> dict[str, Any]:
+    picked = judging.top1(data, answers, split=_HELD_OUT, num_candidates=task.config.num_candidates, seed=task.seed)
+    return {**judging.scores(data, plans, truth), f"candidates{task.config.num_candidates}": picked}
+
+
+def _steps(guide: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [node for node in guide["nodes"] if node["layer"] == 0 and not node["repeated"]]
+
+
+def _spoken(task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, str]) -> list[Mapping[str, Any]]:
+    """Every guide in words: its outline, its steps as decoded, and the reference."""
+    config = family.config_of(task, family.TRAIN)
+    setups = {name: models.build(config, name, data) for name in read.models}
+    nearest = judging.nearest(read.answers, data.vocabulary_embeddings)
+    spoken: list[Mapping[str, Any]] = []
+    for guide in read.guides:
+        rows = [node["row"] for node in _steps(guide)]
+        name = outline.nearest_names(setups[guide["model"]], data)
+        spoken.append(
+            {
+                "model": guide["model"],
+                "split": guide["split"],
+                "goal": guide["goal"],
+                "finished": guide["finished"],
+                "steps": [texts.get(row, data.vocabulary[nearest[row]]) for row in rows],
+                "reference": [data.vocabulary[step] for step in data.plans[guide["plan"]].steps],
+                "outline": outline.lines(guide["goal"], guide["goals"], guide["nodes"], data.vocabulary, name),
+            }
+        )
+    return spoken
+
+
+def _table(found: Mapping[str, Any]) -> tables.Table:
+    """One row a model, shares in percent."""
+    columns = {
+        "train exact %": ("train", "exact"),
+        "held-out valid %": ("heldout", "valid"),
+        "complete %": ("heldout", "complete"),
+        "minimal %": ("heldout", "minimal"),
+        "pairs complete %": ("pairs", "complete"),
+    }
+    candidates = next(key for key in found if key.startswith("candidates"))
+    columns[f"1 of {candidates.removeprefix('candidates')} %"] = (candidates, "top1")
+    rows: list[list[tables.Cell]] = []
+    for name, scores in {found["model"]: found, **found["baselines"]}.items():
+        shares = [scores.get(split, {}).get(score) for split, score in columns.values()]
+        rows.append([name, *(None if share is None else 100 * share for share in shares)])
+    return tables.Table(["model", *columns], rows, dict.fromkeys(columns, ".1f"))
+
+
+def _write_report(task: TaskContext, found: Mapping[str, Any], spoken: Sequence[Mapping[str, Any]]) -> None:
+    report = Report("Guides in words")
+    report.table(_table(found))
+    by_split: dict[str, list[Mapping[str, Any]]] = collections.defaultdict(list)
+    for plan in spoken:
+        if plan["model"] == found["model"]:
+            by_split[plan["split"]].append(plan)
+    for split, plans in by_split.items():
+        report.heading(f"{split}: {min(len(plans), _NUM_SHOWN)} of {len(plans)} plans")
+        for plan in plans[:_NUM_SHOWN]:
+            verdict = "as in the data" if plan["steps"] == plan["reference"] else "differs from the data"
+            with report.details(f"{plan['goal']} ({verdict})"):
+                report.preformatted("\n".join(plan["outline"]))
+                if plan["steps"] != plan["reference"]:
+                    report.prose("In words, and as in the data:")
+                    report.preformatted("\n".join(plan["steps"]))
+                    report.preformatted("\n".join(plan["reference"]))
+    report.write(task.workdir / "report.html")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the task and ends the process; the command line is that of the process by default."""
+    entry.main(
+        entry.Task(
+            name=family.INTERPRET,
+            run=run,
+            show=show,
+            check=check,
+            description="Puts guides into words, and says how good they are.",
+            family=family.NAME,
+            upstream={family.MANIFEST: family.PREPARE, family.GUIDES: family.INFER, family.GUIDED: family.INFER},
+        ),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()

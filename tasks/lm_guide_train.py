@@ -1,0 +1,86 @@
+"""`//tasks:lm_guide_train`: three layers learn to guide, from embedded plans.
+
+See `docs/tasks/lm.md` for what it shows and `configs/lm_guide_train.py` for its configs.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+import jax
+
+from humain import errors
+from humain.language import dataset
+from humain.training import loop
+from humain.viewing import tables
+from tasks.harness import entry
+from tasks.harness.context import TaskContext
+from tasks.language import family, learner, models
+
+
+def check(task: TaskContext) -> None:
+    """Refuses, before anything is trained, what can't be."""
+    config = task.config
+    if not config.models:
+        raise errors.UserError("models is empty; there must be at least one")
+    if config.chunk_steps < 1 or config.num_updates % config.chunk_steps:
+        raise errors.UserError(
+            f"num_updates must be a multiple of chunk_steps, and {config.num_updates} is none of {config.chunk_steps}"
+        )
+    if config.batch_size < 1:
+        raise errors.UserError(f"batch_size must be 1 or more, not {config.batch_size}")
+
+
+def run(task: TaskContext) -> Mapping[str, Any]:
+    """Trains every model of the config."""
+    data = dataset.read(family.data(task))
+    return {"models": {name: task.stage(name, partial(_train, task, name, data)) for name in task.config.models}}
+
+
+def show(record: Mapping[str, Any]) -> None:
+    """Prints what was trained."""
+    rows = [
+        [name, model["parameters"], model["updates"], ", ".join(map(str, model["examples"])), model["seconds"]]
+        for name, model in record["results"]["models"].items()
+    ]
+    print(tables.Table(["model", "parameters", "updates", "examples, bottom first", "seconds"], rows).to_text())
+
+
+def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, Any]:
+    setup = models.build(task.config, name, data)
+    result = task.train(
+        name,
+        learner.begin(setup.model, jax.random.fold_in(jax.random.key(task.seed), list(task.config.models).index(name))),
+        chunk=loop.make_chunk(learner.build_update(setup.model, task.config.batch_size), task.config.chunk_steps),
+        data=learner.on_device(setup.tables),
+        num_steps=task.config.num_updates,
+        chunk_steps=task.config.chunk_steps,
+    )
+    models.save(family.models(task) / f"{name}.safetensors", result.state.model)
+    return {
+        "parameters": models.num_parameters(result.state.model),
+        "updates": result.step,
+        "examples": [len(table.scores) for table in setup.tables],
+        "seconds": result.run_seconds,
+        "compile_seconds": result.compile_seconds,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the task and ends the process; the command line is that of the process by default."""
+    entry.main(
+        entry.Task(
+            name=family.TRAIN,
+            run=run,
+            show=show,
+            check=check,
+            description="Trains three layers on embedded plans, and the models to compare them with.",
+            family=family.NAME,
+            upstream={family.MANIFEST: family.PREPARE},
+        ),
+        arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()
