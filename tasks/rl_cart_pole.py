@@ -92,9 +92,10 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     found: dict[str, Any] = {"sets": {}, "baselines": {}}
     for name in task.config.sets:
         course_list = training.train_set(task, pupil, name)
-        found["sets"][name] = task.stage(f"{name}_test", partial(_test_set, task, pupil, name, course_list))
+        tested = task.stage(f"{name}_test", partial(_test_set, task, pupil, name, course_list))
+        found["sets"][name] = tested["seeds"]
         if name == task.config.asked_set:
-            found["moment"] = task.stage(f"{name}_moment", partial(_moment, task, pupil, name, course_list[-1]))
+            found["moment"] = tested["moment"]
             training.save_dataset(task, course_list[-1])
     found["baselines"]["random"] = task.stage("random", partial(_test_random, task))
     _write_report(task, found)
@@ -122,7 +123,7 @@ def answer(task: TaskContext) -> None:
     for text in task.flags.goal:
         found.setdefault("goals", {})[text] = _test_goal(task, pupil, course, text)
     if task.flags.moment is not None:
-        found["moment"] = _moment(task, pupil, name, course)
+        found["moment"] = _chosen_moment(task, pupil, name, course)
         print(f"{found['moment']['title']}\n{found['moment']['text']}")
     records.write_json(task.workdir / results.FILE_NAME, record)
     _write_report(task, found)
@@ -130,7 +131,8 @@ def answer(task: TaskContext) -> None:
         print(report.goals_table(found).to_text())
 
 
-def _test_set(task: TaskContext, pupil: Pupil, name: str, course_list: Sequence[Course]) -> list[dict[str, Any]]:
+def _test_set(task: TaskContext, pupil: Pupil, name: str, course_list: Sequence[Course]) -> dict[str, Any]:
+    """An entry a seed, and a moment of the first trial."""
     config, num_seeds = task.config.test, task.flags.num_seeds
     curves: list[list[dict[str, Any]]] = [[] for _ in range(num_seeds)]
     for course in course_list:
@@ -146,7 +148,7 @@ def _test_set(task: TaskContext, pupil: Pupil, name: str, course_list: Sequence[
             curve.append({"env_steps": course.env_steps, **evaluation.summary(lengths)})
     for number in range(min(task.config.shown.trials, trials.lengths.shape[1])):
         drawing.draw_trial(_trial_path(task.workdir, name, number), _to_trial(trials, number, "stay up"))
-    return [
+    seeds = [
         {
             "seed": task.seed + at,
             **evaluation.summary(trials.lengths[at]),
@@ -158,6 +160,11 @@ def _test_set(task: TaskContext, pupil: Pupil, name: str, course_list: Sequence[
         }
         for at in range(num_seeds)
     ]
+    step = min(task.config.shown.moment, int(trials.lengths[0, 0]) - 1)
+    return {
+        "seeds": seeds,
+        "moment": _moment(task, pupil, name, course, step=step, observation=trials.states[0, 0, step], goal=""),
+    }
 
 
 def _test_random(task: TaskContext) -> Mapping[str, Any]:
@@ -181,26 +188,35 @@ def _test_goal(task: TaskContext, pupil: Pupil, course: Course, text: str) -> Ma
     }
 
 
-def _moment(task: TaskContext, pupil: Pupil, name: str, course: Course) -> Mapping[str, Any]:
-    """The plan tree of one step of the first seed's first trial."""
-    wanted = parse_goal(task.flags.goal[0]) if task.flags.goal else {}
-    goal_name = task.flags.goal[0] if task.flags.goal else "stay up"
-    trials = _run(task, _policy(pupil, course, 1, wanted), num_episodes=1, first_seed=_TEST_SEED)
-    chosen = task.config.shown.moment if task.flags.moment is None else task.flags.moment
+def _chosen_moment(task: TaskContext, pupil: Pupil, name: str, course: Course) -> Mapping[str, Any]:
+    """The moment that --moment names, on the way to the first goal that was asked for, if any was."""
+    goal, step = task.flags.goal[0] if task.flags.goal else "", task.flags.moment
+    # The world of the first trial of the test, but for what is asked for.
+    trials = evaluation.run(
+        _policy(pupil, course, 1, parse_goal(goal) if goal else None),
+        num_seeds=task.flags.num_seeds,
+        num_episodes=1,
+        seed=_TEST_SEED + task.seed * task.config.test.episodes,
+    )
     length = int(trials.lengths[0, 0])
-    if task.flags.moment is not None and chosen >= length:
-        raise errors.UserError(f"--moment={chosen}: the first trial has {length} steps; take an earlier one")
-    step = min(chosen, length - 1)
-    one = jax.tree.map(lambda leaf: leaf[0], (course.state, course.knowledge))
-    observation = trials.states[0, 0, step]
+    if step >= length:
+        raise errors.UserError(f"--moment={step}: the first trial has {length} steps; take an earlier one")
+    return _moment(task, pupil, name, course, step=step, observation=trials.states[0, 0, step], goal=goal)
+
+
+def _moment(
+    task: TaskContext, pupil: Pupil, name: str, course: Course, *, step: int, observation: np.ndarray, goal: str
+) -> dict[str, Any]:
+    """The plan tree of what the first seed observed at a step of its first trial; no goal is to stay up."""
+    state, knowledge = jax.tree.map(lambda leaf: leaf[0], (course.state, course.knowledge))
     tree = moment.tree(
         pupil.model,
         pupil.settings,
-        state=one[0],
-        knowledge=one[1],
+        state=state,
+        knowledge=knowledge,
         observation=observation,
-        goal=evaluation.goal_state(one[1].normalizer, wanted),
-        goal_name=goal_name,
+        goal=evaluation.goal_state(knowledge.normalizer, parse_goal(goal) if goal else {}),
+        goal_name=goal or "stay up",
     )
     return {
         "title": f"{name}, seed {task.seed}: step {step} of the first trial",
