@@ -1,22 +1,22 @@
 """The cart-pole task as users run it: results, goals asked later, resumption, datasets, and what is refused."""
 
+import dataclasses
 import json
+import pathlib
+import shutil
 import signal
 
+import jax
+import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
+from humain.training import checkpoint, interruption
 from tasks import rl_cart_pole
 from tasks.control import datasets
+from tasks.harness import context
 
-_TINY = (
-    "--config=configs/rl_cart_pole.py:smoke",
-    "--config.sets={'curriculum': (60, 40)}",
-    "--config.model.kernel.width=8",
-    "--config.model.kernel.hidden=8",
-    "--config.learning.pool_size=4",
-    "--config.learning.num_branches=4",
-    "--config.test.episodes=2",
-)
+_SMOKE = ("--config=configs/rl_cart_pole.py:smoke", "--num_seeds=2")
 
 
 def _run(*words):
@@ -25,26 +25,59 @@ def _run(*words):
     return ended.value.code
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_quickly(tmp_path_factory):
+    """Hardly optimises what is run so little, and keeps it in a folder for the next run."""
+    _compile(folder=str(tmp_path_factory.mktemp("compiled")), least_seconds=0.0, quickly=True)
+    yield
+    # JAX's own defaults.
+    _compile(folder=None, least_seconds=1.0, quickly=False)
+
+
+def _compile(*, folder, least_seconds, quickly):
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", least_seconds)
+    jax.config.update("jax_disable_most_optimizations", quickly)
+    compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def learned():
+    """What every learner of every run ends with, by work directory and name."""
+    found = {}
+    train = context.TaskContext.train
+
+    def noted(self, name, state, **arguments):
+        result = train(self, name, state, **arguments)
+        found.setdefault(self.workdir, {})[name] = result.state
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context.TaskContext, "train", noted)
+        yield found
+
+
 @pytest.fixture(scope="module")
 def words(tmp_path_factory):
     """The arguments of a small run that has ended well, with a dataset written."""
     folder = tmp_path_factory.mktemp("run")
-    words = ("--config=configs/rl_cart_pole.py:smoke", f"--workdir={folder / 'w'}", "--num_seeds=2")
+    words = (f"--workdir={folder / 'w'}", *_SMOKE)
     assert _run(*words, f"--save_dataset={folder / 'data'}") == 0
+    # As they are before anything else is asked.
+    shutil.copy(folder / "w" / "results.json", folder / "results.json")
     return words
 
 
 def _folder(words):
-    return words[1].removeprefix("--workdir=")
+    return pathlib.Path(words[0].removeprefix("--workdir="))
 
 
-def _results(words):
-    with open(f"{_folder(words)}/results.json") as file:
-        return json.load(file)["results"]
+def _results(folder):
+    return json.loads((folder / "results.json").read_text())["results"]
 
 
 def test_the_results_are_as_documented(words):
-    found = _results(words)
+    found = _results(_folder(words))
     assert set(found["sets"]) == {"kindergarten", "curriculum"}
     for entries in found["sets"].values():
         assert [entry["seed"] for entry in entries] == [0, 1]
@@ -64,11 +97,10 @@ def test_a_finished_run_is_asked_for_goals_and_moments(words, capfd):
     printed = capfd.readouterr().out
     assert printed.startswith("rl_cart_pole: finished already")
     assert "curriculum, seed 0: step 2 of the first trial" in printed
-    goal = _results(words)["goals"]["x=0.1"]
+    goal = _results(_folder(words))["goals"]["x=0.1"]
     assert goal["trials"] == 4
     assert goal["held"] == sum(goal["held_by_seed"]) <= 4
-    with open(f"{_folder(words)}/report.html") as file:
-        report = file.read()
+    report = (_folder(words) / "report.html").read_text()
     assert "x=0.1" in report
     assert "data:image/gif;base64," in report
     assert _run(*words, "--moment=500") == 1
@@ -76,44 +108,76 @@ def test_a_finished_run_is_asked_for_goals_and_moments(words, capfd):
 
 
 def test_what_was_experienced_can_be_learned_from(words, tmp_path):
-    data = f"{_folder(words)}/../data"
-    recorded = datasets.load(rl_cart_pole.pathlib.Path(data).resolve())
+    data = _folder(words).parent / "data"
+    recorded = datasets.load(data)
     # All that the asked set experienced with the first seed.
     assert sum(len(episode.actions) for episode in recorded) == 200
-    assert _run(*_TINY, f"--dataset={data}", f"--workdir={tmp_path / 'w'}") == 0
-    with open(tmp_path / "w" / "results.json") as file:
-        (entry,) = json.load(file)["results"]["sets"]["curriculum"]
+    small = (
+        "--config=configs/rl_cart_pole.py:smoke",
+        "--config.sets={'curriculum': (60, 40)}",
+        "--config.model.kernel.name=linear",
+        "--config.model.kernel.num_keys=8",
+        "--config.learning.pool_size=4",
+        "--config.learning.num_branches=8",
+        "--config.test.episodes=2",
+    )
+    assert _run(*small, f"--dataset={data}", f"--workdir={tmp_path / 'w'}") == 0
+    (entry,) = _results(tmp_path / "w")["sets"]["curriculum"]
     # The dataset's steps in place of 60 at random, and 40 more.
     assert entry["env_steps"] == 240
 
 
-def test_a_run_that_is_interrupted_within_a_course_goes_on_to_the_same(tmp_path, monkeypatch):
-    words = [*_TINY, "--config.num_updates=6", "--config.chunk_steps=1"]
-    assert _run(*words, f"--workdir={tmp_path / 'whole'}") == 0
-    chunks = []
-    note = rl_cart_pole.training.TaskContext.train
+def _signal_once_saved(monkeypatch, learner, step):
+    """Has the process send itself a signal when a learner is saved at a step, in the midst of its updates."""
+    save = checkpoint.Checkpointer.save
 
-    def train(self, name, state, **arguments):
-        chunks.append(name)
-        if len(chunks) == 2:
-            # Within the second course: the first is learned, and its successor's chunk not yet run.
+    def save_and_ask(self, at, state, **arguments):
+        save(self, at, state, **arguments)
+        if (self.directory.name, at) == (learner, step):
             signal.raise_signal(signal.SIGTERM)
-        return note(self, name, state, **arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(rl_cart_pole.training.TaskContext, "train", train)
-        assert _run(*words, f"--workdir={tmp_path / 'cut'}") == 143
-    assert _run(*words, f"--workdir={tmp_path / 'cut'}") == 0
-    assert chunks == ["curriculum_0", "curriculum_1"]
+    host = context.TaskContext.host
+    monkeypatch.setattr(
+        context.TaskContext, "host", lambda self, name: dataclasses.replace(host(self, name), checkpoint_steps=10)
+    )
+    monkeypatch.setattr(checkpoint.Checkpointer, "save", save_and_ask)
+    # However slow the machine, the process is not ended before it has come to the next safe point.
+    monkeypatch.setitem(interruption.Interruption.__init__.__kwdefaults__, "grace_seconds", 3600.0)
 
-    def outcome(name):
-        record = json.loads((tmp_path / name / "results.json").read_text())["results"]
-        for entry in record["sets"]["curriculum"]:
+
+def _bits(state):
+    """A learner's state with its key as the numbers that it is made of."""
+    return dataclasses.replace(state, key=jax.random.key_data(state.key))
+
+
+def _but_seconds(results):
+    for entries in results["sets"].values():
+        for entry in entries:
             for key in ("collect_seconds", "learn_seconds", "compile_seconds"):
                 del entry[key]
-        return record, (tmp_path / name / "metrics.jsonl").read_bytes()
+    return results
 
-    assert outcome("cut") == outcome("whole")
+
+def test_a_run_that_is_interrupted_within_a_course_goes_on_to_the_same(words, tmp_path, monkeypatch, capfd, learned):
+    cut = (f"--workdir={tmp_path / 'cut'}", *_SMOKE)
+    # After the first of two chunks of the second course.
+    with monkeypatch.context() as patch:
+        _signal_once_saved(patch, "curriculum_1", 10)
+        assert _run(*cut) == 143
+    error = capfd.readouterr().err
+    assert error.splitlines()[-1] == "rl_cart_pole: interrupted; all is saved, the same command goes on from there"
+    assert list(learned[tmp_path / "cut"]) == ["curriculum_0"]
+    assert not (tmp_path / "cut" / "stages").exists()
+    assert _run(*cut) == 0
+    assert "curriculum_1: step 10 of 20 (going on)" in capfd.readouterr().err.splitlines()
+
+    whole, mended = learned[_folder(words)], learned[tmp_path / "cut"]
+    assert list(whole) == list(mended) == ["curriculum_0", "curriculum_1", "kindergarten_0"]
+    for name, state in whole.items():
+        jax.tree.map(np.testing.assert_array_equal, _bits(mended[name]), _bits(state))
+    assert _but_seconds(_results(tmp_path / "cut")) == _but_seconds(_results(_folder(words).parent))
+    metrics = [(folder / "metrics.jsonl").read_bytes() for folder in (tmp_path / "cut", _folder(words))]
+    assert metrics[0] == metrics[1]
 
 
 @pytest.mark.parametrize(
@@ -135,17 +199,3 @@ def test_what_can_t_be_is_refused_on_one_line(tmp_path, capfd, word, code, messa
     assert error.startswith("rl_cart_pole: ")
     assert error.count("\n") == 1
     assert message in error
-
-
-def test_five_hundred_random_steps_are_enough_to_learn_to_balance(tmp_path):
-    # Random pushes last about 20 steps; an agent that balances reaches the cap of 500.
-    words = (
-        "--config.sets={'curriculum': (500,)}",
-        "--config.num_updates=300",
-        "--config.test.episodes=10",
-        f"--workdir={tmp_path / 'w'}",
-    )
-    assert _run(*words) == 0
-    with open(tmp_path / "w" / "results.json") as file:
-        (entry,) = json.load(file)["results"]["sets"]["curriculum"]
-    assert entry["mean"] >= 400

@@ -1,0 +1,15 @@
+"""A short training with the default config learns to balance."""
+
+from configs import rl_cart_pole
+from tasks.control import own_curve
+
+
+def test_five_hundred_random_steps_are_enough_to_learn_to_balance():
+    config = rl_cart_pole.get_config()
+    config.sets = {"curriculum": (500,)}
+    config.num_updates = 300
+    before, after = own_curve.learner(config, "curriculum", num_episodes=10, test_seed=1_000_000)(0)
+    # Random pushes last about 20 steps; an agent that balances reaches the cap of 500.
+    assert (before[0], after[0]) == (0, 500)
+    assert before[1] < 50
+    assert after[1] >= 400
