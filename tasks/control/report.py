@@ -89,9 +89,12 @@ def curve_over_seeds(curves: Sequence[Sequence[Mapping[str, float]]]) -> tuple[l
 def draw_curves(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathlib.Path]:
     """Draws the mean return against environment steps: a line a set, over several seeds one more for the lowest.
 
+    Before the first step all is done at random, so each line begins there with what random pushes were measured to be
+    worth.
+
     Args:
         workdir: gets `returns.png`.
-        results: sets without a point are left out.
+        results: with the baseline `random`; sets without a point are left out.
 
     Returns:
         The picture, or none where no set has a point.
@@ -101,7 +104,8 @@ def draw_curves(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathl
         curves = [entry["curve"] for entry in entries if entry["curve"]]
         if not curves:
             continue
-        steps, means, lowest = curve_over_seeds(curves)
+        untrained = {"env_steps": 0, "mean": results["baselines"]["random"]["mean"]}
+        steps, means, lowest = curve_over_seeds([[untrained, *curve] for curve in curves])
         if len(curves) == 1:
             series[name] = (steps, means)
         else:
@@ -109,14 +113,12 @@ def draw_curves(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathl
             series[f"{name}, lowest seed"] = (steps, lowest)
     if not series:
         return []
-    shown = [step for steps, _ in series.values() for step in steps]
     path = workdir / "returns.png"
     plots.curves(
         path,
         series,
         x_label="environment steps",
         y_label="mean return of test episodes",
-        log_x=min(shown) > 0 and max(shown) >= 20 * min(shown),
         markers=max(len(steps) for steps, _ in series.values()) <= _MARKED_POINTS,
     )
     return [path]
@@ -154,7 +156,10 @@ def write_report(
     if pictures:
         report.heading("Learning")
         for path in pictures:
-            report.figure(path, caption="Mean return of test episodes against the steps taken to learn.")
+            report.figure(
+                path,
+                caption="Mean return of test episodes against the steps taken to learn; at 0: random pushes.",
+            )
     if trials:
         report.heading("Trials")
         report.prose(

@@ -121,13 +121,11 @@ def test_curves_have_a_line_a_set_and_one_for_the_lowest_seed(tmp_path, monkeypa
     monkeypatch.setattr(report.plots, "curves", record)
     assert report.draw_curves(tmp_path, _SEVERAL) == [tmp_path / "returns.png"]
     assert list(drawn["series"]) == ["kindergarten", "curriculum, mean of 3 seeds", "curriculum, lowest seed"]
-    assert drawn["series"]["kindergarten"] == ([100, 200], [50.0, 400.0])
+    # All begin with the mean of random pushes.
+    assert drawn["series"]["kindergarten"] == ([0, 100, 200], [22.25, 50.0, 400.0])
+    assert drawn["series"]["curriculum, lowest seed"] == ([0, 100, 200], [22.25, 50.0, 400.0])
     assert drawn["settings"]["markers"]
-    assert not drawn["settings"]["log_x"]
-    wide = {"sets": {"curriculum": [_entry(0, 0, 0, curve=((30, 9.0), (30_000, 500.0)))]}}
-    report.draw_curves(tmp_path, wide)
-    assert drawn["settings"]["log_x"]
-    long = {"sets": {"curriculum": [_entry(0, 0, 0, curve=[(step, 1.0) for step in range(100)])]}}
+    long = _ONE | {"sets": {"curriculum": [_entry(0, 0, 0, curve=[(step, 1.0) for step in range(1, 101)])]}}
     report.draw_curves(tmp_path, long)
     assert not drawn["settings"]["markers"]
 
