@@ -20,6 +20,9 @@ from humain.types import Array
 Coordinates: TypeAlias = Sequence[Array]
 """States, one array for each of their D coordinates."""
 
+Judgement: TypeAlias = tuple[Array, Array, Array]
+"""Value of the way, value at its end, and whether it is known: `[B, J]` each; see `judge`."""
+
 _PRECISION = jax.lax.Precision.HIGHEST
 
 
@@ -61,8 +64,8 @@ class Branches:
     shift: Array
     actions: Array
 
-    def states(self, rows: Array, sequences: Array, times: Array) -> Array:
-        """Where sequences `[...]` lead from rows `[...]` after steps `[...]`: `[..., D]`."""
+    def states(self, rows: Array, sequences: Array, times: Array | int) -> Array:
+        """Where sequences `[...]` lead from rows `[...]` after steps `[...]`, or one number of them: `[..., D]`."""
         return self.drift[rows, times] + self.shift[sequences, times]
 
 
@@ -107,9 +110,7 @@ def branch(world: World, states: Array, actions: Array, num_actions: int) -> Bra
     return Branches(drift=drift, shift=shift, actions=actions)
 
 
-def judge(
-    world: World, branches: Branches, value: Callable[[Coordinates], Array], *, discount: float
-) -> tuple[Array, Array, Array]:
+def judge(world: World, branches: Branches, value: Callable[[Coordinates], Array], *, discount: float) -> Judgement:
     """Discounted value of the states to come on every branch, for as long as they are known.
 
     What `World.known` says of one state after the other is worked out here for all branches at once, a coordinate at a
@@ -136,7 +137,7 @@ def judge(
     drift_far, shift_far = (jnp.einsum("tdn,df->tfn", path, root[:size], precision=_PRECISION) for path in paths)
     drift_far = drift_far + offset[None, :, None]
 
-    def step(carry: tuple[Array, ...], at: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
+    def step(carry: Judgement, at: tuple[Array, Array, Array, Array, Array]) -> tuple[Judgement, None]:
         total, _, alive = carry
         weight, *rest = at
         here, far = (

@@ -1,6 +1,7 @@
 """Imagined futures: by hand on a line, and against a plain loop."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +61,11 @@ def first(coordinates):
     return coordinates[0]
 
 
+def scaled(factor, coordinates):
+    """A value: a multiple of the first coordinate."""
+    return factor * coordinates[0]
+
+
 def followed(world, states, actions, num_actions):
     """Paths and lives in plain loops, a branch and a step at a time."""
     weights, root = np.asarray(world.dynamics.weights), np.asarray(world.dynamics.root)
@@ -116,9 +122,8 @@ def test_what_is_dead_is_worth_nothing_whatever_it_would_have_been():
     world = line(upper=-1.0)
     branches = imagination.branch(world, jnp.array([[0.0]]), jnp.array([[1, 1]]), 2)
     for strange in (INF, np.nan):
-        total, final, alive = imagination.judge(
-            world, branches, lambda coordinates, worth=strange: coordinates[0] * worth, discount=0.5
-        )
+        worth = partial(scaled, strange)
+        total, final, alive = imagination.judge(world, branches, worth, discount=0.5)
         assert total == final == 0
         assert not alive
 
@@ -133,7 +138,8 @@ def test_a_constant_value_goes_on_for_ever_with_what_lies_beyond(discount):
 def test_without_experience_nothing_is_known():
     states, actions, following, terminated, mask = experience()
     world = imagination.fit(states, actions, following, terminated, jnp.zeros_like(mask), max_leverage=1.0)
-    branches = imagination.branch(world, *questions(), 3)
+    states, actions = questions()
+    branches = imagination.branch(world, states, actions, 3)
     assert not np.any(imagination.judge(world, branches, first, discount=0.5)[2])
     assert np.all(np.isfinite(every_state(branches)))
 

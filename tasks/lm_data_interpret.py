@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             check=check,
             description="Puts guides into words, and says how good they are.",
             family=family.NAME,
-            upstream={family.MANIFEST: family.PREPARE, family.GUIDES: family.INFER, family.GUIDED: family.INFER},
+            upstream={family.MANIFEST: family.PREPARE, **dict.fromkeys(family.ALL_GUIDES, family.INFER)},
         ),
         arguments,
     )

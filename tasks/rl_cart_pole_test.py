@@ -5,6 +5,7 @@ import json
 import pathlib
 import shutil
 import signal
+from typing import Any
 
 import jax
 import numpy as np
@@ -44,7 +45,7 @@ def _compile(*, folder, least_seconds, quickly):
 @pytest.fixture(scope="module", autouse=True)
 def learned():
     """What every learner of every run ends with, by work directory and name."""
-    found = {}
+    found: dict[pathlib.Path, dict[str, Any]] = {}
     train = context.TaskContext.train
 
     def noted(self, name, state, **arguments):

@@ -155,7 +155,7 @@ def test_empty_clusters_move_one_after_the_other():
     # The first to 9. To that 8 is near, so the second does not move to 8 but to 4, 4 away from 0 and 5 from 9.
     # Of 0, 0 and 8 the mean is 8 / 3.
     once = clustering.improve(on_a_line(0, 0, 4, 8, 9), on_a_line(0, 100, 200), max_iterations=1)
-    np.testing.assert_allclose(once.centroids, [[8 / 3], [9], [4]], rtol=1e-6)
+    np.testing.assert_allclose(once.centroids, np.array([[8 / 3], [9], [4]]), rtol=1e-6)
 
 
 def test_a_point_that_is_alone_is_not_taken_from_its_cluster():

@@ -40,9 +40,10 @@ def test_a_set_stops_before_and_after_each_course(monkeypatch, at, begun):
         train="train",
         interruption=_Interruption(at),
     )
+    pupil: Any = "pupil"
     if at is None:
-        assert training.train_set(task, "pupil", "few") == [100, 150]
+        assert training.train_set(task, pupil, "few") == [100, 150]
     else:
         with pytest.raises(Interrupted):
-            training.train_set(task, "pupil", "few")
+            training.train_set(task, pupil, "few")
     assert followed == begun

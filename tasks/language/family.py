@@ -14,8 +14,8 @@ PREPARE, TRAIN, INFER, INTERPRET = "lm_data_prepare", "lm_guide_train", "lm_guid
 MANIFEST = f"{PREPARE}/data/manifest.json"
 """Holds the sums of the whole data set."""
 MODELS = f"{TRAIN}/models"
-GUIDES = f"{INFER}/guides.jsonl"
-TRAINED, GUIDED = f"{TRAIN}/{results.FILE_NAME}", f"{INFER}/{results.FILE_NAME}"
+TRAINED = f"{TRAIN}/{results.FILE_NAME}"
+ALL_GUIDES = tuple(f"{INFER}/{name}" for name in ("guides.jsonl", "candidates.jsonl", "guides.safetensors"))
 
 
 def data(task: TaskContext) -> pathlib.Path:

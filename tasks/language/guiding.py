@@ -116,7 +116,7 @@ class Guidance:
             done: sentences, in the order in which they were done.
             max_steps: steps that are looked through.
         """
-        for goal in goals:
+        for number, goal in enumerate(goals):
             ways = self._ways(goal, max_steps)
             coming = [way for way in ways if way and way[-1].known == goal] or [way for way in ways[:1] if way]
             open_ways = [way for way in coming if any(node.known not in done for node in way)]
@@ -126,7 +126,7 @@ class Guidance:
             best = min(open_ways, key=lambda way: _surprises([node.known for node in way], done))
             place = _next_place([node.known for node in best], done)
             assert place is not None
-            return best[place]
+            return dataclasses.replace(best[place], goal=number, parent=None)
         return None
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - lives as long as the guidance, which is one run

@@ -1,5 +1,7 @@
 """The learner: what contexts show, and that updates move every layer and depend on state and step alone."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,8 +73,10 @@ class _Echo:
 
 
 def _drawn(tables, batch_size, key):
-    update = jax.jit(learner.build_update(_Echo(), batch_size))
-    return update(learner.Learner(model=None, key=key), tables, jnp.int32(0))[0].model
+    model: Any = _Echo()
+    nothing: Any = None
+    update = jax.jit(learner.build_update(model, batch_size))
+    return update(learner.Learner(model=nothing, key=key), tables, jnp.int32(0))[0].model
 
 
 @pytest.fixture(scope="module", params=["transformer", "linear"])

@@ -1,6 +1,7 @@
 """Outlines, held against text written by hand."""
 
 import types
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def test_a_chunk_is_named_by_the_sentence_nearest_to_it():
     # Row 1 of layer 1 is (0.9, 0.2), off by 0.05 from sentence 1 and by 0.65 from sentence 3; the last number is a stop
     # signal and no part of it.
     states = np.array([[0, 0, 0], [0.9, 0.2, 2], [0.2, 0.9, 0]], np.float32)
-    setup = types.SimpleNamespace(tables=[None, types.SimpleNamespace(states=states)], embeddings=embeddings)
+    setup: Any = types.SimpleNamespace(tables=[None, types.SimpleNamespace(states=states)], embeddings=embeddings)
     name = outline.nearest_names(setup, data)
     assert name(1, 1) == "Smelt a bar."
     assert name(1, 2) == "Mine a gem."
