@@ -1,3 +1,3 @@
 """Which states of a path the layer above sees."""
 
-__all__ = ["abstraction", "clustering", "entropy", "pivots", "skip"]
+__all__ = ["abstraction", "chunk_mean", "clustering", "entropy", "kmeans", "pivots", "skip"]

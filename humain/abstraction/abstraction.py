@@ -1,7 +1,10 @@
 """The interface of an abstraction: which states of a path the layer above sees, and how goals come down again."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
 
 from humain.types import Array
 
@@ -44,6 +47,52 @@ class Abstraction(Protocol):
             goal: `[..., *S]`, as the layer above sees it.
             state: `[..., *S]`, where the agent is now, as this layer sees it.
         """
+
+
+@runtime_checkable
+class PathAbstraction(Abstraction, Protocol):
+    """An abstraction that lifts not a state but the way to it: to the layer above, a pivot is what it stands for.
+
+    `lift` says what a state lifts to that is a path of its own. `lift_path` lifts along stored paths. Where states are
+    lifted one by one (`lift_through`: in hindsight, acting and planning), each counts as a path of its own.
+    """
+
+    def lift_next(self, lifted: Array, state: Array, position: Array) -> Array:
+        """What a path that ends at a state lifts to.
+
+        Args:
+            lifted: `[..., *S]`, what it lifts to without its last state; whatever it is does not matter at position 0.
+            state: `[..., *S]`, its last state.
+            position: `[...]` int32, the state's place on the path, from 0.
+
+        Returns:
+            `[..., *S]`.
+        """
+
+
+def lift_path(abstraction: Abstraction, states: Array, path: Array) -> Array:
+    """Each state of one path as the layer above would see it if the path ended there.
+
+    Args:
+        abstraction: lifts them.
+        states: `[T, *S]`.
+        path: `[T]` bool, True for the states that are on the path at all (this layer's own mask). One that is not lifts
+            as if the path so far ended with it.
+
+    Returns:
+        `[T, *S]`.
+    """
+    if not isinstance(abstraction, PathAbstraction):
+        return abstraction.lift(states)
+
+    def step(lifted: Array, at: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        state, on_path, position = at
+        here = abstraction.lift_next(lifted, state, position)
+        return jnp.where(on_path, here, lifted), here
+
+    positions = jnp.cumsum(path) - path
+    _, lifted = jax.lax.scan(step, jnp.zeros_like(states[0]), (states, path, positions))
+    return lifted
 
 
 def lift_through(abstractions: Sequence[Abstraction], states: Array) -> tuple[Array, ...]:

@@ -1,7 +1,8 @@
 """k-means on the device: points in groups around the means of the groups.
 
 Seeds are drawn by k-means++ (David Arthur and Sergei Vassilvitskii, "k-means++: The Advantages of Careful Seeding",
-2007), several candidates at a time of which the best is kept, as they propose at the end. Then come Lloyd's iterations
+2007), several candidates at a time of which the best is kept, as they propose at the end; where there are many clusters
+more are drawn at a time and the best ones kept, each the best beside those before. Then come Lloyd's iterations
 (Stuart P. Lloyd, "Least Squares Quantization in PCM", 1982). Where there are many points, seeds come from a random
 sample, and each iteration doubles it until it is all points (James Newling and François Fleuret, "Nested Mini-Batch
 K-Means", 2016; here without bounds on distances, and without waiting for the centroids to settle in between: seeds from
@@ -28,6 +29,10 @@ _CHUNK_SIZE = 1024
 _SAMPLE_PER_CLUSTER = 16
 _SMALLEST_SAMPLE = 16384
 _SAMPLED_TOLERANCE = 5e-3
+
+_MANY_CLUSTERS = 64
+_SEEDS_AT_ONCE = (8, 64)
+"""Where there are many clusters: how many seeds are kept of how many that are drawn together."""
 
 _Nearest: TypeAlias = tuple[Array, Array]
 """The number of each point's nearest centroid, int32 `[N]`, and the squared distance to it, `[N]`."""
@@ -243,10 +248,12 @@ def _improve(
 
 def _seed(points: Array, num_clusters: int, key: jax.Array) -> Array:
     """Centroids `[K, D]`, each one of the points `[S, D]`, drawn by k-means++; `key` is consumed."""
-    num_points, num_trials = points.shape[0], 2 + int(math.log(num_clusters))
+    num_points = points.shape[0]
+    kept, drawn = (1, 2 + int(math.log(num_clusters))) if num_clusters < _MANY_CLUSTERS else _SEEDS_AT_ONCE
+    num_rounds = -(-(num_clusters - 1) // kept)
     centred = points - jnp.mean(points, axis=0)[None]
     norms = jnp.sum(jnp.square(centred), axis=1)
-    draws = jax.random.uniform(key, (num_clusters, num_trials))
+    draws = jax.random.uniform(key, (1 + num_rounds, drawn))
     first = jnp.minimum(draws[0, :1] * num_points, num_points - 1).astype(jnp.int32)
 
     def distances_to(chosen: Array) -> Array:
@@ -255,16 +262,22 @@ def _seed(points: Array, num_clusters: int, key: jax.Array) -> Array:
         return jnp.maximum(norms[:, None] - 2 * products + norms[chosen][None], 0)
 
     def draw(number: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        chosen, closest = carry
-        below = jnp.cumsum(closest)
-        trials = jnp.searchsorted(below, draws[number] * below[-1], side="right", method="compare_all")
+        below = jnp.cumsum(carry[1])
+        trials = jnp.searchsorted(below, draws[1 + number] * below[-1], side="right", method="compare_all")
         trials = jnp.minimum(trials, num_points - 1)
-        with_trial = jnp.minimum(closest[:, None], distances_to(trials))
-        best = jnp.argmin(jnp.sum(with_trial, axis=0))
-        return chosen.at[number].set(trials[best]), with_trial[:, best]
+        distances = distances_to(trials)
+
+        def keep(place: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+            chosen, closest = carry
+            best = jnp.argmin(jnp.sum(jnp.minimum(closest[:, None], distances), axis=0))
+            # The last round can keep more than are needed.
+            chosen = chosen.at[1 + number * kept + place].set(trials[best], mode="drop")
+            return chosen, jnp.minimum(closest, distances[:, best])
+
+        return jax.lax.fori_loop(0, kept, keep, carry)
 
     start = jnp.broadcast_to(first, (num_clusters,)), distances_to(first)[:, 0]
-    chosen, _ = jax.lax.fori_loop(1, num_clusters, draw, start)
+    chosen, _ = jax.lax.fori_loop(0, num_rounds, draw, start)
     return points[chosen]
 
 

@@ -118,12 +118,12 @@ def test_one_cluster_is_the_mean():
     assert float(state.inertia) == 38
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_as_many_clusters_as_points_are_the_points(seed):
-    points = jax.random.normal(jax.random.key(100), (20, 3))
-    state = clustering.fit(points, 20, jax.random.key(seed))
+@pytest.mark.parametrize("size", [20, 100])
+def test_as_many_clusters_as_points_are_the_points(size):
+    points = jax.random.normal(jax.random.key(100), (size, 3))
+    state = clustering.fit(points, size, jax.random.key(0))
     assert sorted(state.centroids.tolist()) == sorted(points.tolist())
-    assert state.counts.tolist() == [1] * 20
+    assert state.counts.tolist() == [1] * size
     assert float(state.inertia) == 0
 
 
@@ -203,9 +203,20 @@ def test_seeds_are_drawn_in_proportion_to_squared_distances():
         assert abs(np.mean(those[:, 1] == other) - share) < 4 * spread
 
 
+@pytest.mark.parametrize("num_clusters", [2, 20, 80])
+def test_seeds_lie_in_distinct_clusters_where_these_are_far_apart(num_clusters):
+    # Where every cluster but one has a seed, a point of that one is drawn with more than 0.99 of all chances.
+    points, labels = blobs(num_clusters, 1000, 0)
+    seeds = clustering.fit(jnp.asarray(points), num_clusters, jax.random.key(0), max_iterations=0).centroids
+    places = {tuple(point): label for point, label in zip(points.tolist(), labels.tolist(), strict=True)}
+    assert {places[tuple(seed)] for seed in seeds.tolist()} == set(range(num_clusters))
+
+
 @pytest.mark.parametrize("sample_size", [40, 100, 999])
 def test_known_clusters_are_found_from_a_sample(sample_size):
     points, labels = blobs(10, 1000, 0)
+    # In order, so that the first points would be no sample.
+    points, labels = points[np.argsort(labels)], np.sort(labels)
     state = clustering.fit(jnp.asarray(points), 10, jax.random.key(3), sample_size=sample_size)
     found = np.asarray(clustering.assign(state, jnp.asarray(points)))
     # One label for each blob and one blob for each label.
@@ -214,6 +225,15 @@ def test_known_clusters_are_found_from_a_sample(sample_size):
     for cluster in range(10):
         np.testing.assert_allclose(state.centroids[cluster], points[found == cluster].mean(0), atol=1e-4)
     np.testing.assert_allclose(state.inertia, inertia_of(points, state.centroids), rtol=1e-4)
+
+
+def test_points_outside_the_sample_do_not_move_centroids():
+    # Each of the sample's ten points is a seed, and after the one iteration on them still a point.
+    points = jax.random.normal(jax.random.key(0), (20, 2))
+    state = clustering.fit(points, 10, jax.random.key(1), sample_size=10, max_iterations=0)
+    assert int(state.num_iterations) == 1
+    assert int(state.counts.sum()) == 20
+    assert {tuple(centroid) for centroid in state.centroids.tolist()} <= {tuple(point) for point in points.tolist()}
 
 
 def test_clusters_of_a_sample_are_nearly_as_good_as_of_all():

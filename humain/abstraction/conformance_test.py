@@ -1,10 +1,13 @@
 """Every abstraction does what the interface promises; a new one is a line here."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.entropy import count_visits
+from humain.abstraction.kmeans import cluster_states
 from humain.abstraction.skip import Skip
 from humain.spaces import Continuous, Discrete
 from humain.testing.abstraction_conformance import CHECKS, AbstractionCase
@@ -14,13 +17,16 @@ from humain.types import Trajectories
 _RNG = np.random.default_rng(5)
 _IDS = jnp.asarray(_RNG.integers(0, 12, (4, 20)), jnp.int32)
 _VECTORS = jnp.asarray(_RNG.normal(size=(3, 17, 2)), jnp.float32)
+_CLUSTERS = cluster_states(jnp.reshape(_VECTORS, (-1, 2)), 5, jax.random.key(0))
 _COUNTS = count_visits(Trajectories(states=_IDS, lengths=jnp.full(4, 20)), 12)
 
 CASES = {
     "skip": AbstractionCase(Skip(2), _IDS, Discrete(12)),
     "skip_vectors": AbstractionCase(Skip(3), _VECTORS, Continuous(2)),
     "blocks": AbstractionCase(Blocks(2), _IDS, Discrete(12)),
+    "chunk_mean": AbstractionCase(ChunkMean(2), _VECTORS, Continuous(2)),
     "entropy": AbstractionCase(_COUNTS, _IDS, Discrete(12)),
+    "kmeans": AbstractionCase(_CLUSTERS, _VECTORS, Continuous(2)),
 }
 
 

@@ -47,6 +47,19 @@ def reverse_mask(pivots: Array, path: Array) -> Array:
     return (owner[None, :] == times[:, None]) & path[None, :] & pivots[:, None]
 
 
+def with_end(pivots: Array, path: Array) -> Array:
+    """The pivots of one path and its last state, so that every state of it has a pivot that stands for it.
+
+    Args:
+        pivots: `[T]` bool.
+        path: `[T]` bool, of which `pivots` is a subset.
+
+    Returns:
+        `[T]` bool, a subset of `path`.
+    """
+    return pivots | (path & (_next_after(path) >= path.shape[0]))
+
+
 class PathIndex(Protocol):
     """Where the path of one layer goes on, for every time of every stored trajectory."""
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from humain.abstraction.pivots import Strided, arrivals_above, pivot_mask, reverse_mask, tabled
+from humain.abstraction.pivots import Strided, arrivals_above, pivot_mask, reverse_mask, tabled, with_end
 from humain.abstraction.skip import Skip
 from humain.types import Array
 
@@ -74,6 +74,14 @@ def test_the_reverse_mask_is_that_of_a_plain_loop(seed):
                 break
     np.testing.assert_array_equal(reverse_mask(jnp.array(pivots), jnp.array(path)), expected)
     assert expected.sum(0).max() <= 1
+
+
+def test_a_path_ends_with_a_pivot():
+    path = jnp.array([True, True, True, False, True, False])
+    assert with_end(jnp.arange(6) == 1, path).tolist() == [False, True, False, False, True, False]
+    # One that is there already, and a path without states.
+    assert jnp.flatnonzero(with_end(jnp.arange(6) == 4, path)).tolist() == [4]
+    assert not with_end(jnp.zeros(6, bool), jnp.zeros(6, bool)).any()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import acting
-from humain.abstraction.abstraction import Abstraction, lift_through
+from humain.abstraction.abstraction import Abstraction, PathAbstraction, lift_path, lift_through
 from humain.abstraction.pivots import pivot_mask, reverse_mask
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
@@ -89,6 +89,44 @@ def states_keep_shape_and_type(case: AbstractionCase) -> None:
             assert made.dtype == case.space.dtype
 
 
+def paths_are_lifted_step_by_step(case: AbstractionCase) -> None:
+    """A path lifts, at each of its states, to what the path so far does, and of a single state to what that does.
+
+    Compared with a loop over every path, some of whose states are left out.
+    """
+    on_path = np.random.default_rng(2).random(case.states.shape[:2]) < 0.8
+    lift_all = jax.jit(jax.vmap(lift_path, in_axes=(None, 0, 0)))
+    lifted = lift_all(case.abstraction, case.states, jnp.asarray(on_path))
+    assert lifted.shape == case.states.shape
+    assert lifted.dtype == case.space.dtype
+    for walk in range(len(on_path)):
+        so_far, position = jnp.zeros_like(case.states[walk, 0]), 0
+        for time, state in enumerate(case.states[walk]):
+            if isinstance(case.abstraction, PathAbstraction):
+                here = case.abstraction.lift_next(so_far, state, jnp.array(position))
+            else:
+                here = case.abstraction.lift(state)
+            np.testing.assert_allclose(lifted[walk, time], here, rtol=1e-5, atol=1e-6)
+            if position == 0:
+                np.testing.assert_allclose(here, case.abstraction.lift(state), rtol=1e-5, atol=1e-6)
+            if on_path[walk, time]:
+                so_far, position = here, position + 1
+
+
+def what_was_learned_is_data(case: AbstractionCase) -> None:
+    """Another abstraction of the same form goes through the same compiled code."""
+    traced = []
+
+    @jax.jit
+    def use(abstraction: Abstraction) -> tuple[Array, Array]:
+        traced.append(abstraction)
+        return _pivots(abstraction, case.states, jnp.ones(case.states.shape[:2], bool)), abstraction.lift(case.states)
+
+    use(case.abstraction)
+    use(jax.tree.map(lambda leaf: leaf + jnp.ones_like(leaf), case.abstraction))
+    assert len(traced) == 1
+
+
 def goals_that_were_lifted_come_down_again(case: AbstractionCase) -> None:
     """The way down from a lifted state leads to something that lifts to the same."""
     lifted = case.abstraction.lift(case.states)
@@ -138,6 +176,8 @@ CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
     padding_is_not_looked_at,
     each_state_has_the_first_pivot_from_it_on,
     states_keep_shape_and_type,
+    paths_are_lifted_step_by_step,
+    what_was_learned_is_data,
     goals_that_were_lifted_come_down_again,
     acting_finds_the_stored_pivots,
 )
