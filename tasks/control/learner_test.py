@@ -16,29 +16,11 @@ from humain.kernels.transformer import TransformerConfig, transformer
 from humain.limits import Limits
 from humain.model import Layer, Model
 from humain.spaces import Continuous, Discrete
-from tasks.control import learner
+from tasks.control import learner, small_settings
 from tasks.control.steps import Steps
 
-SETTINGS = learner.Settings(
-    pool_size=4,
-    num_branches=4,
-    num_judged=2,
-    branch_steps=4,
-    num_pushes=2,
-    subgoal_steps=2,
-    action_examples=3,
-    discount=0.9,
-    explore=0.0,
-    restart=0.0,
-    goal_share=0.5,
-    goal_coordinates=(0,),
-    goal_distance=2.5,
-    goal_weights=(1.0, 0.3),
-    closeness_width=1.5,
-    max_leverage=1e6,
-    reach=0.8,
-    stretch=1.5,
-    averaging=0.1,
+SETTINGS = dataclasses.replace(
+    small_settings.SETTINGS, action_examples=3, explore=0.0, restart=0.0, goal_weights=(1.0, 0.3), max_leverage=1e6
 )
 SPACE = Continuous(2)
 NUM_FIRST = 30

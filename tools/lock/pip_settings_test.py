@@ -9,17 +9,17 @@ from tools.lock import pip_settings
 _LISTING = r""":env:.cert='/certs/own.pem'
 :env:.find-links='/srv/wheels'
 global.cert='/certs/all.pem'
-global.extra-index-url='https://one.example/simple\nhttps://two.example/simple'
+global.extra-index-url='file:///srv/one/simple\nfile:///srv/two/simple'
 global.find-links='/elsewhere'
 global.timeout='60'
-install.index-url='https://mirror.example/simple'
+install.index-url='file:///srv/mirror/simple'
 """
 
 
 def test_every_place_is_passed_on():
     settings = pip_settings.read(_LISTING, {})
-    assert settings.index == ("--default-index=https://mirror.example/simple",)
-    assert settings.extra_indexes == ("--index=https://one.example/simple", "--index=https://two.example/simple")
+    assert settings.index == ("--default-index=file:///srv/mirror/simple",)
+    assert settings.extra_indexes == ("--index=file:///srv/one/simple", "--index=file:///srv/two/simple")
     assert settings.links == ("--find-links=/srv/wheels",)  # the environment's, not the configuration file's
     assert settings.places == [*settings.index, *settings.extra_indexes, *settings.links]
     assert settings.environment == {"SSL_CERT_FILE": "/certs/own.pem", "UV_INDEX_STRATEGY": "unsafe-best-match"}
