@@ -5,6 +5,8 @@
         with one slot, a plain regression.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:linear
         The same with linear kernels.
+    bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:kmeans
+        The same over clusters of sentences in place of means.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:smoke
         Seconds: does it run at all; what it learns is not worth much.
 
@@ -13,20 +15,24 @@
 
 from ml_collections import ConfigDict
 
-_VARIANTS = ("default", "linear", "smoke")
+_VARIANTS = ("default", "kmeans", "linear", "smoke")
 
 
 def get_config(variant: str = "default") -> ConfigDict:
     """The config of a variant.
 
     Args:
-        variant: `default`, `linear` or `smoke`.
+        variant: `default`, `kmeans`, `linear` or `smoke`.
 
     Raises:
         ValueError: for any other.
     """
     config = _default()
     if variant == "default":
+        return config
+    if variant == "kmeans":
+        for model in config.models.values():
+            model.abstraction = "kmeans"
         return config
     if variant == "linear":
         for model in config.models.values():
@@ -80,7 +86,10 @@ def _model(*, width: int, num_slots: int, chunks: tuple[int, ...], context_lengt
         "suppression_weight": 0.3,
         "score_discount": 0.9,
         "learning_rate": 2e-3,
-        # Of the layers that see chunks, bottom first: states a chunk.
+        # What the layers above the bottom one see: chunk_mean or kmeans.
+        "abstraction": "chunk_mean",
+        # Of these layers, bottom first: states a chunk (of kmeans at most), and the clusters of kmeans.
         "chunks": chunks,
+        "num_clusters": (32, 16)[: len(chunks)],
         "context_lengths": context_lengths,
     }

@@ -7,7 +7,7 @@ from configs import lm_guide_train
 from tasks.harness import config as config_lib
 from tasks.language import learner, models
 
-_VARIANTS = ("default", "linear", "smoke")
+_VARIANTS = ("default", "kmeans", "linear", "smoke")
 
 
 def _built(config, name):
@@ -49,5 +49,7 @@ def test_no_variant_is_the_default_one():
 
 
 def test_an_unknown_variant_is_an_error():
-    with pytest.raises(ValueError, match="there is no variant 'smok' of this config; there are default, linear, smoke"):
+    with pytest.raises(
+        ValueError, match="there is no variant 'smok' of this config; there are default, kmeans, linear, smoke"
+    ):
         lm_guide_train.get_config("smok")

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from humain import errors
+from humain.abstraction import clustering
 from humain.language.dataset import Dataset
 from humain.model import Model, ModelState
 from tasks.language import hierarchy, learner, paths, scaling
@@ -68,7 +70,7 @@ def build(config: Any, name: str, data: Dataset) -> Setup:
         tables = hierarchy.build(
             paths.gather(train, **dict(config.paths)),
             embeddings,
-            chunkers=[hierarchy.chunk_mean(size) for size in chosen.chunks],
+            chunkers=_chunkers(chosen, embeddings),
             context_lengths=chosen.context_lengths,
             score_discount=chosen.score_discount,
             stop=config.stop,
@@ -82,6 +84,23 @@ def build(config: Any, name: str, data: Dataset) -> Setup:
         context_lengths=chosen.context_lengths,
     )
     return Setup(model=model, tables=tables, scaling=fitted, embeddings=embeddings, stop=config.stop)
+
+
+def _chunkers(config: Any, embeddings: np.ndarray) -> list[hierarchy.Chunker]:
+    """How each layer's path is cut, bottom first. The centroids of one layer are the points of the next."""
+    if config.abstraction == "chunk_mean":
+        return [hierarchy.chunk_mean(size) for size in config.chunks]
+    if config.abstraction != "kmeans":
+        raise ValueError(f"abstraction {config.abstraction!r} is neither 'chunk_mean' nor 'kmeans'")
+    if len(config.num_clusters) != len(config.chunks):
+        raise ValueError(f"{len(config.chunks)} sizes of chunks need as many num_clusters, not {config.num_clusters}")
+    chunkers, points = [], embeddings
+    for size, num_clusters in zip(config.chunks, config.num_clusters, strict=True):
+        # The same key each time: who reads a trained model has to come to the same chunks.
+        clusters = clustering.fit(jnp.asarray(points), min(num_clusters, len(points)), jax.random.key(0))
+        points = np.asarray(clusters.centroids)
+        chunkers.append(hierarchy.nearest_centroid(points, size))
+    return chunkers
 
 
 def num_parameters(state: ModelState) -> int:
@@ -112,7 +131,7 @@ def load(path: pathlib.Path, setup: Setup) -> ModelState:
     kinds = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if kinds != {str(at): (leaf.shape, leaf.dtype) for at, leaf in enumerate(expected)}:
         raise errors.UserError(f"{path} is of another model than its config says; train again")
-    leaves = [jax.numpy.asarray(tensors[str(at)]) for at in range(len(expected))]
+    leaves = [jnp.asarray(tensors[str(at)]) for at in range(len(expected))]
     kernels = []
     for kernel in _kernels(like):
         flat, structure = jax.tree.flatten(kernel.params)

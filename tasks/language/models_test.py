@@ -1,5 +1,7 @@
 """Models: built by config, counted, kept and found again, and other models are refused."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -40,7 +42,9 @@ def _model(**values):
         "suppression_weight": 0.3,
         "score_discount": 0.9,
         "learning_rate": 1e-2,
+        "abstraction": "chunk_mean",
         "chunks": (2,),
+        "num_clusters": (2,),
         "context_lengths": (2, 1),
         **values,
     }
@@ -59,6 +63,9 @@ _CONFIG = ConfigDict(
             "alike": _model(context_lengths=(1, 1)),
             "short": _model(context_lengths=(2,)),
             "empty": _model(chunks=(0,)),
+            "clusters": _model(abstraction="kmeans", chunks=(3,)),
+            "fewer": _model(abstraction="kmeans", num_clusters=()),
+            "other": _model(abstraction="mean"),
         },
     }
 )
@@ -67,6 +74,30 @@ _CONFIG = ConfigDict(
 @pytest.fixture(scope="module")
 def setup():
     return models.build(_CONFIG, "hierarchy", _data())
+
+
+def test_clusters_are_what_the_upper_layer_sees():
+    # Wood and plank lie together, and boat and lamp. Scaled, the spread of the numbers is 0.3; unscaled it is that of
+    # -1, -1, 1, 1 in one direction and 0 in the other, over both: sqrt(1 / 2). So 1 becomes 0.3 * sqrt(2).
+    places = np.array([[-1, 0], [-1, 0], [1, 0], [1, 0]], np.float32)
+    built = models.build(_CONFIG, "clusters", dataclasses.replace(_data(), vocabulary_embeddings=places))
+    side = 0.3 * np.sqrt(2)
+    # Nothing, then the clusters: the first one on the way to others, the second at an end, the first at an end.
+    above = sorted(built.tables[1].states.tolist())
+    expected = [[-side, 0, 0], [-side, 0, 2], [0, 0, 0], [side, 0, 0], [side, 0, 2]]
+    np.testing.assert_allclose(above, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fewer", "models.fewer: 1 sizes of chunks need as many num_clusters"),
+        ("other", "models.other: abstraction 'mean' is neither 'chunk_mean' nor 'kmeans'"),
+    ],
+)
+def test_an_abstraction_that_cannot_be_is_refused(name, message):
+    with pytest.raises(errors.UserError, match=message):
+        models.build(_CONFIG, name, _data())
 
 
 @pytest.fixture(scope="module")
