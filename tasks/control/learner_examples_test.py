@@ -113,7 +113,8 @@ def taught(request):
     """From where trajectories end to what an update gives, of the two trajectories from rest in the middle."""
     settings = dataclasses.replace(FIVE_STEPS, num_judged=request.param)
     branch = imagination.branch
-    nothing = NetworkState(params={}, optimizer=())
+    params: Any = {}
+    nothing = NetworkState(params=params, optimizer=())
     begun = learner.Learner(
         model=ModelState(kernels=(nothing, nothing), abstractions=()),
         slow={},
