@@ -60,7 +60,7 @@ def run(policy: Policy, *, num_seeds: int, num_episodes: int, seed: int) -> Tria
         chosen, asked = policy(observations.reshape(*shape, -1))
         chosen = chosen.reshape(total)
         for at in np.flatnonzero(running):
-            observations[at], _, ended, cut, _ = environments[at].step(int(chosen[at]))
+            observations[at], _, ended, cut, _ = environments[at].step(chosen[at])
             lengths[at] += 1
             terminated[at] = ended
             running[at] = not (ended or cut)
