@@ -52,7 +52,7 @@ def _default() -> ConfigDict:
                     "num_blocks": 1,
                     "num_heads": 4,
                     "width": 32,
-                    "hidden": 64,
+                    "hidden": 32,
                     # Of the linear kernel.
                     "num_keys": 256,
                     "sharpness": 1.0,
@@ -70,7 +70,7 @@ def _default() -> ConfigDict:
                 "num_pushes": 4,
                 # The skip between the layers.
                 "subgoal_steps": 8,
-                "action_examples": 8,
+                "action_examples": 6,
                 "discount": 0.99,
                 "explore": 0.1,
                 "restart": 0.05,
@@ -84,7 +84,7 @@ def _default() -> ConfigDict:
                 "stretch": 1.5,
                 "averaging": 0.1,
             },
-            "exploration": {"random_actions": 0.1, "random_slots": 0.1, "goal_steps": 100},
+            "exploration": {"random_actions": 0.1, "random_slots": 0.0, "goal_steps": 100},
             "test": {"episodes": 100, "curve_episodes": 20, "goal_trials": 20, "hold_steps": 100, "hold_distance": 0.2},
             "shown": {"trials": 2, "moment": 100},
         }

@@ -14,7 +14,7 @@ from absl import flags
 
 from humain import errors, records
 from humain.viewing import plan_tree
-from tasks.control import cart_pole, drawing, evaluation, moment, report, sets, training
+from tasks.control import cart_pole, datasets, drawing, evaluation, moment, report, sets, training
 from tasks.control.courses import Course, Pupil
 from tasks.control.evaluation import Trials
 from tasks.harness import entry, results
@@ -48,40 +48,56 @@ def check(task: TaskContext) -> None:
     if not config.sets:
         raise errors.UserError("sets is empty; there must be at least one")
     for name, course_steps in config.sets.items():
-        if not course_steps or min(course_steps) < 1:
+        if not isinstance(course_steps, tuple) or not course_steps or not all(map(_is_count, course_steps)):
             raise errors.UserError(f"sets.{name} must be one or more numbers of steps, 1 or more, not {course_steps}")
     if config.asked_set not in config.sets:
         raise errors.UserError(f"asked_set {config.asked_set!r} is none of {', '.join(config.sets)}")
-    if config.chunk_steps < 1 or config.num_updates % config.chunk_steps:
+    for name in ("chunk_steps", "num_updates"):
+        if not _is_count(config[name]):
+            raise errors.UserError(f"{name} must be a number, 1 or more, not {config[name]}")
+    if config.num_updates % config.chunk_steps:
         raise errors.UserError(
             f"num_updates must be a multiple of chunk_steps, and {config.num_updates} is none of {config.chunk_steps}"
         )
     for key, value in config.test.items():
         if not value > 0:
             raise errors.UserError(f"test.{key} must be more than 0, not {value}")
+    for key, value in config.shown.items():
+        if not value >= 0:
+            raise errors.UserError(f"shown.{key} must be 0 or more, not {value}")
     for text in task.flags.goal:
-        parse_goal(text)
+        for coordinate in parse_goal(text):
+            if cart_pole.STATE_NAMES[coordinate] not in config.learning.goal_coordinates:
+                raise errors.UserError(
+                    f"--goal={text}: layers are taught goals in {', '.join(config.learning.goal_coordinates)} only "
+                    "(learning.goal_coordinates)"
+                )
+    if task.flags.save_dataset is not None:
+        datasets.check_target(task.resolve(task.flags.save_dataset))
     sets.build_settings(config.learning)
     sets.build_exploration(config.exploration)
     sets.build_model(config.model, config.num_updates)
 
 
 def parse_goal(text: str) -> dict[int, float]:
-    """A goal such as `x=1.0` or `x=1.0,theta=0` by coordinate.
+    """A goal such as `x=1.0` or `x=1.0,theta=0.1` by coordinate.
 
     Raises:
         UsageError: for anything else.
     """
-    goal = {}
+    goal: dict[int, float] = {}
     for part in text.split(","):
         name, separator, value = part.partition("=")
         try:
             if not separator:
                 raise ValueError("there is no =")
-            goal[cart_pole.coordinate(name.strip())] = float(value)
+            coordinate = cart_pole.coordinate(name.strip())
+            if coordinate in goal:
+                raise ValueError(f"{name.strip()} is named twice")
+            goal[coordinate] = float(value)
         except ValueError as error:
             raise errors.UsageError(f"--goal={text}: {error}; expected something like x=1.0") from error
-        if not np.isfinite(goal[cart_pole.coordinate(name.strip())]):
+        if not np.isfinite(goal[coordinate]):
             raise errors.UsageError(f"--goal={text}: {value} is no place to go to")
     return goal
 
@@ -96,7 +112,6 @@ def run(task: TaskContext) -> Mapping[str, Any]:
         found["sets"][name] = tested["seeds"]
         if name == task.config.asked_set:
             found["moment"] = tested["moment"]
-            training.save_dataset(task, course_list[-1])
     found["baselines"]["random"] = task.stage("random", partial(_test_random, task))
     _write_report(task, found)
     return found
@@ -111,8 +126,8 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def answer(task: TaskContext) -> None:
-    """Asks the trained model of one set for goals, and shows a moment that the user chose."""
-    if not task.flags.goal and task.flags.moment is None:
+    """Asks the trained model of one set for goals, shows a chosen moment, and writes what was experienced."""
+    if not task.flags.goal and task.flags.moment is None and task.flags.save_dataset is None:
         return
     pupil = training.build_pupil(task)
     name = task.config.asked_set
@@ -121,14 +136,18 @@ def answer(task: TaskContext) -> None:
     assert record is not None
     found = record["results"]
     for text in task.flags.goal:
+        task.interruption.check()
         found.setdefault("goals", {})[text] = _test_goal(task, pupil, course, text)
+        records.write_json(task.workdir / results.FILE_NAME, record)
     if task.flags.moment is not None:
+        task.interruption.check()
         found["moment"] = _chosen_moment(task, pupil, name, course)
         print(f"{found['moment']['title']}\n{found['moment']['text']}")
-    records.write_json(task.workdir / results.FILE_NAME, record)
+        records.write_json(task.workdir / results.FILE_NAME, record)
     _write_report(task, found)
     if task.flags.goal:
         print(report.goals_table(found).to_text())
+    training.save_dataset(task, course)
 
 
 def _test_set(task: TaskContext, pupil: Pupil, name: str, course_list: Sequence[Course]) -> dict[str, Any]:
@@ -190,14 +209,11 @@ def _test_goal(task: TaskContext, pupil: Pupil, course: Course, text: str) -> Ma
 
 def _chosen_moment(task: TaskContext, pupil: Pupil, name: str, course: Course) -> Mapping[str, Any]:
     """The moment that --moment names, on the way to the first goal that was asked for, if any was."""
-    goal, step = task.flags.goal[0] if task.flags.goal else "", task.flags.moment
-    # The world of the first trial of the test, but for what is asked for.
-    trials = evaluation.run(
-        _policy(pupil, course, 1, parse_goal(goal) if goal else None),
-        num_seeds=task.flags.num_seeds,
-        num_episodes=1,
-        seed=_TEST_SEED + task.seed * task.config.test.episodes,
-    )
+    goal, step, config = task.flags.goal[0] if task.flags.goal else "", task.flags.moment, task.config.test
+    # The very trials that were tested and drawn: in a batch of another size, rounding could make others of them.
+    num_episodes, first_seed = (config.goal_trials, _GOAL_SEED) if goal else (config.episodes, _TEST_SEED)
+    policy = _policy(pupil, course, num_episodes, parse_goal(goal) if goal else None)
+    trials = _run(task, policy, num_episodes=num_episodes, first_seed=first_seed)
     length = int(trials.lengths[0, 0])
     if step >= length:
         raise errors.UserError(f"--moment={step}: the first trial has {length} steps; take an earlier one")
@@ -219,10 +235,14 @@ def _moment(
         goal_name=goal or "stay up",
     )
     return {
-        "title": f"{name}, seed {task.seed}: step {step} of the first trial",
+        "title": f"{name}, seed {task.seed}: step {step} of the first trial{goal and f' of goal {goal}'}",
         "text": plan_tree.to_text(moment.describe(observation), tree),
         "tree": tree.to_json(),
     }
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value >= 1
 
 
 def _policy(pupil: Pupil, course: Course, num_episodes: int, goal: dict[int, float] | None = None) -> evaluation.Policy:

@@ -113,6 +113,11 @@ def test_what_was_experienced_can_be_learned_from(words, tmp_path):
     recorded = datasets.load(data)
     # All that the asked set experienced with the first seed.
     assert sum(len(episode.actions) for episode in recorded) == 200
+    # A finished run still says it.
+    assert _run(*words, f"--save_dataset={tmp_path / 'again'}") == 0
+    for first, second in zip(recorded, datasets.load(tmp_path / "again"), strict=True):
+        np.testing.assert_array_equal(first.observations, second.observations)
+        np.testing.assert_array_equal(first.actions, second.actions)
     small = (
         "--config=configs/rl_cart_pole.py:smoke",
         "--config.sets={'curriculum': (60, 40)}",
@@ -187,6 +192,16 @@ def test_a_run_that_is_interrupted_within_a_course_goes_on_to_the_same(words, tm
         ("--goal=x", 2, "--goal=x: there is no =; expected something like x=1.0"),
         ("--goal=y=1", 2, "'y' is no coordinate of a cart pole; there are x, x_dot, theta, theta_dot"),
         ("--goal=x=nan", 2, "nan is no place to go to"),
+        ("--goal=x=1,x=2", 2, "x is named twice"),
+        ("--goal=theta=0.1", 1, "--goal=theta=0.1: layers are taught goals in x only (learning.goal_coordinates)"),
+        ("--save_dataset=.", 1, "is there already; name a directory that is not, or delete it"),
+        ("--config.sets={}", 1, "sets is empty; there must be at least one"),
+        ("--config.sets={'a': 100}", 1, "sets.a must be one or more numbers of steps, 1 or more, not 100"),
+        ("--config.sets={'a': (0,)}", 1, "sets.a must be one or more numbers of steps, 1 or more, not (0,)"),
+        ("--config.num_updates=0", 1, "num_updates must be a number, 1 or more, not 0"),
+        ("--config.shown.moment=-1", 1, "shown.moment must be 0 or more, not -1"),
+        ("--config.learning.goal_weights=(1.0,)", 1, "learning: goal_weights must be 4 numbers, not 1"),
+        ("--config.learning.stretch=0.0", 1, "learning: stretch must be more than 0, not 0.0"),
         ("--config.asked_set=nursery", 1, "asked_set 'nursery' is none of"),
         ("--config.chunk_steps=7", 1, "num_updates must be a multiple of chunk_steps, and 20 is none of 7"),
         ("--config.learning.discount=1.5", 1, "learning: discount must lie between 0 and 1, not 1.5"),

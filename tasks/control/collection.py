@@ -23,7 +23,7 @@ class Exploration:
     Attributes:
         random_actions: share of steps at which a random action is taken.
         random_slots: share of steps at which the upper layer answers by any of its slots in place of the best.
-        goal_steps: how long a goal is kept; then another of the farthest known ones is asked for.
+        goal_steps: how long a goal is kept; then the farthest known one on the other side is asked for.
     """
 
     random_actions: float
@@ -40,11 +40,12 @@ class Exploration:
 
 @struct.dataclass
 class _Progress:
-    """Where collecting is: the state, the goal (normalised), and the steps of this episode so far."""
+    """Where collecting is: the state, the goal (normalised), and the steps so far, of this episode and of all."""
 
     state: Array
     goal: Array
     age: Array
+    time: Array
 
 
 _Act: TypeAlias = Callable[[_Progress, jax.Array], tuple[Array, Array]]
@@ -98,18 +99,25 @@ def collect(
         action = bottom.answer(model.kernel_state(state, 0), context, slots.values[:, slot]).value[0]
         errs = jax.random.bernoulli(action_key, exploration.random_actions)
         action = jnp.where(errs, jax.random.randint(random_key, (), 0, cart_pole.NUM_ACTIONS), action)
-        over = (progress.age + 1) % exploration.goal_steps == 0
-        return action, jnp.where(over, _far_goal(settings, knowledge, goal_key), progress.goal)
+        # To and fro, and not at random: with few goals in a course, chance would leave out one side of the world.
+        over = (progress.time + 1) % exploration.goal_steps == 0
+        return action, jnp.where(over, _other(far, progress.goal), progress.goal)
 
-    goal_key, key = jax.random.split(key)
-    return _collect(key, act, _far_goal(settings, knowledge, goal_key), num_steps)
+    side_key, key = jax.random.split(key)
+    far = _far_goals(settings, knowledge)
+    return _collect(key, act, jnp.where(jax.random.bernoulli(side_key), *far), num_steps)
 
 
-def _far_goal(settings: Settings, knowledge: Knowledge, key: jax.Array) -> Array:
-    """One end of what is known in each coordinate that goals are drawn in: `[D]`."""
-    drawn = jnp.array(settings.goal_coordinates, jnp.int32)
-    ends = jnp.where(jax.random.bernoulli(key, shape=(len(drawn),)), knowledge.lowest[drawn], knowledge.highest[drawn])
-    return jnp.zeros_like(knowledge.lowest).at[drawn].set(ends)
+def _far_goals(settings: Settings, knowledge: Knowledge) -> tuple[Array, Array]:
+    """The two ends of what is known in the coordinates that goals are drawn in, the middle in others: `[D]` each."""
+    drawn = jnp.zeros_like(knowledge.lowest).at[jnp.array(settings.goal_coordinates, jnp.int32)].set(1)
+    return drawn * knowledge.lowest, drawn * knowledge.highest
+
+
+def _other(goals: tuple[Array, Array], goal: Array) -> Array:
+    """The one of two goals `[D]` that this one is not."""
+    first, second = goals
+    return jnp.where(jnp.array_equal(goal, first), second, first)
 
 
 def _collect(key: jax.Array, act: _Act, first_goal: Array, num_steps: int) -> Steps:
@@ -123,11 +131,12 @@ def _collect(key: jax.Array, act: _Act, first_goal: Array, num_steps: int) -> St
             state=jnp.where(ended, cart_pole.initial(begin_key), following),
             goal=goal,
             age=jnp.where(ended, 0, progress.age + 1),
+            time=progress.time + 1,
         )
         return after, (progress.state, action.astype(jnp.int32), following, terminated, truncated)
 
     begin_key, key = jax.random.split(key)
-    start = _Progress(state=cart_pole.initial(begin_key), goal=first_goal, age=jnp.int32(0))
+    start = _Progress(state=cart_pole.initial(begin_key), goal=first_goal, age=jnp.int32(0), time=jnp.int32(0))
     _, (states, actions, following, terminated, truncated) = jax.lax.scan(step, start, jnp.arange(num_steps))
     return Steps(
         states=states,

@@ -47,8 +47,7 @@ def save(path: pathlib.Path, recorded: Sequence[Episode]) -> None:
         raise ValueError("there is no episode to save; expected at least one")
     buffers = [_to_buffer(number, episode) for number, episode in enumerate(recorded)]
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise errors.UserError(f"{path} is there already; name a directory that is not, or delete it")
+        check_target(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             whole = pathlib.Path(folder, "dataset")
@@ -66,6 +65,16 @@ def save(path: pathlib.Path, recorded: Sequence[Episode]) -> None:
             whole.rename(path)
     except OSError as error:
         raise errors.UserError(f"{path} can't be written ({_first_line(error)}); name another directory") from error
+
+
+def check_target(path: pathlib.Path) -> None:
+    """Refuses to write a dataset where there is something already.
+
+    Raises:
+        UserError: if there is.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise errors.UserError(f"{path} is there already; name a directory that is not, or delete it")
 
 
 def load(path: pathlib.Path) -> list[Episode]:

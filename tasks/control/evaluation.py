@@ -13,6 +13,7 @@ import numpy as np
 from humain import acting
 from humain.acting import Episode
 from humain.model import Model, ModelState
+from humain.normalization import Normalizer
 from humain.types import Array
 from tasks.control import cart_pole
 from tasks.control.learner import Knowledge, Settings, nearer
@@ -144,12 +145,13 @@ def random_policy(rng: np.random.Generator) -> Policy:
     return act
 
 
-def normalizer_of(knowledge: Knowledge, seed: int) -> Any:
+def normalizer_of(knowledge: Knowledge, seed: int) -> Normalizer:
     """The normaliser of one seed, out of knowledge with a leading axis of seeds."""
-    return jax.tree.map(lambda leaf: leaf[seed], knowledge.normalizer)
+    found: Normalizer = jax.tree.map(lambda leaf: leaf[seed], knowledge.normalizer)
+    return found
 
 
-def goal_state(normalizer: Any, wanted: dict[int, float]) -> Array:
+def goal_state(normalizer: Normalizer, wanted: dict[int, float]) -> Array:
     """A goal `[D]`, normalised: what is wanted by coordinate, and the middle of what was experienced in the others."""
     goal = jnp.zeros_like(normalizer.mean)
     for coordinate, value in wanted.items():

@@ -104,9 +104,11 @@ class Settings:
         for name in ("explore", "restart", "goal_share", "reach", "averaging"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
-        for name in ("goal_distance", "closeness_width", "max_leverage"):
+        for name in ("goal_distance", "closeness_width", "max_leverage", "stretch"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
+        if not all(weight >= 0 for weight in self.goal_weights):
+            raise ValueError(f"goal_weights must be 0 or more, not {self.goal_weights}")
 
 
 @struct.dataclass

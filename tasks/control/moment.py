@@ -39,13 +39,18 @@ def tree(
 
     Returns:
         The user's goal, the sub-goals below it, and below these the actions with the states that they are expected to
-        lead to. A sub-goal counts as reached when its steps end near enough for a closeness of a half.
+        lead to. A goal counts as reached when the steps below it end near enough for a closeness of a half. The tree
+        ends with the first step that leads to what is not known; no goal above it is reached.
     """
     here = knowledge.normalizer.normalize(jnp.asarray(observation, jnp.float32))
-    subgoals = []
-    for _ in range(num_subgoals):
+    subgoals: list[Node] = []
+    alive = True
+    while alive and len(subgoals) < num_subgoals:
         subgoal, score, actions, scores, path = _follow(model, settings, state, knowledge, here, goal)
-        here = path[-1]
+        known = np.asarray(knowledge.world.known(path))
+        alive = bool(known.all())
+        length = len(known) if alive else int(np.argmin(known)) + 1
+        here = path[length - 1]
         steps = tuple(
             Node(
                 f"{_ACTION_NAMES[int(action)]} to {describe(np.asarray(knowledge.normalizer.restore(there)))}",
@@ -55,25 +60,30 @@ def tree(
                 attempted=True,
                 children=(),
             )
-            for action, value, there in zip(actions, scores, path, strict=True)
+            for action, value, there in zip(actions[:length], scores[:length], path[:length], strict=True)
         )
         subgoals.append(
             Node(
                 describe(np.asarray(knowledge.normalizer.restore(subgoal))),
                 1,
                 float(score),
-                reached=bool(closeness(settings, knowledge, here, subgoal) >= 0.5),
+                reached=alive and _near(settings, knowledge, here, subgoal),
                 attempted=True,
                 children=steps,
             )
         )
-    return Node(goal_name, 2, None, reached=True, attempted=True, children=tuple(subgoals))
+    reached = alive and _near(settings, knowledge, here, goal)
+    return Node(goal_name, 2, None, reached=reached, attempted=True, children=tuple(subgoals))
 
 
 def describe(observation: np.ndarray) -> str:
     """A state in words, with units."""
     x, x_dot, theta, theta_dot = (float(value) for value in observation)
     return f"x {x:+.2f} m, {x_dot:+.2f} m/s; pole {np.degrees(theta):+.1f} deg, {np.degrees(theta_dot):+.0f} deg/s"
+
+
+def _near(settings: Settings, knowledge: Knowledge, state: Array, goal: Array) -> bool:
+    return bool(closeness(settings, knowledge, state, goal) >= 0.5)
 
 
 @partial(jax.jit, static_argnames=("model", "settings"))

@@ -40,6 +40,8 @@ def taught():
     )
     model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
     knowledge = learner.know(SETTINGS, collection.collect_at_random(jax.random.key(0), num_steps=100), 100)
+    # All is known, but for where the world ends.
+    knowledge = knowledge.replace(world=knowledge.world.replace(max_leverage=jnp.float32(FAR)))
     return model, learner.begin(SETTINGS, model, knowledge, jax.random.key(1)).model, knowledge
 
 
@@ -72,7 +74,7 @@ def test_a_tree_has_the_goal_its_sub_goals_and_their_steps(taught, num_subgoals,
         assert [step.layer for step in child.children] == [0] * subgoal_steps
         assert all(step.score is not None and np.isfinite(step.score) for step in (child, *child.children))
     text = plan_tree.to_text("here", root)
-    assert text.startswith("from here to a place\n")
+    assert text.startswith("from here to a place  NOT REACHED\n")
     assert text.count(" left to x ") + text.count(" right to x ") == num_subgoals * subgoal_steps
     assert text.count("(sub-goal of layer 1, score ") == num_subgoals
 
@@ -106,4 +108,15 @@ def test_a_tree_is_what_the_layers_answer_in_the_learned_world(taught):
 def test_a_sub_goal_is_reached_where_its_steps_end_near_it(taught, width, reached):
     root = tree(taught, dataclasses.replace(SETTINGS, closeness_width=width))
     assert [child.reached for child in root.children] == [reached] * 3
+    assert root.reached is reached
     assert ("NOT REACHED" in plan_tree.to_text("here", root)) is not reached
+
+
+def test_a_tree_ends_where_nothing_is_known(taught):
+    model, state, knowledge = taught
+    unknown = knowledge.replace(world=knowledge.world.replace(max_leverage=jnp.float32(0)))
+    root = tree((model, state, unknown), dataclasses.replace(SETTINGS, closeness_width=FAR))
+    (child,) = root.children
+    assert len(child.children) == 1
+    assert not child.reached
+    assert not root.reached

@@ -13,6 +13,8 @@ from humain.viewing.tables import Cell, Table
 
 _FORMATS = {"mean": ".2f", "sd": ".2f", "min": ".0f", "collect s": ".2f", "learn s": ".2f", "compile s": ".2f"}
 _OVER_SEEDS = {"lowest mean": ".2f", "median env steps": ",.0f", "worst env steps": ",.0f"}
+_SECONDS = ("collect_seconds", "learn_seconds", "compile_seconds")
+"""Of all seeds of an entry together, so that each of several seeds says the same."""
 # Lines of more points than this would be hidden by their markers.
 _MARKED_POINTS = 40
 
@@ -21,7 +23,8 @@ def scores_table(results: Mapping[str, Any], *, each_seed: bool = True) -> Table
     """One row for each set and seed, one over the seeds of a set that has several, and one for each baseline.
 
     In a row over seeds, `mean` is the mean of the seeds' means, `sd` the standard deviation of those, `min` the worst
-    episode of any seed, and seconds are means; the columns that only such rows fill are left out where there is none.
+    episode of any seed, and seconds are those of all seeds together, which no row of a single one of several seeds has;
+    the columns that only such rows fill are left out where there is none.
 
     Args:
         results: with `sets`, a list of one entry a seed by name, and `baselines`.
@@ -33,7 +36,8 @@ def scores_table(results: Mapping[str, Any], *, each_seed: bool = True) -> Table
     for name, entries in results["sets"].items():
         if each_seed or len(entries) == 1:
             rows.extend(
-                [name, str(entry["seed"]), *_score(entry), *_costs(entry), *[None] * len(extra)] for entry in entries
+                [name, str(entry["seed"]), *_score(entry), *_costs(entry, len(entries)), *[None] * len(extra)]
+                for entry in entries
             )
         if len(entries) > 1:
             rows.append([name, f"all {len(entries)}", *_over_seeds(entries)])
@@ -144,7 +148,7 @@ def write_report(
     if any(len(entries) > 1 for entries in results["sets"].values()):
         report.prose(
             "In a row over seeds `mean` and `sd` are those of the seeds' means, `min` is over all episodes, and "
-            "seconds are means."
+            "seconds are those of all seeds together."
         )
         with report.details("each seed"):
             report.table(scores_table(results))
@@ -185,8 +189,9 @@ def _score(entry: Mapping[str, Any]) -> list[Cell]:
     return [entry[key] for key in ("mean", "sd", "min", "episodes")]
 
 
-def _costs(entry: Mapping[str, Any]) -> list[Cell]:
-    return [entry[key] for key in ("env_steps", "collect_seconds", "learn_seconds", "compile_seconds")]
+def _costs(entry: Mapping[str, Any], num_seeds: int) -> list[Cell]:
+    """Steps and seconds of one of several seeds; the seconds are its own only where it is alone."""
+    return [entry["env_steps"], *(entry[key] if num_seeds == 1 else None for key in _SECONDS)]
 
 
 def _over_seeds(entries: Sequence[Mapping[str, Any]]) -> list[Cell]:
@@ -196,8 +201,5 @@ def _over_seeds(entries: Sequence[Mapping[str, Any]]) -> list[Cell]:
     lowest = min(entry["min"] for entry in entries)
     episodes = sum(entry["episodes"] for entry in entries)
     score: list[Cell] = [statistics.fmean(means), statistics.pstdev(means), lowest, episodes]
-    seconds = [
-        statistics.fmean(entry[key] for entry in entries)
-        for key in ("collect_seconds", "learn_seconds", "compile_seconds")
-    ]
+    seconds = [entries[0][key] for key in _SECONDS]
     return [*score, None, *seconds, min(means), statistics.median(steps), max(steps)]

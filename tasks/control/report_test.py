@@ -80,6 +80,8 @@ def test_scores_of_several_seeds_have_a_row_over_them():
     seconds = ["0.50", "1.25", "3.00"]
     assert rows[4] == ["curriculum", "all 3", "498.00", "2.83", "200", "300", "–", *seconds, "494.00", "1,000", "3,000"]
     assert rows[0] == ["kindergarten", "0", "480.00", "12.50", "100", "100", "2,000", *seconds, "–", "–", "–"]
+    # Those of all seeds together are no single seed's.
+    assert rows[1] == ["curriculum", "0", "500.00", "12.50", "500", "100", "900", *["–"] * 6]
 
 
 def test_scores_without_the_single_seeds():

@@ -28,13 +28,17 @@ def build_settings(config: Any) -> Settings:
         UserError: naming what can't be.
     """
     values = dict(config)
-    coordinates = values.pop("goal_coordinates")
     try:
+        weights = tuple(values.pop("goal_weights"))
+        if len(weights) != cart_pole.STATE_SIZE:
+            raise ValueError(f"goal_weights must be {cart_pole.STATE_SIZE} numbers, not {len(weights)}")
         return Settings(
-            goal_coordinates=tuple(cart_pole.coordinate(name) for name in coordinates),
-            goal_weights=tuple(values.pop("goal_weights")),
+            goal_coordinates=tuple(cart_pole.coordinate(name) for name in values.pop("goal_coordinates")),
+            goal_weights=weights,
             **values,
         )
+    except KeyError as error:
+        raise errors.UserError(f"learning.{error.args[0]} is missing") from error
     except (TypeError, ValueError) as error:
         raise errors.UserError(f"learning: {error}") from error
 
@@ -55,8 +59,8 @@ def build_model(config: Any, num_updates: int) -> Model:
         num_updates: over which the learning rate falls to 0.
     """
     space = Continuous(cart_pole.STATE_SIZE)
-    optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, num_updates))
     try:
+        optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, num_updates))
         layers = tuple(
             Layer(
                 cortex=Cortex(
