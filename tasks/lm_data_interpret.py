@@ -28,6 +28,8 @@ _NUM_SHOWN = 8
 
 def check(task: TaskContext) -> None:
     """Refuses, before anything is read, what can't be."""
+    for place in (family.MANIFEST, family.TRAINED):
+        family.check_made_from(task, family.INFER, place)
     for key in ("num_candidates", "max_steps"):
         if task.config[key] < 1:
             raise errors.UserError(f"{key} must be 1 or more, not {task.config[key]}")
@@ -176,7 +178,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             check=check,
             description="Puts guides into words, and says how good they are.",
             family=family.NAME,
-            upstream={family.MANIFEST: family.PREPARE, **dict.fromkeys(family.ALL_GUIDES, family.INFER)},
+            upstream={
+                family.MANIFEST: family.PREPARE,
+                family.TRAINED: family.TRAIN,
+                **dict.fromkeys(family.ALL_GUIDES, family.INFER),
+            },
         ),
         arguments,
     )

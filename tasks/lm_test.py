@@ -154,6 +154,28 @@ def test_guides_before_training_say_what_to_run(folder, tmp_path, capfd):
     assert "run //tasks:lm_guide_train with the same --workdir first" in error
 
 
+def test_models_of_other_data_are_refused_on_one_line(folder, tmp_path, capfd):
+    copy = _copy(folder, tmp_path / "w")
+    shutil.rmtree(copy / "lm_guide_inference")
+    assert _run(lm_data_prepare, copy, "--clear") == 0
+    assert _run(lm_data_prepare, copy, "--seed=1") == 0
+    error = _refusal(capfd, lm_guide_inference, copy)
+    assert "lm_guide_train worked from another lm_data_prepare/data/manifest.json; run //tasks:lm_guide_train" in error
+    shutil.rmtree(copy / "lm_data_interpret")
+    shutil.copytree(folder / "lm_guide_inference", copy / "lm_guide_inference", dirs_exist_ok=True)
+    error = _refusal(capfd, lm_data_interpret, copy)
+    assert "lm_guide_inference worked from another lm_data_prepare/data/manifest.json" in error
+
+
+def test_guides_of_other_models_are_refused_on_one_line(folder, tmp_path, capfd):
+    copy = _copy(folder, tmp_path / "w")
+    shutil.rmtree(copy / "lm_data_interpret")
+    path = copy / "lm_guide_train" / "results.json"
+    path.write_text(path.read_text().replace('"wall_seconds"', '"wall_seconds_then"'))
+    error = _refusal(capfd, lm_data_interpret, copy)
+    assert "lm_guide_inference worked from another lm_guide_train/results.json; run //tasks:lm_guide_inf" in error
+
+
 def test_plans_of_one_s_own_work_through_all_four(tmp_path, capfd):
     corpus = tmp_path / "plans.jsonl"
     corpus.write_text("".join(json.dumps(plan) + "\n" for plan in _CORPUS))

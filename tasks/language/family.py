@@ -6,7 +6,7 @@ from typing import Any
 import ml_collections
 
 from humain import errors, records
-from tasks.harness import results
+from tasks.harness import results, workdir
 from tasks.harness.context import TaskContext
 
 NAME = "lm"
@@ -40,3 +40,27 @@ def config_of(task: TaskContext, maker: str) -> Any:
         return ml_collections.FrozenConfigDict(record["config"])
     except (KeyError, OSError, TypeError, ValueError) as error:
         raise errors.UserError(f"{path} can't be read; run //tasks:{maker} with the same --workdir first") from error
+
+
+def check_made_from(task: TaskContext, maker: str, place: str) -> None:
+    """Refuses what another task of the family has made from other files than there are now.
+
+    Args:
+        task: one that has `place` upstream.
+        maker: the other task, which had it upstream too.
+        place: a path in the family's work directory, such as `MANIFEST`.
+
+    Raises:
+        UserError: if the other task worked from another `place`, or does not say from which.
+    """
+    path = task.workdir.parent / maker / workdir.MARKER
+    try:
+        marker: Any = records.read_json(path)
+        made_from = marker["inputs"][place]
+    except (KeyError, OSError, TypeError, ValueError) as error:
+        raise errors.UserError(f"{path} can't be read; run //tasks:{maker} with the same --workdir first") from error
+    if made_from != task.identity.inputs[place]:
+        raise errors.UserError(
+            f"{maker} worked from another {place}; run //tasks:{maker} --clear, then it and this again (this too with "
+            "--clear first)"
+        )
