@@ -39,8 +39,9 @@ def check(task: TaskContext) -> None:
 
 def run(task: TaskContext) -> Mapping[str, Any]:
     """Gets the plans, embeds what they say, and writes the data set."""
-    text_plans, writer = _plans(task)
+    # The embedder first: where it can't be had, no writer is to have been paid.
     embedder = embedding.build(task.config.embedder)
+    text_plans, writer = _plans(task)
 
     def report(num_done: int, num_texts: int) -> None:
         task.interruption.check()

@@ -236,6 +236,42 @@ def test_plans_and_goals_are_not_asked_for_at_once(tmp_path, capfd):
     assert f"there is no goal in {path}" in _refusal(capfd, lm_data_prepare, tmp_path / "v", words[1])
 
 
+def _serve(monkeypatch, server, **environment):
+    for name, value in server.environment(**environment).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_what_was_paid_for_is_not_asked_for_again_by_another_config(tmp_path, capfd, monkeypatch):
+    goals = tmp_path / "goals.txt"
+    goals.write_text("make tea\nmake coffee\n")
+    words = (f"--goals={goals}", "--config.writer.model=m")
+    folder = tmp_path / "w"
+    with openai_server.serving(reply=lambda prompt: "Boil water. Pour it.") as server:
+        _serve(monkeypatch, server)
+        assert _run(lm_data_prepare, folder, *words) == 0
+        assert len(server.requests) == 2
+        assert "--clear to delete it" in _refusal(
+            capfd, lm_data_prepare, folder, *words, "--config.writer.max_tokens=9"
+        )
+        assert _run(lm_data_prepare, folder, "--clear") == 0
+        goals.write_text("make tea\nmake coffee\nmake soup\n")
+        assert _run(lm_data_prepare, folder, *words, "--config.writer.max_tokens=9") == 0
+        assert len(server.requests) == 3
+        assert "soup" in server.requests[-1].prompt
+
+
+def test_no_writer_is_paid_before_there_is_an_embedder(tmp_path, capfd, monkeypatch):
+    goals = tmp_path / "goals.txt"
+    goals.write_text("make tea\n")
+    with openai_server.serving() as server:
+        _serve(monkeypatch, server)
+        nowhere = tmp_path / "nowhere"
+        words = (f"--goals={goals}", "--config.writer.model=m", "--config.embedder.name=huggingface")
+        assert _run(lm_data_prepare, tmp_path / "w", *words, f"--config.embedder.model={nowhere}") == 1
+        assert str(nowhere) in capfd.readouterr().err
+        assert not server.requests
+
+
 def test_plans_that_a_model_writes_for_goals_become_a_data_set(tmp_path, capfd, monkeypatch):
     goals = tmp_path / "goals.txt"
     goals.write_text("make tea\n\n  make   coffee\n")

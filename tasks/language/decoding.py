@@ -11,7 +11,7 @@ from humain.language.dataset import Dataset
 from humain.language.writers.ledger import Ledger
 from humain.language.writers.writing import write_all
 from tasks.harness.context import TaskContext
-from tasks.language import judging, writing
+from tasks.language import family, judging, writing
 from tasks.language.guides import Guides
 
 REWRITE_TEMPLATE = (
@@ -80,7 +80,7 @@ def _rewritten(task: TaskContext, data: Dataset, answers: np.ndarray) -> list[st
 
     task.progress.start("rewriting", 0, len(asked))
     try:
-        with Ledger.opened(task.workdir / "rewritten.jsonl") as ledger:
+        with Ledger.opened(family.ledger(task, "rewritten")) as ledger:
             return [" ".join(text.split()) for text in write_all(writer, asked, ledger, report=report)]
     finally:
         task.progress.close()

@@ -50,7 +50,7 @@ def _task(folder, **changes):
     return types.SimpleNamespace(
         config=types.SimpleNamespace(decoder=_config(**changes)),
         seed=0,
-        workdir=folder,
+        workdir=folder / "lm_data_interpret",
         interruption=interruption.Interruption(),
         progress=progress.NoProgress(),
     )

@@ -28,6 +28,14 @@ def models(task: TaskContext) -> pathlib.Path:
     return task.workdir.parent / MODELS
 
 
+def ledger(task: TaskContext, name: str) -> pathlib.Path:
+    """Where texts that were paid for are kept: beside the tasks' own folders, so that no --clear deletes them.
+
+    One file serves all configs and seeds, since a text's key holds all that decides it.
+    """
+    return task.workdir.parent / f"{name}.jsonl"
+
+
 def config_of(task: TaskContext, maker: str) -> Any:
     """The config that another task of the family ran with.
 

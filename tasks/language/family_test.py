@@ -19,6 +19,10 @@ def test_what_another_task_made_lies_in_its_own_folder(tmp_path):
     assert (family.data(task).parent.parent / family.MANIFEST) == family.data(task) / "manifest.json"
 
 
+def test_a_ledger_lies_beside_the_tasks_own_folders(tmp_path):
+    assert family.ledger(_task(tmp_path), "written") == tmp_path / "written.jsonl"
+
+
 def test_the_config_of_another_task_is_read_from_its_results(tmp_path):
     config = {"models": {"hierarchy": {"chunks": [4, 4]}}, "stop": 2.0}
     records.write_json(tmp_path / "lm_guide_train" / "results.json", {"config": config})

@@ -9,6 +9,7 @@ from humain.language.writers.ledger import Ledger
 from humain.language.writers.writer import PLAN_TEMPLATE, Writer
 from humain.language.writers.writing import write_all
 from tasks.harness.context import TaskContext
+from tasks.language import family
 
 
 def build(config: Any, *, template: str = PLAN_TEMPLATE, seed: int = 0, note: Any = None) -> Writer:
@@ -49,7 +50,7 @@ def build(config: Any, *, template: str = PLAN_TEMPLATE, seed: int = 0, note: An
 
 
 def write(task: TaskContext, goals: Sequence[str]) -> tuple[list[str], str]:
-    """The text for each goal, and the writer's name; what is written is kept in the work directory at once.
+    """The text for each goal, and the writer's name; what is written is kept at once, for later runs too.
 
     Raises:
         UserError: as `build`; or the first that the writer raised.
@@ -66,7 +67,7 @@ def write(task: TaskContext, goals: Sequence[str]) -> tuple[list[str], str]:
 
     task.progress.start("writing", 0, len(goals))
     try:
-        with Ledger.opened(task.workdir / "written.jsonl") as ledger:
+        with Ledger.opened(family.ledger(task, "written")) as ledger:
             return write_all(writer, goals, ledger, num_threads=num_threads, report=report), writer.name
     finally:
         task.progress.close()

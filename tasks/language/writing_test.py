@@ -1,5 +1,6 @@
 """Writers by config: what can't be is refused, and what was written is kept."""
 
+import shutil
 import types
 
 import ml_collections
@@ -24,7 +25,7 @@ def _task(folder, **changes):
     return types.SimpleNamespace(
         config=types.SimpleNamespace(writer=_config(**changes)),
         seed=3,
-        workdir=folder,
+        workdir=folder / "lm_data_prepare",
         interruption=interruption.Interruption(),
         progress=progress.NoProgress(),
     )
@@ -90,9 +91,21 @@ def test_texts_come_in_the_order_of_the_goals_and_are_asked_for_once(tmp_path, s
     assert server.requests[0].body["seed"] == 3
     assert writing.write(_task(tmp_path), goals) == (texts, name)
     assert len(server.requests) == 2
+    # One that may be longer decides nothing about those that ended.
+    assert writing.write(_task(tmp_path, max_tokens=50), goals) == (texts, name)
+    assert len(server.requests) == 2
     # Another model's texts are others.
     writing.write(_task(tmp_path, model="other"), goals)
     assert len(server.requests) == 4
+
+
+def test_what_was_written_outlives_the_folder_of_the_task(tmp_path, server):
+    texts, _ = writing.write(_task(tmp_path), ["a bar"])
+    shutil.rmtree(_task(tmp_path).workdir, ignore_errors=True)
+    assert writing.write(_task(tmp_path), ["a bar", "a ring"])[0][:1] == texts
+    assert [PLAN_TEMPLATE.replace("{goal}", goal) for goal in ("a bar", "a ring")] == [
+        request.prompt for request in server.requests
+    ]
 
 
 def test_what_came_before_a_failure_is_kept(tmp_path, monkeypatch):
