@@ -209,6 +209,10 @@ def test_a_line_of_a_corpus_that_is_no_plan_is_named(tmp_path, capfd):
     [
         (lm_data_prepare, "--config.embedder.name=glove", 1, "embedder.name 'glove' is none of minilm"),
         (lm_data_prepare, "--config.embedder.batch_size=0", 1, "embedder.batch_size must be 1 or more, not 0"),
+        (lm_data_prepare, "--config.crafting.num_held_out=500", 1, "crafting: 500 goals cannot be held out, "),
+        (lm_data_prepare, "--config.crafting.num_pairs=9999", 1, "crafting: 9999 pairs of goals are not to be had, "),
+        (lm_data_prepare, "--config.crafting.num_held_out=-1", 1, "crafting: num_held_out must be 0 or more, not -1"),
+        (lm_data_prepare, "--config.crafting.num_pairs=-1", 1, "crafting: num_pairs must be 0 or more, not -1"),
         (lm_data_prepare, "--corpus=nowhere", 1, "--corpus=nowhere can't be read: No such file or directory"),
         (lm_guide_inference, "--goal= ", 2, "--goal is empty; say what is to be reached"),
         (lm_guide_inference, "--config.mode=dream", 1, "mode must be 'think' or 'react', not 'dream'"),
