@@ -34,6 +34,9 @@ def check(task: TaskContext) -> None:
         if task.config[key] < 1:
             raise errors.UserError(f"{key} must be 1 or more, not {task.config[key]}")
     decoding.check(task.config.decoder)
+    for name in family.RETRIEVAL:
+        if name in family.config_of(task, family.TRAIN).models:
+            raise errors.UserError(f"models.{name} has the name of a baseline; train it under another")
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
@@ -51,7 +54,7 @@ def run(task: TaskContext) -> Mapping[str, Any]:
 
 def show(record: Mapping[str, Any]) -> None:
     """Prints the figures."""
-    print(_table(record["results"]).to_text())
+    print(_table(record["results"], record["config"]["num_candidates"]).to_text())
 
 
 def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None) -> Mapping[str, Any]:
@@ -77,10 +80,7 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
         else:
             baselines[name] = scores
     questions = list(dict.fromkeys((entry["plan"], entry["time"]) for entry in read.candidates))
-    for name, baseline in (
-        ("nearest_plan", retrieval.NearestPlan(data)),
-        ("retriever", retrieval.Retriever(data)),
-    ):
+    for name, baseline in zip(family.RETRIEVAL, (retrieval.NearestPlan(data), retrieval.Retriever(data)), strict=True):
         plans = {number: baseline.plan(number, max_steps=task.config.max_steps) for number in range(len(data.plans))}
         following = {
             (number, time): baseline.following(number, data.plans[number].steps[:time]) for number, time in questions
@@ -100,7 +100,7 @@ def _scores(
     truth: Recipes | None,
 ) -> dict[str, Any]:
     picked = judging.top1(data, answers, split=_HELD_OUT, num_candidates=task.config.num_candidates, seed=task.seed)
-    return {**judging.scores(data, plans, truth), f"candidates{task.config.num_candidates}": picked}
+    return {**judging.scores(data, plans, truth), family.candidates_key(task.config.num_candidates): picked}
 
 
 def _steps(guide: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -130,7 +130,7 @@ def _spoken(task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, 
     return spoken
 
 
-def _table(found: Mapping[str, Any]) -> tables.Table:
+def _table(found: Mapping[str, Any], num_candidates: int) -> tables.Table:
     """One row a model, shares in percent."""
     columns = {
         "train exact %": ("train", "exact"),
@@ -139,8 +139,7 @@ def _table(found: Mapping[str, Any]) -> tables.Table:
         "minimal %": ("heldout", "minimal"),
         "pairs complete %": ("pairs", "complete"),
     }
-    candidates = next(key for key in found if key.startswith("candidates"))
-    columns[f"1 of {candidates.removeprefix('candidates')} %"] = (candidates, "top1")
+    columns[f"1 of {num_candidates} %"] = (family.candidates_key(num_candidates), "top1")
     rows: list[list[tables.Cell]] = []
     for name, scores in {found["model"]: found, **found["baselines"]}.items():
         shares = [scores.get(split, {}).get(score) for split, score in columns.values()]
@@ -150,7 +149,7 @@ def _table(found: Mapping[str, Any]) -> tables.Table:
 
 def _write_report(task: TaskContext, found: Mapping[str, Any], spoken: Sequence[Mapping[str, Any]]) -> None:
     report = Report("Guides in words")
-    report.table(_table(found))
+    report.table(_table(found, task.config.num_candidates))
     by_split: dict[str, list[Mapping[str, Any]]] = collections.defaultdict(list)
     for plan in spoken:
         if plan["model"] == found["model"]:

@@ -78,7 +78,10 @@ def _splits(prepared: Sequence[Any]) -> list[str]:
 def _plans(task: TaskContext) -> tuple[Sequence[TextPlan], str]:
     """The plans, and the name of what wrote them."""
     if task.flags.corpus is not None:
-        return plans.read_corpus(task.resolve(task.flags.corpus)), "corpus"
+        corpus = plans.read_corpus(task.resolve(task.flags.corpus))
+        for split in _splits(corpus):
+            family.check_split(split)
+        return corpus, "corpus"
     if task.flags.goals is not None:
         return _written(task, task.resolve(task.flags.goals))
     chosen = task.config.crafting

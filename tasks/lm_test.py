@@ -1,5 +1,6 @@
 """The four language tasks as users run them, one after the other in one work directory, and what is refused."""
 
+import hashlib
 import json
 import shutil
 
@@ -202,6 +203,29 @@ def test_a_line_of_a_corpus_that_is_no_plan_is_named(tmp_path, capfd):
     corpus = tmp_path / "plans.jsonl"
     corpus.write_text(json.dumps(_CORPUS[0]) + "\n\n{'goal': 'no JSON'}\n")
     assert f"{corpus}, line 3, is no JSON" in _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+
+
+def test_a_split_of_a_corpus_that_the_results_can_t_tell_apart_is_refused(tmp_path, capfd):
+    corpus = tmp_path / "plans.jsonl"
+    corpus.write_text("".join(json.dumps({**plan, "split": "candidates8"}) + "\n" for plan in _CORPUS))
+    error = _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    assert "a split can't be called 'candidates8'" in error
+
+
+def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd):
+    copy = _copy(folder, tmp_path / "w")
+    shutil.rmtree(copy / "lm_data_interpret")
+    path = copy / "lm_guide_train" / "results.json"
+    record = json.loads(path.read_text())
+    record["config"]["models"]["retriever"] = record["config"]["models"]["flat"]
+    path.write_text(json.dumps(record))
+    # As if the guides were made with it.
+    marker = copy / "lm_guide_inference" / ".humain_workdir.json"
+    inputs = json.loads(marker.read_text())
+    inputs["inputs"]["lm_guide_train/results.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    marker.write_text(json.dumps(inputs))
+    error = _refusal(capfd, lm_data_interpret, copy)
+    assert "models.retriever has the name of a baseline; train it under another" in error
 
 
 @pytest.mark.parametrize(

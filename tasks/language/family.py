@@ -1,6 +1,7 @@
 """What the four language tasks share: one work directory, and where each finds what another has made."""
 
 import pathlib
+import re
 from typing import Any
 
 import ml_collections
@@ -13,6 +14,8 @@ NAME = "lm"
 PREPARE, TRAIN, INFER, INTERPRET = "lm_data_prepare", "lm_guide_train", "lm_guide_inference", "lm_data_interpret"
 MANIFEST = f"{PREPARE}/data/manifest.json"
 """Holds the sums of the whole data set."""
+RETRIEVAL = ("nearest_plan", "retriever")
+"""Baselines that are not trained; no model may have their names."""
 MODELS = f"{TRAIN}/models"
 TRAINED = f"{TRAIN}/{results.FILE_NAME}"
 ALL_GUIDES = tuple(f"{INFER}/{name}" for name in ("guides.jsonl", "candidates.jsonl", "guides.safetensors"))
@@ -34,6 +37,23 @@ def ledger(task: TaskContext, name: str) -> pathlib.Path:
     One file serves all configs and seeds, since a text's key holds all that decides it.
     """
     return task.workdir.parent / f"{name}.jsonl"
+
+
+def candidates_key(num_candidates: int) -> str:
+    """What the results call picking the right sentence from among so many."""
+    return f"candidates{num_candidates}"
+
+
+def check_split(name: str) -> None:
+    """Refuses a split that the results could not tell from what else is in them.
+
+    Raises:
+        UserError: naming it.
+    """
+    if re.fullmatch(r"model|baselines|candidates\d+", name):
+        raise errors.UserError(
+            f"a split can't be called {name!r}, as the results have that for something else; rename it"
+        )
 
 
 def config_of(task: TaskContext, maker: str) -> Any:

@@ -76,3 +76,14 @@ def test_who_does_not_say_what_it_worked_from_is_to_be_run(tmp_path, content):
     with pytest.raises(errors.UserError) as raised:
         family.check_made_from(_task_from(tmp_path, "ab"), family.TRAIN, family.MANIFEST)
     assert str(raised.value) == f"{path} can't be read; run //tasks:lm_guide_train with the same --workdir first"
+
+
+@pytest.mark.parametrize("name", ["model", "baselines", "candidates64", "candidates5"])
+def test_a_split_with_the_name_of_a_result_is_refused(name):
+    with pytest.raises(errors.UserError, match=f"^a split can't be called '{name}', as .*; rename it$"):
+        family.check_split(name)
+
+
+@pytest.mark.parametrize("name", ["train", "heldout", "models", "candidates", "candidates64b"])
+def test_other_splits_are_not(name):
+    family.check_split(name)
