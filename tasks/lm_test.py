@@ -76,10 +76,19 @@ def test_the_results_are_as_documented(folder):
 
 def test_the_plans_are_in_words_for_every_model_and_goal(folder):
     spoken = [json.loads(line) for line in (folder / "lm_data_interpret" / "plans.jsonl").read_text().splitlines()]
+    for plan in spoken:
+        assert plan["finished"] != any("(not reached: " in line for line in plan["outline"])
     # 60 plans of training, 14 held out and 20 pairs, by three models.
     assert len(spoken) == 3 * (60 + 14 + 20)
     assert {plan["model"] for plan in spoken} == {"hierarchy", "flat", "regression"}
     assert all(plan["outline"][0] == plan["goal"] for plan in spoken)
+    found = json.loads((folder / "results.json").read_text())["results"]
+    for split in ("train", "heldout", "pairs"):
+        ours = [plan for plan in spoken if (plan["model"], plan["split"]) == ("hierarchy", split)]
+        for score, share in found[split].items():
+            assert share == pytest.approx(sum(plan[score] for plan in ours) / len(ours))
+        # What is minimal has nothing against it.
+        assert all(bool(plan["faults"]) != plan["minimal"] for plan in ours)
     assert all(set(plan["steps"]) <= {step for other in spoken for step in other["reference"]} for plan in spoken[:9])
 
 
@@ -87,6 +96,26 @@ def test_the_report_shows_figures_and_plans(folder):
     report = (folder / "report.html").read_text()
     for text in ("Guides in words", "nearest_plan", "1 of 64 %", "heldout: 8 of 14 plans", "to reach:"):
         assert text in report
+    spoken = [json.loads(line) for line in (folder / "lm_data_interpret" / "plans.jsonl").read_text().splitlines()]
+    first = next(plan for plan in spoken if (plan["model"], plan["split"]) == ("hierarchy", "heldout"))
+    words = [] if first["finished"] else ["not reached"]
+    words += [name if first[name] else f"not {name}" for name in ("valid", "complete", "minimal")]
+    data = "as in the data" if first["exact"] else "differs from the data"
+    assert f"{first['goal']} ({', '.join((*words, data))}" in report
+
+
+def test_outlines_of_goals_that_were_not_learned_are_printed(folder, capfd):
+    assert _run(lm_data_interpret, folder) == 0
+    printed = capfd.readouterr().out
+    path = folder / "lm_data_interpret" / "plans.jsonl"
+    assert f"heldout: 4 of 14 plans by hierarchy, all are in {path}\n" in printed
+    assert f"pairs: 4 of 20 plans by hierarchy, all are in {path}\n" in printed
+    spoken = [json.loads(line) for line in path.read_text().splitlines()]
+    shown = [plan for plan in spoken if (plan["model"], plan["split"]) == ("hierarchy", "heldout")]
+    for plan in shown[:4]:
+        assert "\n".join(plan["outline"][1:]) in printed
+    assert f"\n{shown[4]['goal']} (" not in printed
+    assert "train:" not in printed
 
 
 def test_what_is_finished_is_not_done_again(folder, capfd):
