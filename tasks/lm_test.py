@@ -12,6 +12,8 @@ from tasks import lm_data_interpret, lm_data_prepare, lm_guide_inference, lm_gui
 
 _TASKS = (lm_data_prepare, lm_guide_train, lm_guide_inference, lm_data_interpret)
 _GOAL = "build a radar"
+# Long enough to be redacted: shorter ones are taken for the words of servers that ask for no key.
+_KEY = "sk-known-and-fake-0123456789"
 _CORPUS = (
     {"goal": "make tea", "steps": ["Boil water.", "Pour it over the leaves."]},
     {"goal": "make coffee", "text": "Boil water. Grind the beans. Pour it over the beans."},
@@ -293,8 +295,8 @@ def test_plans_and_goals_are_not_asked_for_at_once(tmp_path, capfd):
     assert f"there is no goal in {path}" in _refusal(capfd, lm_data_prepare, tmp_path / "v", words[1])
 
 
-def _serve(monkeypatch, server, **environment):
-    for name, value in server.environment(**environment).items():
+def _serve(monkeypatch, server):
+    for name, value in server.environment(_KEY).items():
         monkeypatch.setenv(name, value)
 
 
@@ -334,8 +336,7 @@ def test_plans_that_a_model_writes_for_goals_become_a_data_set(tmp_path, capfd, 
     goals.write_text("make tea\n\n  make   coffee\n")
     words = (f"--goals={goals}", "--config.writer.model=m")
     with openai_server.serving(reply=lambda prompt: "1. Boil water.\n2. Pour it.\n") as server:
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
+        _serve(monkeypatch, server)
         assert _run(lm_data_prepare, tmp_path / "w", *words) == 0
         assert sorted("tea" in request.prompt for request in server.requests) == [False, True]
         assert "2 train plans by openai:m, 2 sentences by minilm" in capfd.readouterr().out
@@ -346,3 +347,38 @@ def test_plans_that_a_model_writes_for_goals_become_a_data_set(tmp_path, capfd, 
     plans = (tmp_path / "w" / "lm_data_prepare" / "data" / "plans.jsonl").read_text().splitlines()
     assert [json.loads(plan)["goal"] for plan in plans] == ["make tea", "make coffee"]
     assert [json.loads(plan)["steps"] for plan in plans] == [[0, 1], [0, 1]]
+
+
+def test_the_key_is_in_no_file_and_in_nothing_that_is_printed(tmp_path, capfd, monkeypatch):
+    goals = tmp_path / "goals.txt"
+    goals.write_text("make tea\nmake coffee\nmake a soup\n")
+    folder = tmp_path / "w"
+    words = (f"--goals={goals}", "--config.writer.model=m")
+    embedder = ("--config.embedder.name=openai", "--config.embedder.model=e")
+    decoder = [f"--config.decoder.{word}" for word in ("name=rewrite", "model=m", "splits=('train',)")]
+    # A model that repeats the key in all that it writes.
+    with openai_server.serving(reply=lambda prompt: f"Boil with {_KEY}. Take {len(prompt)} cups.") as server:
+        _serve(monkeypatch, server)
+        assert _run(lm_data_prepare, folder, *words, *embedder) == 0
+        assert _run(lm_guide_train, folder, f"--config.models={ ({'hierarchy': _small_hierarchy()}) }") == 0
+        assert _run(lm_guide_inference, folder, "--goal=make a pot of tea") == 0
+        assert _run(lm_data_interpret, folder, *decoder) == 0
+        assert {request.authorization for request in server.requests} == {f"Bearer {_KEY}"}
+        assert {request.path for request in server.requests} == {"/v1/chat/completions", "/v1/embeddings"}
+    # Servers that repeat it in errors, and a key in the wrong place.
+    for status in (401, 400):
+        with openai_server.serving([openai_server.echoes_key(status)] * 8) as server:
+            _serve(monkeypatch, server)
+            assert _run(lm_data_prepare, tmp_path / f"{status}", *words) == 1
+            assert _run(lm_data_prepare, tmp_path / f"{status}e", *embedder) == 1
+    assert _run(lm_data_prepare, tmp_path / "v", words[0], f"--config.writer.model={_KEY}") == 1
+    texts = [text.encode() for text in capfd.readouterr()]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    texts += [path.read_bytes() for path in files]
+    for part in (_KEY, _KEY[:12], _KEY[-10:]):
+        assert not any(part.encode() in text for text in texts)
+        assert not any(part in str(path) for path in files)
+    # What they repeated has come this far.
+    for name in ("written.jsonl", "rewritten.jsonl", "lm_data_prepare/data/vocabulary.jsonl", "report.html"):
+        assert "[secret]" in (folder / name).read_text()
+    assert b"answers 401 ([secret] is wrong" in texts[1]
