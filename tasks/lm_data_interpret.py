@@ -38,7 +38,7 @@ def check(task: TaskContext) -> None:
         if task.config[key] < 1:
             raise errors.UserError(f"{key} must be 1 or more, not {task.config[key]}")
     decoding.check(task.config.decoder)
-    for name in family.RETRIEVAL:
+    for name in (family.NEAREST_PLAN, family.RETRIEVER):
         if name in family.config_of(task, family.TRAIN).models:
             raise errors.UserError(f"models.{name} has the name of a baseline; train it under another")
 
@@ -125,7 +125,10 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
         else:
             baselines[name] = scores
     questions = list(dict.fromkeys((entry["plan"], entry["time"]) for entry in read.candidates))
-    for name, baseline in zip(family.RETRIEVAL, (retrieval.NearestPlan(data), retrieval.Retriever(data)), strict=True):
+    for name, baseline in (
+        (family.NEAREST_PLAN, retrieval.NearestPlan(data)),
+        (family.RETRIEVER, retrieval.Retriever(data)),
+    ):
         plans = {number: baseline.plan(number, max_steps=task.config.max_steps) for number in range(len(data.plans))}
         following = {
             (number, time): baseline.following(number, data.plans[number].steps[:time]) for number, time in questions

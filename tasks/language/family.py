@@ -14,7 +14,7 @@ NAME = "lm"
 PREPARE, TRAIN, INFER, INTERPRET = "lm_data_prepare", "lm_guide_train", "lm_guide_inference", "lm_data_interpret"
 MANIFEST = f"{PREPARE}/data/manifest.json"
 """Holds the sums of the whole data set."""
-RETRIEVAL = ("nearest_plan", "retriever")
+NEAREST_PLAN, RETRIEVER = "nearest_plan", "retriever"
 """Baselines that are not trained; no model may have their names."""
 MODELS = f"{TRAIN}/models"
 TRAINED = f"{TRAIN}/{results.FILE_NAME}"
