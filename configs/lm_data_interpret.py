@@ -6,7 +6,8 @@
         The same; the data is small.
 
 A decoder `rewrite` lets a language model (`openai` or `huggingface`) put the nearest sentences into one step; `steered`
-lets a causal language model write while the guide steers it. Both need decoder.model.
+lets a causal language model write while the guide steers it and, if a file is named, control vectors do
+(`humain/language/steering/control_vectors.py` makes such files). Both need decoder.model.
 """
 
 from ml_collections import ConfigDict
@@ -38,6 +39,11 @@ def get_config(variant: str = "default") -> ConfigDict:
                 "num_nearest": 3,
                 "max_tokens": 64,
                 "strength": 1.0,
+                # Of steered: a file of control vectors that are added to hidden states, how strongly, and in which
+                # layers; () is all of them.
+                "vectors": "",
+                "vector_strength": 1.0,
+                "layers": (),
                 # Which model's guides, and of which splits.
                 "guide": "hierarchy",
                 "splits": ("heldout",),

@@ -4,7 +4,8 @@ See `docs/tasks/lm.md` for what it shows and `configs/lm_data_interpret.py` for 
 """
 
 import collections
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -24,14 +25,22 @@ from tasks.language.recipes import Recipes
 _HELD_OUT = "heldout"
 _NUM_SHOWN = 8
 """Plans of each split that the report unfolds."""
+_NUM_PRINTED = 4
+"""Plans of each split but that of training that the terminal is shown."""
+_SPOKEN = "plans.jsonl"
 
 
 def check(task: TaskContext) -> None:
     """Refuses, before anything is read, what can't be."""
+    for place in (family.MANIFEST, family.TRAINED):
+        family.check_made_from(task, family.INFER, place)
     for key in ("num_candidates", "max_steps"):
         if task.config[key] < 1:
             raise errors.UserError(f"{key} must be 1 or more, not {task.config[key]}")
     decoding.check(task.config.decoder)
+    for name in (family.NEAREST_PLAN, family.RETRIEVER):
+        if name in family.config_of(task, family.TRAIN).models:
+            raise errors.UserError(f"models.{name} has the name of a baseline; train it under another")
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
@@ -41,15 +50,56 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     truth = recipes.load() if data.writer == "crafting" else None
     found = task.stage("judged", partial(_judge, task, data, read, truth))
     texts = decoding.decode(task, data, read)
-    spoken = _spoken(task, data, read, texts)
-    records.write_text(task.workdir / "plans.jsonl", "".join(records.dump_line(plan) + "\n" for plan in spoken))
+    spoken = _spoken(task, data, read, texts, truth)
+    records.write_text(task.workdir / _SPOKEN, "".join(records.dump_line(plan) + "\n" for plan in spoken))
     _write_report(task, found, spoken)
     return found
 
 
 def show(record: Mapping[str, Any]) -> None:
     """Prints the figures."""
-    print(_table(record["results"]).to_text())
+    print(_table(record["results"], record["config"]["num_candidates"]).to_text())
+
+
+def answer(task: TaskContext) -> None:
+    """Prints some of the plans for goals that were not learned from."""
+    path = task.workdir / _SPOKEN
+    try:
+        spoken = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        main = models.main(dict.fromkeys(plan["model"] for plan in spoken))
+        by_split = _by_split(plan for plan in spoken if plan["model"] == main and plan["split"] != models.TRAIN)
+        for split, plans in by_split.items():
+            print(f"{split}: {min(len(plans), _NUM_PRINTED)} of {len(plans)} plans by {main}, all are in {path}")
+            for plan in plans[:_NUM_PRINTED]:
+                first, *rest = plan["outline"]
+                print("\n".join((f"{first} ({_verdict(plan)})", *rest, *_faults(plan))))
+    except (IndexError, KeyError, OSError, TypeError, ValueError) as error:
+        raise errors.UserError(
+            f"{path} can't be read; run //tasks:{family.INTERPRET} --clear, then this again"
+        ) from error
+
+
+def _by_split(plans: Iterable[Mapping[str, Any]]) -> Mapping[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = collections.defaultdict(list)
+    for plan in plans:
+        found[plan["split"]].append(plan)
+    return found
+
+
+def _verdict(plan: Mapping[str, Any]) -> str:
+    """What holds of a plan in words, such as "valid, complete, not minimal, differs from the data"."""
+    said = [name if plan[name] else f"not {name}" for name in ("valid", "complete", "minimal") if name in plan]
+    return ", ".join(
+        (
+            *(() if plan["finished"] else ("not reached",)),
+            *said,
+            "as in the data" if plan["exact"] else "differs from the data",
+        )
+    )
+
+
+def _faults(plan: Mapping[str, Any]) -> list[str]:
+    return [f"  against it: {fault}" for fault in plan.get("faults", ())]
 
 
 def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None) -> Mapping[str, Any]:
@@ -76,8 +126,8 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
             baselines[name] = scores
     questions = list(dict.fromkeys((entry["plan"], entry["time"]) for entry in read.candidates))
     for name, baseline in (
-        ("nearest_plan", retrieval.NearestPlan(data)),
-        ("retriever", retrieval.Retriever(data)),
+        (family.NEAREST_PLAN, retrieval.NearestPlan(data)),
+        (family.RETRIEVER, retrieval.Retriever(data)),
     ):
         plans = {number: baseline.plan(number, max_steps=task.config.max_steps) for number in range(len(data.plans))}
         following = {
@@ -98,15 +148,17 @@ def _scores(
     truth: Recipes | None,
 ) -> dict[str, Any]:
     picked = judging.top1(data, answers, split=_HELD_OUT, num_candidates=task.config.num_candidates, seed=task.seed)
-    return {**judging.scores(data, plans, truth), f"candidates{task.config.num_candidates}": picked}
+    return {**judging.scores(data, plans, truth), family.candidates_key(task.config.num_candidates): picked}
 
 
 def _steps(guide: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [node for node in guide["nodes"] if node["layer"] == 0 and not node["repeated"]]
 
 
-def _spoken(task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, str]) -> list[Mapping[str, Any]]:
-    """Every guide in words: its outline, its steps as decoded, and the reference."""
+def _spoken(
+    task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, str], truth: Recipes | None
+) -> list[Mapping[str, Any]]:
+    """Every guide in words: its outline, its steps as decoded, the reference, and how good it is."""
     config = family.config_of(task, family.TRAIN)
     setups = {name: models.build(config, name, data) for name in read.models}
     nearest = judging.nearest(read.answers, data.vocabulary_embeddings)
@@ -120,15 +172,23 @@ def _spoken(task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, 
                 "split": guide["split"],
                 "goal": guide["goal"],
                 "finished": guide["finished"],
+                **judging.verdict(data, guide["plan"], [int(nearest[row]) for row in rows], truth),
                 "steps": [texts.get(row, data.vocabulary[nearest[row]]) for row in rows],
                 "reference": [data.vocabulary[step] for step in data.plans[guide["plan"]].steps],
-                "outline": outline.lines(guide["goal"], guide["goals"], guide["nodes"], data.vocabulary, name),
+                "outline": outline.lines(
+                    guide["goal"],
+                    guide["goals"],
+                    guide["nodes"],
+                    data.vocabulary,
+                    name,
+                    finished=guide["finished"],
+                ),
             }
         )
     return spoken
 
 
-def _table(found: Mapping[str, Any]) -> tables.Table:
+def _table(found: Mapping[str, Any], num_candidates: int) -> tables.Table:
     """One row a model, shares in percent."""
     columns = {
         "train exact %": ("train", "exact"),
@@ -137,8 +197,7 @@ def _table(found: Mapping[str, Any]) -> tables.Table:
         "minimal %": ("heldout", "minimal"),
         "pairs complete %": ("pairs", "complete"),
     }
-    candidates = next(key for key in found if key.startswith("candidates"))
-    columns[f"1 of {candidates.removeprefix('candidates')} %"] = (candidates, "top1")
+    columns[f"1 of {num_candidates} %"] = (family.candidates_key(num_candidates), "top1")
     rows: list[list[tables.Cell]] = []
     for name, scores in {found["model"]: found, **found["baselines"]}.items():
         shares = [scores.get(split, {}).get(score) for split, score in columns.values()]
@@ -148,17 +207,12 @@ def _table(found: Mapping[str, Any]) -> tables.Table:
 
 def _write_report(task: TaskContext, found: Mapping[str, Any], spoken: Sequence[Mapping[str, Any]]) -> None:
     report = Report("Guides in words")
-    report.table(_table(found))
-    by_split: dict[str, list[Mapping[str, Any]]] = collections.defaultdict(list)
-    for plan in spoken:
-        if plan["model"] == found["model"]:
-            by_split[plan["split"]].append(plan)
-    for split, plans in by_split.items():
+    report.table(_table(found, task.config.num_candidates))
+    for split, plans in _by_split(plan for plan in spoken if plan["model"] == found["model"]).items():
         report.heading(f"{split}: {min(len(plans), _NUM_SHOWN)} of {len(plans)} plans")
         for plan in plans[:_NUM_SHOWN]:
-            verdict = "as in the data" if plan["steps"] == plan["reference"] else "differs from the data"
-            with report.details(f"{plan['goal']} ({verdict})"):
-                report.preformatted("\n".join(plan["outline"]))
+            with report.details(f"{plan['goal']} ({_verdict(plan)})"):
+                report.preformatted("\n".join((*plan["outline"], *_faults(plan))))
                 if plan["steps"] != plan["reference"]:
                     report.prose("In words, and as in the data:")
                     report.preformatted("\n".join(plan["steps"]))
@@ -174,9 +228,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             run=run,
             show=show,
             check=check,
+            answer=answer,
             description="Puts guides into words, and says how good they are.",
             family=family.NAME,
-            upstream={family.MANIFEST: family.PREPARE, **dict.fromkeys(family.ALL_GUIDES, family.INFER)},
+            upstream={
+                family.MANIFEST: family.PREPARE,
+                family.TRAINED: family.TRAIN,
+                **dict.fromkeys(family.ALL_GUIDES, family.INFER),
+            },
         ),
         arguments,
     )

@@ -78,15 +78,19 @@ def _splits(prepared: Sequence[Any]) -> list[str]:
 def _plans(task: TaskContext) -> tuple[Sequence[TextPlan], str]:
     """The plans, and the name of what wrote them."""
     if task.flags.corpus is not None:
-        return plans.read_corpus(task.resolve(task.flags.corpus)), "corpus"
+        corpus = plans.read_corpus(task.resolve(task.flags.corpus))
+        for split in _splits(corpus):
+            family.check_split(split)
+        return corpus, "corpus"
     if task.flags.goals is not None:
         return _written(task, task.resolve(task.flags.goals))
-    shipped = crafting.corpus(
-        recipes.load(),
-        seed=task.seed,
-        num_held_out=task.config.crafting.num_held_out,
-        num_pairs=task.config.crafting.num_pairs,
-    )
+    chosen = task.config.crafting
+    try:
+        shipped = crafting.corpus(
+            recipes.load(), seed=task.seed, num_held_out=chosen.num_held_out, num_pairs=chosen.num_pairs
+        )
+    except ValueError as error:
+        raise errors.UserError(f"crafting: {error}") from error
     return [TextPlan(plan.goal, plan.steps, plan.split, plan.items) for plan in shipped], "crafting"
 
 

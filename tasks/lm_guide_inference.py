@@ -29,6 +29,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def check(task: TaskContext) -> None:
     """Refuses, before anything is loaded, what can't be."""
+    family.check_made_from(task, family.TRAIN, family.MANIFEST)
     if task.config.mode not in ("think", "react"):
         raise errors.UserError(f"mode must be 'think' or 'react', not {task.config.mode!r}")
     for key in ("max_steps", "max_sub_steps", "max_top_steps"):

@@ -1,5 +1,6 @@
 """The four language tasks as users run them, one after the other in one work directory, and what is refused."""
 
+import hashlib
 import json
 import shutil
 
@@ -11,6 +12,8 @@ from tasks import lm_data_interpret, lm_data_prepare, lm_guide_inference, lm_gui
 
 _TASKS = (lm_data_prepare, lm_guide_train, lm_guide_inference, lm_data_interpret)
 _GOAL = "build a radar"
+# Long enough to be redacted: shorter ones are taken for the words of servers that ask for no key.
+_KEY = "sk-known-and-fake-0123456789"
 _CORPUS = (
     {"goal": "make tea", "steps": ["Boil water.", "Pour it over the leaves."]},
     {"goal": "make coffee", "text": "Boil water. Grind the beans. Pour it over the beans."},
@@ -75,10 +78,19 @@ def test_the_results_are_as_documented(folder):
 
 def test_the_plans_are_in_words_for_every_model_and_goal(folder):
     spoken = [json.loads(line) for line in (folder / "lm_data_interpret" / "plans.jsonl").read_text().splitlines()]
+    for plan in spoken:
+        assert plan["finished"] != any("(not reached: " in line for line in plan["outline"])
     # 60 plans of training, 14 held out and 20 pairs, by three models.
     assert len(spoken) == 3 * (60 + 14 + 20)
     assert {plan["model"] for plan in spoken} == {"hierarchy", "flat", "regression"}
     assert all(plan["outline"][0] == plan["goal"] for plan in spoken)
+    found = json.loads((folder / "results.json").read_text())["results"]
+    for split in ("train", "heldout", "pairs"):
+        ours = [plan for plan in spoken if (plan["model"], plan["split"]) == ("hierarchy", split)]
+        for score, share in found[split].items():
+            assert share == pytest.approx(sum(plan[score] for plan in ours) / len(ours))
+        # What is minimal has nothing against it.
+        assert all(bool(plan["faults"]) != plan["minimal"] for plan in ours)
     assert all(set(plan["steps"]) <= {step for other in spoken for step in other["reference"]} for plan in spoken[:9])
 
 
@@ -86,6 +98,26 @@ def test_the_report_shows_figures_and_plans(folder):
     report = (folder / "report.html").read_text()
     for text in ("Guides in words", "nearest_plan", "1 of 64 %", "heldout: 8 of 14 plans", "to reach:"):
         assert text in report
+    spoken = [json.loads(line) for line in (folder / "lm_data_interpret" / "plans.jsonl").read_text().splitlines()]
+    first = next(plan for plan in spoken if (plan["model"], plan["split"]) == ("hierarchy", "heldout"))
+    words = [] if first["finished"] else ["not reached"]
+    words += [name if first[name] else f"not {name}" for name in ("valid", "complete", "minimal")]
+    data = "as in the data" if first["exact"] else "differs from the data"
+    assert f"{first['goal']} ({', '.join((*words, data))}" in report
+
+
+def test_outlines_of_goals_that_were_not_learned_are_printed(folder, capfd):
+    assert _run(lm_data_interpret, folder) == 0
+    printed = capfd.readouterr().out
+    path = folder / "lm_data_interpret" / "plans.jsonl"
+    assert f"heldout: 4 of 14 plans by hierarchy, all are in {path}\n" in printed
+    assert f"pairs: 4 of 20 plans by hierarchy, all are in {path}\n" in printed
+    spoken = [json.loads(line) for line in path.read_text().splitlines()]
+    shown = [plan for plan in spoken if (plan["model"], plan["split"]) == ("hierarchy", "heldout")]
+    for plan in shown[:4]:
+        assert "\n".join(plan["outline"][1:]) in printed
+    assert f"\n{shown[4]['goal']} (" not in printed
+    assert "train:" not in printed
 
 
 def test_what_is_finished_is_not_done_again(folder, capfd):
@@ -154,6 +186,28 @@ def test_guides_before_training_say_what_to_run(folder, tmp_path, capfd):
     assert "run //tasks:lm_guide_train with the same --workdir first" in error
 
 
+def test_models_of_other_data_are_refused_on_one_line(folder, tmp_path, capfd):
+    copy = _copy(folder, tmp_path / "w")
+    shutil.rmtree(copy / "lm_guide_inference")
+    assert _run(lm_data_prepare, copy, "--clear") == 0
+    assert _run(lm_data_prepare, copy, "--seed=1") == 0
+    error = _refusal(capfd, lm_guide_inference, copy)
+    assert "lm_guide_train worked from another lm_data_prepare/data/manifest.json; run //tasks:lm_guide_train" in error
+    shutil.rmtree(copy / "lm_data_interpret")
+    shutil.copytree(folder / "lm_guide_inference", copy / "lm_guide_inference", dirs_exist_ok=True)
+    error = _refusal(capfd, lm_data_interpret, copy)
+    assert "lm_guide_inference worked from another lm_data_prepare/data/manifest.json" in error
+
+
+def test_guides_of_other_models_are_refused_on_one_line(folder, tmp_path, capfd):
+    copy = _copy(folder, tmp_path / "w")
+    shutil.rmtree(copy / "lm_data_interpret")
+    path = copy / "lm_guide_train" / "results.json"
+    path.write_text(path.read_text().replace('"wall_seconds"', '"wall_seconds_then"'))
+    error = _refusal(capfd, lm_data_interpret, copy)
+    assert "lm_guide_inference worked from another lm_guide_train/results.json; run //tasks:lm_guide_inf" in error
+
+
 def test_plans_of_one_s_own_work_through_all_four(tmp_path, capfd):
     corpus = tmp_path / "plans.jsonl"
     corpus.write_text("".join(json.dumps(plan) + "\n" for plan in _CORPUS))
@@ -182,11 +236,38 @@ def test_a_line_of_a_corpus_that_is_no_plan_is_named(tmp_path, capfd):
     assert f"{corpus}, line 3, is no JSON" in _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
 
 
+def test_a_split_of_a_corpus_that_the_results_can_t_tell_apart_is_refused(tmp_path, capfd):
+    corpus = tmp_path / "plans.jsonl"
+    corpus.write_text("".join(json.dumps({**plan, "split": "candidates8"}) + "\n" for plan in _CORPUS))
+    error = _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    assert "a split can't be called 'candidates8'" in error
+
+
+def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd):
+    copy = _copy(folder, tmp_path / "w")
+    shutil.rmtree(copy / "lm_data_interpret")
+    path = copy / "lm_guide_train" / "results.json"
+    record = json.loads(path.read_text())
+    record["config"]["models"]["retriever"] = record["config"]["models"]["flat"]
+    path.write_text(json.dumps(record))
+    # As if the guides were made with it.
+    marker = copy / "lm_guide_inference" / ".humain_workdir.json"
+    inputs = json.loads(marker.read_text())
+    inputs["inputs"]["lm_guide_train/results.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    marker.write_text(json.dumps(inputs))
+    error = _refusal(capfd, lm_data_interpret, copy)
+    assert "models.retriever has the name of a baseline; train it under another" in error
+
+
 @pytest.mark.parametrize(
     ("task", "word", "code", "message"),
     [
         (lm_data_prepare, "--config.embedder.name=glove", 1, "embedder.name 'glove' is none of minilm"),
         (lm_data_prepare, "--config.embedder.batch_size=0", 1, "embedder.batch_size must be 1 or more, not 0"),
+        (lm_data_prepare, "--config.crafting.num_held_out=500", 1, "crafting: 500 goals cannot be held out, "),
+        (lm_data_prepare, "--config.crafting.num_pairs=9999", 1, "crafting: 9999 pairs of goals are not to be had, "),
+        (lm_data_prepare, "--config.crafting.num_held_out=-1", 1, "crafting: num_held_out must be 0 or more, not -1"),
+        (lm_data_prepare, "--config.crafting.num_pairs=-1", 1, "crafting: num_pairs must be 0 or more, not -1"),
         (lm_data_prepare, "--corpus=nowhere", 1, "--corpus=nowhere can't be read: No such file or directory"),
         (lm_guide_inference, "--goal= ", 2, "--goal is empty; say what is to be reached"),
         (lm_guide_inference, "--config.mode=dream", 1, "mode must be 'think' or 'react', not 'dream'"),
@@ -214,8 +295,8 @@ def test_plans_and_goals_are_not_asked_for_at_once(tmp_path, capfd):
     assert f"there is no goal in {path}" in _refusal(capfd, lm_data_prepare, tmp_path / "v", words[1])
 
 
-def _serve(monkeypatch, server, **environment):
-    for name, value in server.environment(**environment).items():
+def _serve(monkeypatch, server):
+    for name, value in server.environment(_KEY).items():
         monkeypatch.setenv(name, value)
 
 
@@ -228,7 +309,9 @@ def test_what_was_paid_for_is_not_asked_for_again_by_another_config(tmp_path, ca
         _serve(monkeypatch, server)
         assert _run(lm_data_prepare, folder, *words) == 0
         assert len(server.requests) == 2
-        assert "--clear to delete it" in _refusal(capfd, lm_data_prepare, folder, *words, "--config.writer.max_tokens=9")
+        assert "--clear to delete it" in _refusal(
+            capfd, lm_data_prepare, folder, *words, "--config.writer.max_tokens=9"
+        )
         assert _run(lm_data_prepare, folder, "--clear") == 0
         goals.write_text("make tea\nmake coffee\nmake soup\n")
         assert _run(lm_data_prepare, folder, *words, "--config.writer.max_tokens=9") == 0
@@ -253,8 +336,7 @@ def test_plans_that_a_model_writes_for_goals_become_a_data_set(tmp_path, capfd, 
     goals.write_text("make tea\n\n  make   coffee\n")
     words = (f"--goals={goals}", "--config.writer.model=m")
     with openai_server.serving(reply=lambda prompt: "1. Boil water.\n2. Pour it.\n") as server:
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
+        _serve(monkeypatch, server)
         assert _run(lm_data_prepare, tmp_path / "w", *words) == 0
         assert sorted("tea" in request.prompt for request in server.requests) == [False, True]
         assert "2 train plans by openai:m, 2 sentences by minilm" in capfd.readouterr().out
@@ -265,3 +347,38 @@ def test_plans_that_a_model_writes_for_goals_become_a_data_set(tmp_path, capfd, 
     plans = (tmp_path / "w" / "lm_data_prepare" / "data" / "plans.jsonl").read_text().splitlines()
     assert [json.loads(plan)["goal"] for plan in plans] == ["make tea", "make coffee"]
     assert [json.loads(plan)["steps"] for plan in plans] == [[0, 1], [0, 1]]
+
+
+def test_the_key_is_in_no_file_and_in_nothing_that_is_printed(tmp_path, capfd, monkeypatch):
+    goals = tmp_path / "goals.txt"
+    goals.write_text("make tea\nmake coffee\nmake a soup\n")
+    folder = tmp_path / "w"
+    words = (f"--goals={goals}", "--config.writer.model=m")
+    embedder = ("--config.embedder.name=openai", "--config.embedder.model=e")
+    decoder = [f"--config.decoder.{word}" for word in ("name=rewrite", "model=m", "splits=('train',)")]
+    # A model that repeats the key in all that it writes.
+    with openai_server.serving(reply=lambda prompt: f"Boil with {_KEY}. Take {len(prompt)} cups.") as server:
+        _serve(monkeypatch, server)
+        assert _run(lm_data_prepare, folder, *words, *embedder) == 0
+        assert _run(lm_guide_train, folder, f"--config.models={ ({'hierarchy': _small_hierarchy()}) }") == 0
+        assert _run(lm_guide_inference, folder, "--goal=make a pot of tea") == 0
+        assert _run(lm_data_interpret, folder, *decoder) == 0
+        assert {request.authorization for request in server.requests} == {f"Bearer {_KEY}"}
+        assert {request.path for request in server.requests} == {"/v1/chat/completions", "/v1/embeddings"}
+    # Servers that repeat it in errors, and a key in the wrong place.
+    for status in (401, 400):
+        with openai_server.serving([openai_server.echoes_key(status)] * 8) as server:
+            _serve(monkeypatch, server)
+            assert _run(lm_data_prepare, tmp_path / f"{status}", *words) == 1
+            assert _run(lm_data_prepare, tmp_path / f"{status}e", *embedder) == 1
+    assert _run(lm_data_prepare, tmp_path / "v", words[0], f"--config.writer.model={_KEY}") == 1
+    texts = [text.encode() for text in capfd.readouterr()]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    texts += [path.read_bytes() for path in files]
+    for part in (_KEY, _KEY[:12], _KEY[-10:]):
+        assert not any(part.encode() in text for text in texts)
+        assert not any(part in str(path) for path in files)
+    # What they repeated has come this far.
+    for name in ("written.jsonl", "rewritten.jsonl", "lm_data_prepare/data/vocabulary.jsonl", "report.html"):
+        assert "[secret]" in (folder / name).read_text()
+    assert b"answers 401 ([secret] is wrong" in texts[1]

@@ -36,11 +36,13 @@ class Completion:
 
     Attributes:
         text: without any key in it, should the model or the server have repeated one.
-        finished: False where it was cut off at the number of tokens allowed.
+        finished: False where it was cut off, at the number of tokens allowed or by a filter.
+        filtered: whether a filter of the server's cut it off, or kept all of it back.
     """
 
     text: str
     finished: bool
+    filtered: bool = False
 
 
 _Answer = TypeVar("_Answer", Completion, list[list[float]])
@@ -135,11 +137,18 @@ class OpenAIEndpoint:
             choices = getattr(answer, "choices", None)
             if not choices or getattr(choices[0], "message", None) is None:
                 raise _Broken("without a choice")
-            text = choices[0].message.content
+            text, reason = choices[0].message.content, choices[0].finish_reason
+            filtered = reason == "content_filter"
+            if filtered and text is None:
+                text = ""
             if not isinstance(text, str):
                 raise _Broken("without a text")
             text = text.encode(errors="replace").decode()  # JSON can bring half a character, which no file takes
-            return Completion(redaction.redact(text, self._secrets), choices[0].finish_reason != "length")
+            return Completion(
+                redaction.redact(text, self._secrets),
+                finished=not filtered and reason != "length",
+                filtered=filtered,
+            )
 
         return self._ask(ask)
 

@@ -65,6 +65,13 @@ def test_an_answer_that_was_cut_off_says_so():
         assert _Case(server).endpoint.complete("m", "Hello") == Completion("Mine", finished=False)
 
 
+@pytest.mark.parametrize("text", ["Mine", None])
+def test_an_answer_that_was_filtered_is_not_finished(text):
+    with openai_server.serving([openai_server.says(openai_server.completion(text, "content_filter"))]) as server:
+        found = _Case(server).endpoint.complete("m", "Hello")
+    assert found == Completion(text or "", finished=False, filtered=True)
+
+
 def test_half_a_character_is_no_text():
     with openai_server.serving([openai_server.says(openai_server.completion("Mine\ud83d."))]) as server:
         assert _Case(server).endpoint.complete("m", "Hello").text == "Mine?."

@@ -51,8 +51,11 @@ def corpus(
         seed: decides which goals are held out and paired; sentences and requests are the same under every seed.
 
     Raises:
-        ValueError: if the recipes do not have as many goals to hold out, or to pair.
+        ValueError: if the recipes do not have as many goals to hold out, or to pair, or a number is negative.
     """
+    for name, number in (("num_held_out", num_held_out), ("num_pairs", num_pairs)):
+        if number < 0:
+            raise ValueError(f"{name} must be 0 or more, not {number}")
     held_out = _draw_held_out(recipes, seed, num_held_out)
     train = [item.name for item in recipes.items if item.ingredients and item.name not in held_out]
     pairs = _draw_pairs(recipes, train, seed, num_pairs)

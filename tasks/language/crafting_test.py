@@ -145,3 +145,9 @@ def test_more_than_can_be_held_out_is_refused():
     # Wheel, cart and ring; a bar takes two steps, a gem one, and a coach is part of nothing.
     with pytest.raises(ValueError, match="4 goals cannot be held out, 3 can"):
         crafting.corpus(small_recipes(), seed=0, num_held_out=4, num_pairs=0)
+
+
+@pytest.mark.parametrize("name", ["num_held_out", "num_pairs"])
+def test_fewer_than_none_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be 0 or more, not -1"):
+        crafting.corpus(small_recipes(), seed=0, **{"num_held_out": 0, "num_pairs": 0, name: -1})

@@ -38,6 +38,10 @@ def check(config: Any) -> None:
             raise errors.UserError(f"decoder.{key} must be 1 or more, not {config[key]}")
     if not 0 <= config.strength < math.inf:
         raise errors.UserError(f"decoder.strength must be a number, 0 or more, not {config.strength}")
+    if config.vectors and config.name != "steered":
+        raise errors.UserError(f"decoder.vectors are for the decoder steered, and decoder.name is {config.name!r}")
+    if not math.isfinite(config.vector_strength):
+        raise errors.UserError(f"decoder.vector_strength must be a finite number, not {config.vector_strength}")
 
 
 def decode(task: TaskContext, data: Dataset, read: Guides) -> dict[int, str]:
@@ -99,12 +103,26 @@ def _steered(task: TaskContext, data: Dataset, answers: np.ndarray) -> list[str]
     import torch
 
     from humain.language import pretrained
+    from humain.language.steering import control_vectors
     from humain.language.steering.generation import Steering, steered_generate
     from humain.language.steering.similarity import SentenceVocabulary
 
     config = task.config.decoder
+    control = control_vectors.load(task.resolve(config.vectors)) if config.vectors else None
     tokenizer, model = pretrained.load_causal(config.model)
     vocabulary = SentenceVocabulary.build(data.vocabulary, torch.from_numpy(data.vocabulary_embeddings), tokenizer)
+    steering = Steering(vocabulary, layers=tuple(config.layers) or None)
+    if control is not None:
+        if control.model_type != model.config.model_type:
+            raise errors.UserError(
+                f"{config.vectors} is for models of the type {control.model_type}, and {config.model} is a "
+                f"{model.config.model_type}; name vectors of its own"
+            )
+        try:
+            with steering.hidden(model, control.vectors, config.vector_strength):
+                pass
+        except ValueError as error:
+            raise errors.UserError(f"decoder.vectors and decoder.layers don't fit the model: {error}") from error
     nearest = judging.nearest(answers, data.vocabulary_embeddings)
     texts: dict[int, str] = {}
     # Answers that are taken for one sentence are steered alike.
@@ -116,8 +134,10 @@ def _steered(task: TaskContext, data: Dataset, answers: np.ndarray) -> list[str]
             tokenizer,
             [STEER_PROMPT],
             guide,
-            steering=Steering(vocabulary),
+            steering=steering,
             strengths=config.strength,
+            vectors=None if control is None else control.vectors,
+            vector_strengths=config.vector_strength,
             generation={"max_new_tokens": config.max_tokens},
         )
         texts[sentence] = " ".join(text.split())

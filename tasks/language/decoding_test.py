@@ -1,14 +1,17 @@
 """What language models make of guides: one on loopback that is asked, and tiny ones that run here."""
 
+import pathlib
 import types
 
 import ml_collections
 import numpy as np
 import pytest
+import torch
 
 from humain import errors
-from humain.language import small_models
+from humain.language import pretrained, small_models
 from humain.language.dataset import Dataset
+from humain.language.steering import control_vectors
 from humain.language.testing import tiny_language_models
 from humain.language.vocabulary import IndexedPlan
 from humain.testing import openai_server
@@ -40,6 +43,9 @@ def _config(**changes):
         "num_nearest": 2,
         "max_tokens": 12,
         "strength": 1.0,
+        "vectors": "",
+        "vector_strength": 1.0,
+        "layers": (),
         "guide": "hierarchy",
         "splits": ("heldout",),
     }
@@ -50,6 +56,7 @@ def _task(folder, **changes):
     return types.SimpleNamespace(
         config=types.SimpleNamespace(decoder=_config(**changes)),
         seed=0,
+        resolve=pathlib.Path,
         workdir=folder / "lm_data_interpret",
         interruption=interruption.Interruption(),
         progress=progress.NoProgress(),
@@ -92,6 +99,8 @@ _READ = _read([_EMBEDDINGS[0], _ANSWER, _EMBEDDINGS[0], _EMBEDDINGS[3], _ANSWER,
         ({"strength": -0.5}, "decoder.strength must be a number, 0 or more, not -0.5"),
         ({"strength": float("nan")}, "decoder.strength must be a number, 0 or more, not nan"),
         ({"strength": float("inf")}, "decoder.strength must be a number, 0 or more, not inf"),
+        ({"vectors": "v"}, "decoder.vectors are for the decoder steered, and decoder.name is 'nearest'"),
+        ({"vector_strength": float("inf")}, "decoder.vector_strength must be a finite number, not inf"),
     ],
 )
 def test_what_can_t_be_is_refused(changes, message):
@@ -174,3 +183,37 @@ def test_without_strength_all_answers_become_one_text(tmp_path, fluent):
     texts = decoding.decode(_task(tmp_path, name="steered", model=fluent, strength=0.0), _DATA, _READ)
     assert set(texts) == {1, 3, 4}
     assert len(set(texts.values())) == 1
+
+
+def _save_vectors(path, fluent, **changes):
+    """Vectors that draw the last block's hidden states, and no others, far to where the first token of a word is."""
+    tokenizer, model = pretrained.load_causal(fluent)
+    vectors = torch.zeros(model.config.num_hidden_layers, model.config.hidden_size)
+    (token, *_) = tokenizer(" copper")["input_ids"]
+    vectors[-1] = 1000 * model.get_output_embeddings().weight[token].detach()
+    about = {"method": "mean", "num_pairs": 1, "model_type": model.config.model_type, **changes}
+    control_vectors.save(path, control_vectors.ControlVectors(vectors=vectors, **about))
+    return {"name": "steered", "model": fluent, "strength": 0.0, "vectors": str(path)}, tokenizer.decode(token)
+
+
+def test_control_vectors_steer_too(tmp_path, fluent):
+    settings, word = _save_vectors(tmp_path / "v.safetensors", fluent)
+    steered = decoding.decode(_task(tmp_path, **settings), _DATA, _READ)
+    # Nothing else is said, as often as there are tokens.
+    assert set(steered.values()) == {(12 * word).strip()}
+    plain = decoding.decode(_task(tmp_path, **{**settings, "vectors": ""}), _DATA, _READ)
+    assert steered != plain
+    assert decoding.decode(_task(tmp_path, **settings, vector_strength=0.0), _DATA, _READ) == plain
+    # The first block's vector is zero.
+    assert decoding.decode(_task(tmp_path, **settings, layers=(0,)), _DATA, _READ) == plain
+
+
+def test_control_vectors_that_do_not_fit_are_refused(tmp_path, fluent):
+    settings, _ = _save_vectors(tmp_path / "v.safetensors", fluent)
+    with pytest.raises(errors.UserError, match="vectors and decoder.layers don't fit the model: there is no layer 99"):
+        decoding.decode(_task(tmp_path, **settings, layers=(99,)), _DATA, _READ)
+    with pytest.raises(errors.UserError, match="there is no file .*nowhere of control vectors"):
+        decoding.decode(_task(tmp_path, **{**settings, "vectors": str(tmp_path / "nowhere")}), _DATA, _READ)
+    settings, _ = _save_vectors(tmp_path / "other.safetensors", fluent, model_type="parrot")
+    with pytest.raises(errors.UserError, match="is for models of the type parrot, and .*; name vectors of its own$"):
+        decoding.decode(_task(tmp_path, **settings), _DATA, _READ)

@@ -40,3 +40,50 @@ def test_a_task_that_has_not_finished_is_to_be_run(tmp_path, content):
     with pytest.raises(errors.UserError) as raised:
         family.config_of(_task(tmp_path), family.TRAIN)
     assert str(raised.value) == f"{path} can't be read; run //tasks:lm_guide_train with the same --workdir first"
+
+
+def _made(folder, maker, digest):
+    records.write_json(folder / maker / ".humain_workdir.json", {"inputs": {family.MANIFEST: digest}})
+
+
+def _task_from(folder, digest):
+    return types.SimpleNamespace(
+        workdir=folder / "lm_guide_inference", identity=types.SimpleNamespace(inputs={family.MANIFEST: digest})
+    )
+
+
+def test_what_was_made_from_the_same_file_is_taken(tmp_path):
+    _made(tmp_path, family.TRAIN, "ab")
+    family.check_made_from(_task_from(tmp_path, "ab"), family.TRAIN, family.MANIFEST)
+
+
+def test_what_was_made_from_another_file_is_refused(tmp_path):
+    _made(tmp_path, family.TRAIN, "ab")
+    with pytest.raises(errors.UserError) as raised:
+        family.check_made_from(_task_from(tmp_path, "cd"), family.TRAIN, family.MANIFEST)
+    assert str(raised.value) == (
+        "lm_guide_train worked from another lm_data_prepare/data/manifest.json; run //tasks:lm_guide_train --clear, "
+        "then it and this again (this too with --clear first)"
+    )
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}", '{"inputs": {}}'])
+def test_who_does_not_say_what_it_worked_from_is_to_be_run(tmp_path, content):
+    path = tmp_path / "lm_guide_train" / ".humain_workdir.json"
+    if content is not None:
+        path.parent.mkdir()
+        path.write_text(content)
+    with pytest.raises(errors.UserError) as raised:
+        family.check_made_from(_task_from(tmp_path, "ab"), family.TRAIN, family.MANIFEST)
+    assert str(raised.value) == f"{path} can't be read; run //tasks:lm_guide_train with the same --workdir first"
+
+
+@pytest.mark.parametrize("name", ["model", "baselines", "candidates64", "candidates5"])
+def test_a_split_with_the_name_of_a_result_is_refused(name):
+    with pytest.raises(errors.UserError, match=f"^a split can't be called '{name}', as .*; rename it$"):
+        family.check_split(name)
+
+
+@pytest.mark.parametrize("name", ["train", "heldout", "models", "candidates", "candidates64b"])
+def test_other_splits_are_not(name):
+    family.check_split(name)

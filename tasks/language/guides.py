@@ -21,6 +21,9 @@ from humain.language.vocabulary import IndexedPlan
 from tasks.language.guiding import Guide, Node
 
 _GUIDES, _CANDIDATES, _ANSWERS = "guides.jsonl", "candidates.jsonl", "guides.safetensors"
+_GUIDE_KEYS = frozenset({"model", "plan", "split", "goal", "goals", "finished", "nodes"})
+_NODE_KEYS = frozenset({field.name for field in dataclasses.fields(Node)} - {"answer"} | {"row"})
+_CANDIDATE_KEYS = frozenset({"model", "plan", "time", "row"})
 Restore = Callable[[np.ndarray], np.ndarray]
 """An answer of a layer, as an embedding."""
 
@@ -106,9 +109,7 @@ def read(directory: pathlib.Path) -> Guides:
             for name in (_GUIDES, _CANDIDATES)
         ]
         answers = safetensors.numpy.load_file(directory / _ANSWERS)["answers"]
-        last = max(_rows(*entries), default=-1)
-        if last >= len(answers):
-            raise ValueError(f"row {last} is named, and there are {len(answers)} answers")
+        _check(*entries, num_answers=len(answers))
     except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise errors.UserError(f"{directory} holds no guides ({' '.join(str(error).split())}); infer again") from error
     if not np.isfinite(answers).all():
@@ -116,7 +117,27 @@ def read(directory: pathlib.Path) -> Guides:
     return Guides(entries[0], entries[1], answers)
 
 
-def _rows(guides: Sequence[Mapping[str, Any]], candidates: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Rows of the answers that are named."""
-    rows = [node["row"] for guide in guides for node in guide["nodes"]]
-    return rows + [candidate["row"] for candidate in candidates if candidate["row"] is not None]
+def _check(guides: Sequence[Any], candidates: Sequence[Any], *, num_answers: int) -> None:
+    """Raises KeyError, TypeError or ValueError if a line is none, or names an answer that is not there."""
+    for guide in guides:
+        _check_entry(guide, _GUIDE_KEYS, counts=("plan",))
+        for node in guide["nodes"]:
+            _check_entry(node, _NODE_KEYS, counts=("layer", "goal", "known"))
+            _check_row(node["row"], num_answers)
+    for candidate in candidates:
+        _check_entry(candidate, _CANDIDATE_KEYS, counts=("plan", "time"))
+        if candidate["row"] is not None:
+            _check_row(candidate["row"], num_answers)
+
+
+def _check_entry(entry: Any, keys: frozenset[str], *, counts: Sequence[str]) -> None:
+    if not isinstance(entry, dict) or not keys <= entry.keys():
+        raise ValueError(f"an entry has not all of {', '.join(sorted(keys))}")
+    for key in counts:
+        if type(entry[key]) is not int or entry[key] < 0:
+            raise ValueError(f"{key} is {entry[key]!r} and no number from 0 up")
+
+
+def _check_row(row: Any, num_answers: int) -> None:
+    if type(row) is not int or not 0 <= row < num_answers:
+        raise ValueError(f"row {row!r} is named, and there are {num_answers} answers")

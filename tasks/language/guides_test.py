@@ -123,7 +123,37 @@ def test_fewer_answers_than_the_guides_name_are_refused(tmp_path):
     assert "row 3 is named, and there are 3 answers" in _refusal(tmp_path)
 
 
-@pytest.mark.parametrize("fields", [{"nodes": 5}, {"nodes": [{"layer": 0}]}, {"nodes": [{"row": "1"}]}])
+_NODE = {"layer": 0, "parent": None, "goal": 0, "known": 0, "score": 0.5, "repeated": False, "row": 0}
+
+
+@pytest.mark.parametrize("row", [-1, 4, 1.0, True, "1", None])
+def test_a_row_that_is_not_there_is_refused(tmp_path, row):
+    _replace_line(_written(tmp_path) / "guides.jsonl", 0, nodes=[{**_NODE, "row": row}])
+    assert f"row {row!r} is named, and there are 4 answers" in _refusal(tmp_path)
+
+
+@pytest.mark.parametrize("row", [-1, 4, 0.0])
+def test_a_row_of_a_candidate_that_is_not_there_is_refused(tmp_path, row):
+    _replace_line(_written(tmp_path) / "candidates.jsonl", 0, row=row)
+    assert f"row {row!r} is named, and there are 4 answers" in _refusal(tmp_path)
+
+
+@pytest.mark.parametrize("key", sorted(_NODE))
+def test_a_node_that_lacks_something_is_refused(tmp_path, key):
+    node = {name: value for name, value in _NODE.items() if name != key}
+    _replace_line(_written(tmp_path) / "guides.jsonl", 0, nodes=[node])
+    assert "has not all of goal, known, layer, parent, repeated, row, score" in _refusal(tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("layer", -1), ("known", -1), ("known", "0"), ("goal", 0.0)])
+def test_a_node_with_numbers_that_are_none_is_refused(tmp_path, key, value):
+    _replace_line(_written(tmp_path) / "guides.jsonl", 0, nodes=[{**_NODE, key: value}])
+    assert f"{key} is {value!r} and no number from 0 up" in _refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"nodes": 5}, {"nodes": [5]}, {"nodes": [{"layer": 0}]}, {"nodes": [{"row": "1"}]}, {"plan": -1}]
+)
 def test_lines_of_something_else_are_refused(tmp_path, fields):
     _replace_line(_written(tmp_path) / "guides.jsonl", 0, **fields)
     _refusal(tmp_path)

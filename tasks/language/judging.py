@@ -32,6 +32,34 @@ def pick(answer: np.ndarray, choices: np.ndarray, embeddings: np.ndarray) -> int
     return int(choices[nearest(answer[None], embeddings[choices])[0]])
 
 
+def verdict(data: Dataset, number: int, steps: Sequence[int], recipes: Recipes | None) -> Mapping[str, Any]:
+    """How good one plan is.
+
+    Args:
+        data: the reference.
+        number: of the plan of the data whose goal it is for.
+        steps: sentences.
+        recipes: of `crafting`, to judge by; None for data whose truth is not known.
+
+    Returns:
+        `exact`, and with recipes `valid`, `complete` (valid, and makes what the goal asks for), `minimal` (complete,
+        and no step is idle) and `faults`, what is against it, a line each.
+    """
+    reference = data.plans[number]
+    exact = tuple(steps) == tuple(reference.steps)
+    if recipes is None:
+        return {"exact": exact}
+    found = crafting_truth.check(recipes, [data.vocabulary[step] for step in steps], goals=list(reference.items))
+    complete = found.valid and found.complete
+    return {
+        "exact": exact,
+        "valid": found.valid,
+        "complete": complete,
+        "minimal": complete and found.minimal,
+        "faults": found.faults,
+    }
+
+
 def scores(
     data: Dataset, plans: Mapping[int, Sequence[int]], recipes: Recipes | None
 ) -> Mapping[str, Mapping[str, float]]:
@@ -43,22 +71,14 @@ def scores(
         recipes: of `crafting`, to judge by; None for data whose truth is not known.
 
     Returns:
-        For each split `exact`, and with recipes `valid`, `complete` (valid, and makes what the goal asks for) and
-        `minimal` (complete, and no step is idle): shares of the plans.
+        For each split the shares of the plans for which holds what `verdict` says of each.
     """
     found: dict[str, dict[str, list[bool]]] = {}
     for number, steps in plans.items():
-        reference = data.plans[number]
-        split = found.setdefault(reference.split, {})
-        split.setdefault("exact", []).append(tuple(steps) == tuple(reference.steps))
-        if recipes is not None:
-            verdict = crafting_truth.check(
-                recipes, [data.vocabulary[step] for step in steps], goals=list(reference.items)
-            )
-            complete = verdict.valid and verdict.complete
-            split.setdefault("valid", []).append(verdict.valid)
-            split.setdefault("complete", []).append(complete)
-            split.setdefault("minimal", []).append(complete and verdict.minimal)
+        split = found.setdefault(data.plans[number].split, {})
+        for name, value in verdict(data, number, steps, recipes).items():
+            if name != "faults":
+                split.setdefault(name, []).append(value)
     return {
         split: {name: float(np.mean(values)) for name, values in by_name.items()} for split, by_name in found.items()
     }

@@ -113,6 +113,27 @@ def test_a_plan_counts_as_complete_only_if_it_is_valid_and_as_minimal_only_if_co
     assert found == {"exact": exact, "valid": valid, "complete": complete, "minimal": minimal}
 
 
+def test_a_plan_is_judged_with_what_is_against_it():
+    assert judging.verdict(_data(), 2, [_ORE, _PLATE, _WHEEL], _RECIPES) == {
+        "exact": True,
+        "valid": True,
+        "complete": True,
+        "minimal": True,
+        "faults": (),
+    }
+    assert judging.verdict(_data(), 2, [_ORE, _WHEEL], _RECIPES) == {
+        "exact": False,
+        "valid": False,
+        "complete": False,
+        "minimal": False,
+        "faults": (
+            "step 2 makes iron gear wheel and lacks iron plate",
+            "iron gear wheel is a goal and is not made",
+        ),
+    }
+    assert judging.verdict(_data(), 2, [_ORE, _WHEEL], None) == {"exact": False}
+
+
 def test_without_a_truth_plans_are_held_against_the_data_alone():
     assert judging.scores(_data(), {0: [_ORE, _PLATE], 1: [_ORE]}, None) == {"train": {"exact": 0.5}}
     assert judging.scores(_data(), {}, None) == {}

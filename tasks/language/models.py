@@ -120,7 +120,7 @@ def load(path: pathlib.Path, setup: Setup) -> ModelState:
     """Reads what `save` wrote.
 
     Raises:
-        UserError: if it is not there, or is of another model.
+        UserError: if it is not there, is of another model, or has weights that are not finite.
     """
     like = learner.begin(setup.model, jax.random.key(0)).model
     expected = _parameters(like)
@@ -131,6 +131,8 @@ def load(path: pathlib.Path, setup: Setup) -> ModelState:
     kinds = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
     if kinds != {str(at): (leaf.shape, leaf.dtype) for at, leaf in enumerate(expected)}:
         raise errors.UserError(f"{path} is of another model than its config says; train again")
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise errors.UserError(f"{path} has weights that are not finite; train again")
     leaves = [jnp.asarray(tensors[str(at)]) for at in range(len(expected))]
     kernels = []
     for kernel in _kernels(like):

@@ -246,3 +246,14 @@ def test_the_main_model_is_the_hierarchy_or_the_first():
 
 def test_known_goals_are_those_of_training():
     assert models.known_goals(_PLANS) == {"a boat": 2, "a lamp": 3}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path, setup, state, value):
+    path = tmp_path / "model.safetensors"
+    models.save(path, state)
+    tensors = {name: tensor.copy() for name, tensor in safetensors.numpy.load_file(path).items()}
+    tensors["0"].flat[-1] = value
+    safetensors.numpy.save_file(tensors, path)
+    with pytest.raises(errors.UserError, match=r"model.safetensors has weights that are not finite; train again$"):
+        models.load(path, setup)

@@ -22,7 +22,15 @@ def nearest_names(setup: Setup, data: Dataset) -> Name:
     return name
 
 
-def lines(goal: str, asked: Sequence[int], nodes: Sequence[Any], vocabulary: Sequence[str], name: Name) -> list[str]:
+def lines(
+    goal: str,
+    asked: Sequence[int],
+    nodes: Sequence[Any],
+    vocabulary: Sequence[str],
+    name: Name,
+    *,
+    finished: bool = True,
+) -> list[str]:
     """A plan, one line an answer, indented by layer.
 
     Args:
@@ -31,7 +39,9 @@ def lines(goal: str, asked: Sequence[int], nodes: Sequence[Any], vocabulary: Seq
         nodes: the answers, as `guiding.Node` or as the dictionaries in a file of guides.
         vocabulary: sentences.
         name: names the answers of the upper layers.
+        finished: whether every goal was reached; where not, what no step reached is marked so.
     """
+    reached = {_get(node, "known") for node in nodes if _get(node, "layer") == 0}
     found = [f"{goal}"]
     top = max((_get(node, "layer") for node in nodes), default=0)
     step = 0
@@ -49,6 +59,9 @@ def lines(goal: str, asked: Sequence[int], nodes: Sequence[Any], vocabulary: Seq
             else:
                 step += 1
                 found.append(f"{indent}{step}. {vocabulary[_get(node, 'known')]} [{_get(node, 'score'):.2f}]")
+        if not finished and sentence not in reached:
+            stopped = f"stopped after step {step}" if step else "no step was found"
+            found.append(f"    (not reached: {stopped})")
     return found
 
 

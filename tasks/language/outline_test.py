@@ -80,6 +80,23 @@ def test_no_answer_leaves_what_was_asked():
     assert outline.lines("make a bar", [1], [], _VOCABULARY, _name) == ["make a bar", "  to reach: Smelt a bar."]
 
 
+def test_a_goal_that_was_not_reached_is_marked_where_it_stopped():
+    # The second goal's plan ends before the ring, and the third's was not begun.
+    found = outline.lines("all three", (1, 3, 2), _NODES[:7], _VOCABULARY, _name, finished=False)
+    assert found == [
+        "all three",
+        *_EXPECTED.splitlines()[1:10],
+        "    (not reached: stopped after step 2)",
+        "  to reach: Mine a gem.",
+        "    (not reached: stopped after step 2)",
+    ]
+    assert outline.lines("make a bar", [1], [], _VOCABULARY, _name, finished=False) == [
+        "make a bar",
+        "  to reach: Smelt a bar.",
+        "    (not reached: no step was found)",
+    ]
+
+
 def test_a_chunk_is_named_by_the_sentence_nearest_to_it():
     embeddings = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
     data = Dataset((IndexedPlan("make a bar", (0, 1)),), _VOCABULARY, embeddings, embeddings[:1], "e", "w")

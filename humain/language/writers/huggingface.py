@@ -35,7 +35,8 @@ class HuggingFaceWriter:
             temperature: of sampling; 0 takes the likeliest token each time.
             seed: of sampling.
             max_tokens: the longest text; one that reaches it is refused.
-            stop: texts before which to end, for models that don't end by themselves.
+            stop: texts before which to end, for models that don't end by themselves. White space that a text begins
+                with doesn't count, so that a line feed ends a line and not the wait for one.
 
         Raises:
             ValueError: for settings that are none.
@@ -95,7 +96,7 @@ class HuggingFaceWriter:
                 stopping_criteria=transformers.StoppingCriteriaList([_Stop(self._tokenizer, num_prompt, self._stop)]),
             )
         written = output[0, num_prompt:].tolist()
-        text = self._tokenizer.decode(written, skip_special_tokens=True)
+        text = self._tokenizer.decode(written, skip_special_tokens=True).lstrip()
         cuts = [at for at in map(text.find, self._stop) if at >= 0]
         if not cuts and written[-1] not in ends:
             raise writer.UnfinishedError(goal, max_tokens, "raise max_tokens, or name a text at which to stop")
@@ -132,12 +133,12 @@ class _Stop(transformers.StoppingCriteria):
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> torch.Tensor:
         """Whether each text `[batch]` is over."""
         del scores, options
-        over = [
-            bool(self._stop)
-            and any(stop in self._tokenizer.decode(ids, skip_special_tokens=True) for stop in self._stop)
-            for ids in input_ids[:, self._num_prompt :]
-        ]
+        over = [bool(self._stop) and self._is_over(ids) for ids in input_ids[:, self._num_prompt :]]
         return torch.tensor(over, device=input_ids.device)
+
+    def _is_over(self, ids: torch.Tensor) -> bool:
+        text = self._tokenizer.decode(ids, skip_special_tokens=True).lstrip()
+        return any(stop in text for stop in self._stop)
 
 
 def _seed(seed: int, goal: str) -> int:

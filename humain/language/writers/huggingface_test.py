@@ -99,6 +99,18 @@ def test_a_text_ends_before_what_it_is_to_stop_at(folder, monkeypatch):
     assert num_tokens == [at + 2]
 
 
+def test_white_space_that_a_text_begins_with_does_not_stop_it(folder, monkeypatch):
+    writer = HuggingFaceWriter(folder, template=_TEMPLATE, stop=("\n",))
+    # The model has no token for a line feed, so its tokenizer says one for its second word, and one before everything.
+    first, second, *_ = _likeliest(folder, "mine ore .", 30).split()
+    decode = writer._tokenizer.decode
+    monkeypatch.setattr(
+        writer._tokenizer, "decode", lambda *ids, **options: "\n " + decode(*ids, **options).replace(second, "\n")
+    )
+    assert first != second
+    assert writer.write("ore") == first
+
+
 def test_a_template_for_chats_is_used(tmp_path, folder):
     chatting = str(small_models.save_gpt2(tmp_path, chat_template=_CHAT))
     written = HuggingFaceWriter(chatting, template=_TEMPLATE).write("ore")

@@ -59,6 +59,8 @@ class OpenAIWriter:
             max_tokens=self.max_tokens,
             stop=self.stop,
         )
+        if completion.filtered:
+            raise writer.FilteredError(goal)
         if not completion.finished:
             raise writer.UnfinishedError(goal, self.max_tokens, "raise max_tokens, or ask for less")
         return completion.text

@@ -5,7 +5,7 @@ import pytest
 from humain.language.backoff import Backoff
 from humain.language.openai_endpoint import OpenAIEndpoint
 from humain.language.writers.openai import OpenAIWriter
-from humain.language.writers.writer import UnfinishedError
+from humain.language.writers.writer import FilteredError, UnfinishedError
 from humain.testing import openai_server
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -38,6 +38,18 @@ def test_half_a_text_is_refused(max_tokens, limit):
         pytest.raises(UnfinishedError, match=f"the goal 'a radar' was not finished within {limit}; raise max_tokens"),
     ):
         _writer(server, max_tokens=max_tokens).write("a radar")
+
+
+@pytest.mark.parametrize("text", ["Mine", "", None])
+def test_a_text_that_a_filter_cut_off_is_refused(text):
+    filtered = openai_server.says(openai_server.completion(text, "content_filter"))
+    with (
+        openai_server.serving([filtered]) as server,
+        pytest.raises(FilteredError, match="'a radar' was cut off by the server's content filter; word the goal other"),
+    ):
+        _writer(server).write("a radar")
+    # It is not asked again what it would not say.
+    assert len(server.requests) == 1
 
 
 def test_a_template_without_a_goal_is_refused():

@@ -33,8 +33,19 @@ class Writer(Protocol):
 
         Raises:
             UnfinishedError: if it is cut off.
+            FilteredError: if a filter cut it off.
             UserError: if there is none.
         """
+
+
+class FilteredError(errors.UserError):
+    """A text that the server cut off or kept back, for what it says."""
+
+    def __init__(self, goal: str):
+        super().__init__(
+            f"the text for the goal {goal!r} was cut off by the server's content filter; word the goal otherwise, or "
+            "take another model"
+        )
 
 
 class UnfinishedError(errors.UserError):

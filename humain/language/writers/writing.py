@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 from collections.abc import Callable, Sequence
 
+from humain import errors
 from humain.language.writers.ledger import Ledger
 from humain.language.writers.writer import Writer
 
@@ -16,7 +17,7 @@ def write_all(
     num_threads: int = 1,
     report: Callable[[int], None] = lambda num_done: None,
 ) -> list[str]:
-    """The text for each goal: out of the ledger where it has it, else written and kept there.
+    """The text for each goal: out of the ledger where it has it, else written and kept there; a blank one is none.
 
     Whatever ends it early, an error of the writer's or one that `report` raises, what other threads are writing at that
     moment is waited for and kept, since it is paid for; what has not been begun is not.
@@ -33,15 +34,23 @@ def write_all(
 
     Raises:
         ValueError: for a number of threads below 1.
-        UserError: the first that the writer raised.
+        UserError: the first that the writer raised; or naming a goal for which it wrote nothing but white space.
     """
     if num_threads < 1:
         raise ValueError(f"num_threads is {num_threads}; expected 1 or more")
     num_uses = collections.Counter(goals)
     found = {goal: ledger.find(writer, goal) for goal in num_uses}
-    texts = {goal: text for goal, text in found.items() if text is not None}
+    texts = {goal: text for goal, text in found.items() if text is not None and text.strip()}
     remaining = [goal for goal in found if goal not in texts]
     num_done = sum(num_uses[goal] for goal in texts)
+
+    def write(goal: str) -> str:
+        text = writer.write(goal)
+        if not text.strip():
+            raise errors.UserError(
+                f"{writer.name} wrote nothing for the goal {goal!r}; word it otherwise, or take another model"
+            )
+        return text
 
     def keep(goal: str, text: str) -> None:
         nonlocal num_done
@@ -52,11 +61,11 @@ def write_all(
     report(num_done)
     if num_threads == 1:
         for goal in remaining:
-            keep(goal, writer.write(goal))
+            keep(goal, write(goal))
             report(num_done)
         return [texts[goal] for goal in goals]
     with concurrent.futures.ThreadPoolExecutor(num_threads) as executor:
-        waiting = {executor.submit(writer.write, goal): goal for goal in remaining}
+        waiting = {executor.submit(write, goal): goal for goal in remaining}
         try:
             for future in concurrent.futures.as_completed(list(waiting)):
                 keep(waiting.pop(future), future.result())

@@ -50,6 +50,21 @@ def test_each_goal_is_written_once_and_told(ledger, num_threads):
 
 
 @pytest.mark.parametrize("num_threads", [1, 3])
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_text_is_refused_and_not_kept(ledger, num_threads, blank):
+    class Dumb(_Writer):
+        def write(self, goal):
+            return blank if goal == "b" else super().write(goal)
+
+    with pytest.raises(errors.UserError, match="^fake:capitals wrote nothing for the goal 'b'; word it otherwise"):
+        write_all(Dumb(), _GOALS, ledger, num_threads=num_threads)
+    assert ledger.find(_Writer(), "b") is None
+    # One that was kept is asked for again.
+    ledger.add(_Writer(), "b", blank)
+    assert write_all(_Writer(), _GOALS, ledger, num_threads=num_threads) == list("ABACBA")
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
 def test_what_is_there_is_not_asked_for(ledger, num_threads):
     write_all(_Writer(), ["a", "c"], ledger)
     writer = _Writer()
