@@ -69,7 +69,7 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
             for entry in read.candidates
             if entry["model"] == name
         }
-        scores = _scores(task, data, plans, answers, truth)
+        scores = _scores(task, data=data, plans=plans, answers=answers, truth=truth)
         if name == ours:
             found.update(scores)
         else:
@@ -86,12 +86,13 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
         answers = {
             question: None if step is None else data.vocabulary_embeddings[step] for question, step in following.items()
         }
-        baselines[name] = _scores(task, data, plans, answers, truth)
+        baselines[name] = _scores(task, data=data, plans=plans, answers=answers, truth=truth)
     return {**found, "model": ours, "baselines": baselines}
 
 
 def _scores(
     task: TaskContext,
+    *,
     data: Dataset,
     plans: Mapping[int, Sequence[int]],
     answers: Mapping[tuple[int, int], np.ndarray | None],

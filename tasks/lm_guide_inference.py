@@ -16,7 +16,7 @@ from humain.viewing import tables
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
 from tasks.language import embedding, family, grounding, guides, models, outline
-from tasks.language.guiding import Guidance, Guide, Node
+from tasks.language.guiding import Guidance, Guide
 from tasks.language.models import Setup
 
 
@@ -48,7 +48,9 @@ def run(task: TaskContext) -> Mapping[str, Any]:
         setup, guidance = _load(task, name, data)
         task.progress.start(f"{name}: guiding", 0, len(data.plans))
         try:
-            counts[name] = _write_guides(task, name, setup, guidance, data, asked, written)
+            counts[name] = _write_guides(
+                task, name=name, setup=setup, guidance=guidance, data=data, asked=asked, written=written
+            )
         finally:
             task.progress.close()
     written.write(task.workdir)
@@ -57,6 +59,7 @@ def run(task: TaskContext) -> Mapping[str, Any]:
 
 def _write_guides(
     task: TaskContext,
+    *,
     name: str,
     setup: Setup,
     guidance: Guidance,
@@ -69,14 +72,16 @@ def _write_guides(
     for number, (plan, goals) in enumerate(zip(data.plans, asked, strict=True)):
         task.interruption.check()
         guide = _guide(task, guidance, goals)
-        written.add_guide(name, number, plan, goals, guide, restore=setup.scaling.restore)
+        written.add_guide(model=name, number=number, plan=plan, goals=goals, guide=guide, restore=setup.scaling.restore)
         counts["guides"] += 1
         counts["finished"] += guide.finished
         counts["steps"] += len(guide.steps)
         if plan.split != models.TRAIN:
             for time in range(len(plan.steps)):
-                step = guidance.react(goals, plan.steps[:time], max_steps=task.config.max_steps)
-                written.add_candidate(name, number, time, step, restore=setup.scaling.restore)
+                reaction = guidance.react(goals, plan.steps[:time], max_steps=task.config.max_steps)
+                written.add_candidate(
+                    model=name, number=number, time=time, reaction=reaction, restore=setup.scaling.restore
+                )
                 counts["candidates"] += 1
         task.progress.update(number + 1, {})
     return counts
@@ -106,16 +111,8 @@ def answer(task: TaskContext) -> None:
 
 
 def _guide(task: TaskContext, guidance: Guidance, goals: Sequence[int]) -> Guide:
-    if task.config.mode == "think":
-        return guidance.think(goals, max_steps=task.config.max_steps)
-    nodes: list[Node] = []
-    while len(nodes) < task.config.max_steps:
-        step = guidance.react(goals, [node.known for node in nodes], max_steps=task.config.max_steps)
-        if step is None:
-            break
-        nodes.append(step)
-    done = {node.known for node in nodes}
-    return Guide(tuple(nodes), finished=all(goal in done for goal in goals))
+    ask = guidance.think if task.config.mode == "think" else guidance.react_on
+    return ask(goals, max_steps=task.config.max_steps)
 
 
 def _load(task: TaskContext, name: str, data: Dataset) -> tuple[Setup, Guidance]:

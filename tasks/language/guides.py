@@ -18,7 +18,7 @@ import safetensors.numpy
 
 from humain import errors, records
 from humain.language.vocabulary import IndexedPlan
-from tasks.language.guiding import Guide, Node
+from tasks.language.guiding import Guide, Node, Reaction
 
 _GUIDES, _CANDIDATES, _ANSWERS = "guides.jsonl", "candidates.jsonl", "guides.safetensors"
 Restore = Callable[[np.ndarray], np.ndarray]
@@ -35,9 +35,9 @@ class Writing:
         self._answers: list[np.ndarray] = []
 
     def add_guide(
-        self, model: str, number: int, plan: IndexedPlan, goals: Sequence[int], guide: Guide, *, restore: Restore
+        self, *, model: str, number: int, plan: IndexedPlan, goals: Sequence[int], guide: Guide, restore: Restore
     ) -> None:
-        """Adds what a model says for a plan's goal."""
+        """Adds what a model says for the goal of a plan, the data's plan of that number."""
         nodes = []
         for node in guide.nodes:
             fields = {field.name: getattr(node, field.name) for field in dataclasses.fields(Node)}
@@ -55,9 +55,9 @@ class Writing:
             }
         )
 
-    def add_candidate(self, model: str, number: int, time: int, step: Node | None, *, restore: Restore) -> None:
+    def add_candidate(self, *, model: str, number: int, time: int, reaction: Reaction, restore: Restore) -> None:
         """Adds the next step that a model names, or that it names none."""
-        row = None if step is None else self._row(restore(step.answer))
+        row = self._row(restore(reaction[-1].answer)) if reaction else None
         self._candidates.append({"model": model, "plan": number, "time": time, "row": row})
 
     def write(self, directory: pathlib.Path) -> None:

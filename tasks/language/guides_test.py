@@ -26,10 +26,17 @@ def _doubled(answer):
 
 def _written(folder):
     writing = guides.Writing()
-    writing.add_guide("hierarchy", 4, _PLAN, (1,), Guide(_NODES, finished=True), restore=_doubled)
-    writing.add_candidate("hierarchy", 4, 0, _NODES[1], restore=_doubled)
-    writing.add_candidate("hierarchy", 4, 1, None, restore=_doubled)
-    writing.add_guide("flat", 4, _PLAN, (1,), Guide((), finished=False), restore=_doubled)
+    writing.add_guide(
+        model="hierarchy",
+        number=4,
+        plan=_PLAN,
+        goals=(1,),
+        guide=Guide(_NODES, finished=True),
+        restore=_doubled,
+    )
+    writing.add_candidate(model="hierarchy", number=4, time=0, reaction=_NODES[:2], restore=_doubled)
+    writing.add_candidate(model="hierarchy", number=4, time=1, reaction=(), restore=_doubled)
+    writing.add_guide(model="flat", number=4, plan=_PLAN, goals=(1,), guide=Guide((), finished=False), restore=_doubled)
     writing.write(folder)
     return folder
 
@@ -84,7 +91,7 @@ def test_there_may_be_no_guide_at_all(tmp_path):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_an_answer_that_is_not_finite_is_refused(tmp_path, value):
     writing = guides.Writing()
-    writing.add_candidate("flat", 0, 0, _NODES[0], restore=lambda answer: answer * value)
+    writing.add_candidate(model="flat", number=0, time=0, reaction=_NODES[:1], restore=lambda answer: answer * value)
     writing.write(tmp_path)
     with pytest.raises(
         errors.UserError, match=r"guides.safetensors has answers that are not finite; train and infer again$"
