@@ -4,6 +4,8 @@ See `docs/tasks/lm.md` for what it shows and `configs/lm_data_interpret.py` for 
 """
 
 import collections
+import json
+import pathlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -15,13 +17,14 @@ from humain.language import dataset
 from humain.language.dataset import Dataset
 from humain.viewing import tables
 from humain.viewing.report import Report
-from tasks.harness import entry
+from tasks.harness import entry, results
 from tasks.harness.context import TaskContext
 from tasks.language import decoding, family, guides, judging, models, outline, recipes, retrieval
 from tasks.language.guides import Guides
 from tasks.language.recipes import Recipes
 
 _HELD_OUT = "heldout"
+_PLANS = "plans.jsonl"
 _NUM_SHOWN = 8
 """Plans of each split that the report unfolds."""
 
@@ -42,14 +45,33 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     found = task.stage("judged", partial(_judge, task, data, read, truth))
     texts = decoding.decode(task, data, read)
     spoken = _spoken(task, data, read, texts)
-    records.write_text(task.workdir / "plans.jsonl", "".join(records.dump_line(plan) + "\n" for plan in spoken))
-    _write_report(task, found, spoken)
+    records.write_text(task.workdir / _PLANS, "".join(records.dump_line(plan) + "\n" for plan in spoken))
+    _write_report(task.workdir, found, spoken)
     return found
 
 
 def show(record: Mapping[str, Any]) -> None:
     """Prints the figures."""
     print(_table(record["results"]).to_text())
+
+
+def answer(task: TaskContext) -> None:
+    """Prints the guides to goals that a user asked for, if there are any, and adds them to the report."""
+    read = guides.read_asked(task.workdir.parent / family.INFER)
+    record = results.read(task.workdir)
+    if read is None or record is None:
+        return
+    data = dataset.read(family.data(task))
+    texts = decoding.decode(task, data, read) if any(map(_steps, read.guides)) else {}
+    asked = _spoken(task, data, read, texts)
+    for plan in asked:
+        print("\n".join(plan["outline"]))
+        if texts:
+            print("\n".join(["In words:", *plan["steps"]]))
+    records.write_text(task.workdir / "goals.jsonl", "".join(records.dump_line(plan) + "\n" for plan in asked))
+    spoken = [json.loads(line) for line in (task.workdir / _PLANS).read_text(encoding="utf-8").splitlines()]
+    for directory in (task.workdir, task.workdir.parent):
+        _write_report(directory, record["results"], spoken, asked)
 
 
 def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None) -> Mapping[str, Any]:
@@ -107,7 +129,7 @@ def _steps(guide: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _spoken(task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, str]) -> list[Mapping[str, Any]]:
-    """Every guide in words: its outline, its steps as decoded, and the reference."""
+    """Every guide in words: its outline, its steps as decoded, and the reference; None for a user's goal."""
     config = family.config_of(task, family.TRAIN)
     setups = {name: models.build(config, name, data) for name in read.models}
     nearest = judging.nearest(read.answers, data.vocabulary_embeddings)
@@ -122,11 +144,15 @@ def _spoken(task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, 
                 "goal": guide["goal"],
                 "finished": guide["finished"],
                 "steps": [texts.get(row, data.vocabulary[nearest[row]]) for row in rows],
-                "reference": [data.vocabulary[step] for step in data.plans[guide["plan"]].steps],
+                "reference": None if guide["plan"] is None else _reference(data, guide["plan"]),
                 "outline": outline.lines(guide["goal"], guide["goals"], guide["nodes"], data.vocabulary, name),
             }
         )
     return spoken
+
+
+def _reference(data: Dataset, number: int) -> list[str]:
+    return [data.vocabulary[step] for step in data.plans[number].steps]
 
 
 def _table(found: Mapping[str, Any]) -> tables.Table:
@@ -147,9 +173,21 @@ def _table(found: Mapping[str, Any]) -> tables.Table:
     return tables.Table(["model", *columns], rows, dict.fromkeys(columns, ".1f"))
 
 
-def _write_report(task: TaskContext, found: Mapping[str, Any], spoken: Sequence[Mapping[str, Any]]) -> None:
+def _write_report(
+    directory: pathlib.Path,
+    found: Mapping[str, Any],
+    spoken: Sequence[Mapping[str, Any]],
+    asked: Sequence[Mapping[str, Any]] = (),
+) -> None:
     report = Report("Guides in words")
     report.table(_table(found))
+    if asked:
+        report.heading("Goals of your own")
+    for plan in asked:
+        with report.details(plan["goal"]):
+            report.preformatted("\n".join(plan["outline"]))
+            report.prose("In words:")
+            report.preformatted("\n".join(plan["steps"]))
     by_split: dict[str, list[Mapping[str, Any]]] = collections.defaultdict(list)
     for plan in spoken:
         if plan["model"] == found["model"]:
@@ -164,7 +202,7 @@ def _write_report(task: TaskContext, found: Mapping[str, Any], spoken: Sequence[
                     report.prose("In words, and as in the data:")
                     report.preformatted("\n".join(plan["steps"]))
                     report.preformatted("\n".join(plan["reference"]))
-    report.write(task.workdir / "report.html")
+    report.write(directory / "report.html")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -175,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             run=run,
             show=show,
             check=check,
+            answer=answer,
             description="Puts guides into words, and says how good they are.",
             family=family.NAME,
             upstream={family.MANIFEST: family.PREPARE, **dict.fromkeys(family.ALL_GUIDES, family.INFER)},

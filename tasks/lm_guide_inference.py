@@ -95,19 +95,23 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def answer(task: TaskContext) -> None:
-    """Prints the plan for every --goal."""
+    """Prints the plan for every --goal, and writes them all."""
     if not task.flags.goal:
         return
     data = dataset.read(family.data(task))
     trained = family.config_of(task, family.TRAIN).models
-    setup, guidance = _load(task, models.main(trained), data)
+    name = models.main(trained)
+    setup, guidance = _load(task, name, data)
+    written = guides.Writing()
     goals = [" ".join(goal.split()) for goal in task.flags.goal]
     for goal, asked in zip(goals, _ground(task, data, goals), strict=True):
         guide = _guide(task, guidance, asked)
+        written.add_asked(model=name, goal=goal, goals=asked, guide=guide, restore=setup.scaling.restore)
         for line in outline.lines(goal, asked, guide.nodes, data.vocabulary, outline.nearest_names(setup, data)):
             print(line)
         if not guide.finished:
             print(f"(not finished within {task.config.max_steps} steps)")
+    written.write_asked(task.workdir)
 
 
 def _guide(task: TaskContext, guidance: Guidance, goals: Sequence[int]) -> Guide:

@@ -4,6 +4,8 @@ guides.jsonl        {"model", "plan", "split", "goal", "goals", "finished", "nod
                     "parent", "goal", "known", "score", "repeated", "row"}
 candidates.jsonl    {"model", "plan", "time", "row"} a line: the next step after the first `time` steps of a plan
 guides.safetensors  `answers` [N, D] float32, the rows of both
+goals.jsonl         guides to goals that a user asked for, as in guides.jsonl; "plan" is null and "split" is "asked"
+goals.safetensors   their `answers`
 """
 
 import dataclasses
@@ -21,6 +23,9 @@ from humain.language.vocabulary import IndexedPlan
 from tasks.language.guiding import Guide, Node, Reaction
 
 _GUIDES, _CANDIDATES, _ANSWERS = "guides.jsonl", "candidates.jsonl", "guides.safetensors"
+_GOALS, _GOAL_ANSWERS = "goals.jsonl", "goals.safetensors"
+ASKED = "asked"
+"""The split of guides to goals that a user asked for."""
 Restore = Callable[[np.ndarray], np.ndarray]
 """An answer of a layer, as an embedding."""
 
@@ -38,6 +43,21 @@ class Writing:
         self, *, model: str, number: int, plan: IndexedPlan, goals: Sequence[int], guide: Guide, restore: Restore
     ) -> None:
         """Adds what a model says for the goal of a plan, the data's plan of that number."""
+        self._add(
+            model=model, number=number, split=plan.split, goal=plan.goal, goals=goals, guide=guide, restore=restore
+        )
+
+    def _add(
+        self,
+        *,
+        model: str,
+        number: int | None,
+        split: str,
+        goal: str,
+        goals: Sequence[int],
+        guide: Guide,
+        restore: Restore,
+    ) -> None:
         nodes = []
         for node in guide.nodes:
             fields = {field.name: getattr(node, field.name) for field in dataclasses.fields(Node)}
@@ -47,13 +67,17 @@ class Writing:
             {
                 "model": model,
                 "plan": number,
-                "split": plan.split,
-                "goal": plan.goal,
+                "split": split,
+                "goal": goal,
                 "goals": list(goals),
                 "finished": guide.finished,
                 "nodes": nodes,
             }
         )
+
+    def add_asked(self, *, model: str, goal: str, goals: Sequence[int], guide: Guide, restore: Restore) -> None:
+        """Adds what a model says for a goal that a user asked for."""
+        self._add(model=model, number=None, split=ASKED, goal=goal, goals=goals, guide=guide, restore=restore)
 
     def add_candidate(self, *, model: str, number: int, time: int, reaction: Reaction, restore: Restore) -> None:
         """Adds the next step that a model names, or that it names none."""
@@ -61,12 +85,21 @@ class Writing:
         self._candidates.append({"model": model, "plan": number, "time": time, "row": row})
 
     def write(self, directory: pathlib.Path) -> None:
-        """Writes all files, `guides.jsonl` last."""
-        temporary = directory / f"{_ANSWERS}.tmp"
+        """Writes all files but those of the user's goals, `guides.jsonl` last."""
+        self._write(directory, _ANSWERS, {_CANDIDATES: self._candidates, _GUIDES: self._guides})
+
+    def write_asked(self, directory: pathlib.Path) -> None:
+        """Writes all guides as those to the user's goals, `goals.jsonl` last."""
+        self._write(directory, _GOAL_ANSWERS, {_GOALS: self._guides})
+
+    def _write(
+        self, directory: pathlib.Path, answers_name: str, entries_by_name: Mapping[str, Sequence[Mapping[str, Any]]]
+    ) -> None:
+        temporary = directory / f"{answers_name}.tmp"
         answers = np.stack(self._answers) if self._answers else np.zeros((0, 0), np.float32)
         safetensors.numpy.save_file({"answers": answers}, temporary)
-        temporary.replace(directory / _ANSWERS)
-        for name, entries in ((_CANDIDATES, self._candidates), (_GUIDES, self._guides)):
+        temporary.replace(directory / answers_name)
+        for name, entries in entries_by_name.items():
             records.write_text(directory / name, "".join(records.dump_line(entry) + "\n" for entry in entries))
 
     def _row(self, embedding: np.ndarray) -> int:
@@ -100,23 +133,43 @@ def read(directory: pathlib.Path) -> Guides:
     Raises:
         UserError: if a file is missing or is none of these, or an answer is not finite.
     """
+    read_guides, candidates, answers = _read(directory, (_GUIDES, _CANDIDATES), _ANSWERS)
+    return Guides(read_guides, candidates, answers)
+
+
+def read_asked(directory: pathlib.Path) -> Guides | None:
+    """Reads what `Writing.write_asked` wrote; None where there is nothing.
+
+    Raises:
+        UserError: if a file is missing or is none of these, or an answer is not finite.
+    """
+    if not (directory / _GOALS).exists():
+        return None
+    asked, answers = _read(directory, (_GOALS,), _GOAL_ANSWERS)
+    return Guides(asked, (), answers)
+
+
+def _read(directory: pathlib.Path, names: Sequence[str], answers_name: str) -> tuple[Any, ...]:
+    """The lines of each file of guides or candidates, and last the answers."""
     try:
         entries = [
             tuple(json.loads(line) for line in (directory / name).read_text(encoding="utf-8").splitlines())
-            for name in (_GUIDES, _CANDIDATES)
+            for name in names
         ]
-        answers = safetensors.numpy.load_file(directory / _ANSWERS)["answers"]
-        last = max(_rows(*entries), default=-1)
+        answers = safetensors.numpy.load_file(directory / answers_name)["answers"]
+        rows = [row for name, lines in zip(names, entries, strict=True) for row in _rows(name, lines)]
+        last = max(rows, default=-1)
         if last >= len(answers):
             raise ValueError(f"row {last} is named, and there are {len(answers)} answers")
     except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise errors.UserError(f"{directory} holds no guides ({' '.join(str(error).split())}); infer again") from error
     if not np.isfinite(answers).all():
-        raise errors.UserError(f"{directory / _ANSWERS} has answers that are not finite; train and infer again")
-    return Guides(entries[0], entries[1], answers)
+        raise errors.UserError(f"{directory / answers_name} has answers that are not finite; train and infer again")
+    return *entries, answers
 
 
-def _rows(guides: Sequence[Mapping[str, Any]], candidates: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Rows of the answers that are named."""
-    rows = [node["row"] for guide in guides for node in guide["nodes"]]
-    return rows + [candidate["row"] for candidate in candidates if candidate["row"] is not None]
+def _rows(name: str, entries: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Rows of the answers that a file names."""
+    if name == _CANDIDATES:
+        return [candidate["row"] for candidate in entries if candidate["row"] is not None]
+    return [node["row"] for guide in entries for node in guide["nodes"]]
