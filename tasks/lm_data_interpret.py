@@ -131,7 +131,10 @@ def _steps(guide: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _spoken(task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, str]) -> list[Mapping[str, Any]]:
     """Every guide in words: its outline, its steps as decoded, and the reference; None for a user's goal."""
     config = family.config_of(task, family.TRAIN)
-    setups = {name: models.build(config, name, data) for name in read.models}
+    setups = {
+        name: models.build(config, name, data, trained=family.models(task) / f"{name}.safetensors")
+        for name in read.models
+    }
     nearest = judging.nearest(read.answers, data.vocabulary_embeddings)
     spoken: list[Mapping[str, Any]] = []
     for guide in read.guides:

@@ -120,8 +120,9 @@ def _guide(task: TaskContext, guidance: Guidance, goals: Sequence[int]) -> Guide
 
 
 def _load(task: TaskContext, name: str, data: Dataset) -> tuple[Setup, Guidance]:
-    setup = models.build(family.config_of(task, family.TRAIN), name, data)
-    state = models.load(family.models(task) / f"{name}.safetensors", setup)
+    path = family.models(task) / f"{name}.safetensors"
+    setup = models.build(family.config_of(task, family.TRAIN), name, data, trained=path)
+    state = models.load(path, setup)
     return setup, setup.guidance(
         state, max_sub_steps=task.config.max_sub_steps, max_top_steps=task.config.max_top_steps
     )
