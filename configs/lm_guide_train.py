@@ -37,6 +37,8 @@ def get_config(variant: str = "default") -> ConfigDict:
     if variant == "linear":
         for model in config.models.values():
             model.kernel.name = "linear"
+        # As many parameters as in the three layers' 3 x 512 keys; those of the upper layers see less, and are shorter.
+        config.models.flat.kernel.num_keys = 1252
         return config
     if variant == "smoke":
         config.num_updates = 40

@@ -28,8 +28,9 @@ def test_a_variant_loads_as_the_harness_loads_it_and_makes_models(variant):
     assert num_layers == {"hierarchy": 3, "flat": 1, "regression": 3}
 
 
-def test_the_flat_model_has_as_many_parameters_as_the_hierarchy():
-    config = lm_guide_train.get_config()
+@pytest.mark.parametrize("variant", ["default", "kmeans", "linear"])
+def test_the_flat_model_has_as_many_parameters_as_the_hierarchy(variant):
+    config = lm_guide_train.get_config(variant)
     sizes = {
         name: models.num_parameters(learner.begin(_built(config, name), jax.random.key(0)).model)
         for name in ("hierarchy", "flat")

@@ -5,6 +5,7 @@ See `docs/tasks/lm.md` for what it shows and `configs/lm_data_interpret.py` for 
 
 import collections
 import json
+import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -16,18 +17,18 @@ from humain.language import dataset
 from humain.language.dataset import Dataset
 from humain.viewing import tables
 from humain.viewing.report import Report
-from tasks.harness import entry
+from tasks.harness import entry, results
 from tasks.harness.context import TaskContext
 from tasks.language import decoding, family, guides, judging, models, outline, recipes, retrieval
 from tasks.language.guides import Guides
 from tasks.language.recipes import Recipes
 
 _HELD_OUT = "heldout"
+_PLANS = "plans.jsonl"
 _NUM_SHOWN = 8
 """Plans of each split that the report unfolds."""
 _NUM_PRINTED = 4
 """Plans of each split but that of training that the terminal is shown."""
-_SPOKEN = "plans.jsonl"
 
 
 def check(task: TaskContext) -> None:
@@ -51,8 +52,8 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     found = task.stage("judged", partial(_judge, task, data, read, truth))
     texts = decoding.decode(task, data, read)
     spoken = _spoken(task, data, read, texts, truth)
-    records.write_text(task.workdir / _SPOKEN, "".join(records.dump_line(plan) + "\n" for plan in spoken))
-    _write_report(task, found, spoken)
+    records.write_text(task.workdir / _PLANS, "".join(records.dump_line(plan) + "\n" for plan in spoken))
+    _write_report(task, task.workdir, found, spoken)
     return found
 
 
@@ -62,8 +63,8 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def answer(task: TaskContext) -> None:
-    """Prints some of the plans for goals that were not learned from."""
-    path = task.workdir / _SPOKEN
+    """Prints plans: some of those that were not learned from, and all for goals that a user asked for."""
+    path = task.workdir / _PLANS
     try:
         spoken = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         main = models.main(dict.fromkeys(plan["model"] for plan in spoken))
@@ -77,6 +78,25 @@ def answer(task: TaskContext) -> None:
         raise errors.UserError(
             f"{path} can't be read; run //tasks:{family.INTERPRET} --clear, then this again"
         ) from error
+    _answer_asked(task, spoken)
+
+
+def _answer_asked(task: TaskContext, spoken: Sequence[Mapping[str, Any]]) -> None:
+    """Prints the guides to goals that a user asked for, if there are any, and adds them to the report."""
+    read = guides.read_asked(task.workdir.parent / family.INFER)
+    record = results.read(task.workdir)
+    if read is None or record is None:
+        return
+    data = dataset.read(family.data(task))
+    texts = decoding.decode(task, data, read) if any(map(_steps, read.guides)) else {}
+    asked = _spoken(task, data, read, texts, None)
+    for plan in asked:
+        print("\n".join(plan["outline"]))
+        if texts:
+            print("\n".join(["In words:", *plan["steps"]]))
+    records.write_text(task.workdir / "goals.jsonl", "".join(records.dump_line(plan) + "\n" for plan in asked))
+    for directory in (task.workdir, task.workdir.parent):
+        _write_report(task, directory, record["results"], spoken, asked)
 
 
 def _by_split(plans: Iterable[Mapping[str, Any]]) -> Mapping[str, list[Mapping[str, Any]]]:
@@ -119,7 +139,7 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
             for entry in read.candidates
             if entry["model"] == name
         }
-        scores = _scores(task, data, plans, answers, truth)
+        scores = _scores(task, data=data, plans=plans, answers=answers, truth=truth)
         if name == ours:
             found.update(scores)
         else:
@@ -136,12 +156,13 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
         answers = {
             question: None if step is None else data.vocabulary_embeddings[step] for question, step in following.items()
         }
-        baselines[name] = _scores(task, data, plans, answers, truth)
+        baselines[name] = _scores(task, data=data, plans=plans, answers=answers, truth=truth)
     return {**found, "model": ours, "baselines": baselines}
 
 
 def _scores(
     task: TaskContext,
+    *,
     data: Dataset,
     plans: Mapping[int, Sequence[int]],
     answers: Mapping[tuple[int, int], np.ndarray | None],
@@ -158,9 +179,15 @@ def _steps(guide: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _spoken(
     task: TaskContext, data: Dataset, read: Guides, texts: Mapping[int, str], truth: Recipes | None
 ) -> list[Mapping[str, Any]]:
-    """Every guide in words: its outline, its steps as decoded, the reference, and how good it is."""
+    """Every guide in words: its outline, its steps as decoded, the reference, and how good it is.
+
+    There is no reference for a user's goal, and nothing to judge it by.
+    """
     config = family.config_of(task, family.TRAIN)
-    setups = {name: models.build(config, name, data) for name in read.models}
+    setups = {
+        name: models.build(config, name, data, trained=family.models(task) / f"{name}.safetensors")
+        for name in read.models
+    }
     nearest = judging.nearest(read.answers, data.vocabulary_embeddings)
     spoken: list[Mapping[str, Any]] = []
     for guide in read.guides:
@@ -172,9 +199,9 @@ def _spoken(
                 "split": guide["split"],
                 "goal": guide["goal"],
                 "finished": guide["finished"],
-                **judging.verdict(data, guide["plan"], [int(nearest[row]) for row in rows], truth),
+                **_judged(data, guide["plan"], [int(nearest[row]) for row in rows], truth),
                 "steps": [texts.get(row, data.vocabulary[nearest[row]]) for row in rows],
-                "reference": [data.vocabulary[step] for step in data.plans[guide["plan"]].steps],
+                "reference": None if guide["plan"] is None else _reference(data, guide["plan"]),
                 "outline": outline.lines(
                     guide["goal"],
                     guide["goals"],
@@ -186,6 +213,14 @@ def _spoken(
             }
         )
     return spoken
+
+
+def _judged(data: Dataset, number: int | None, steps: Sequence[int], truth: Recipes | None) -> Mapping[str, Any]:
+    return {} if number is None else judging.verdict(data, number, steps, truth)
+
+
+def _reference(data: Dataset, number: int) -> list[str]:
+    return [data.vocabulary[step] for step in data.plans[number].steps]
 
 
 def _table(found: Mapping[str, Any], num_candidates: int) -> tables.Table:
@@ -205,9 +240,22 @@ def _table(found: Mapping[str, Any], num_candidates: int) -> tables.Table:
     return tables.Table(["model", *columns], rows, dict.fromkeys(columns, ".1f"))
 
 
-def _write_report(task: TaskContext, found: Mapping[str, Any], spoken: Sequence[Mapping[str, Any]]) -> None:
+def _write_report(
+    task: TaskContext,
+    directory: pathlib.Path,
+    found: Mapping[str, Any],
+    spoken: Sequence[Mapping[str, Any]],
+    asked: Sequence[Mapping[str, Any]] = (),
+) -> None:
     report = Report("Guides in words")
     report.table(_table(found, task.config.num_candidates))
+    if asked:
+        report.heading("Goals of your own")
+    for plan in asked:
+        with report.details(plan["goal"] if plan["finished"] else f"{plan['goal']} (not reached)"):
+            report.preformatted("\n".join(plan["outline"]))
+            report.prose("In words:")
+            report.preformatted("\n".join(plan["steps"]))
     for split, plans in _by_split(plan for plan in spoken if plan["model"] == found["model"]).items():
         report.heading(f"{split}: {min(len(plans), _NUM_SHOWN)} of {len(plans)} plans")
         for plan in plans[:_NUM_SHOWN]:
@@ -217,7 +265,7 @@ def _write_report(task: TaskContext, found: Mapping[str, Any], spoken: Sequence[
                     report.prose("In words, and as in the data:")
                     report.preformatted("\n".join(plan["steps"]))
                     report.preformatted("\n".join(plan["reference"]))
-    report.write(task.workdir / "report.html")
+    report.write(directory / "report.html")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -16,7 +16,7 @@ from humain.viewing import tables
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
 from tasks.language import embedding, family, grounding, guides, models, outline
-from tasks.language.guiding import Guidance, Guide, Node
+from tasks.language.guiding import Guidance, Guide
 from tasks.language.models import Setup
 
 
@@ -49,7 +49,9 @@ def run(task: TaskContext) -> Mapping[str, Any]:
         setup, guidance = _load(task, name, data)
         task.progress.start(f"{name}: guiding", 0, len(data.plans))
         try:
-            counts[name] = _write_guides(task, name, setup, guidance, data, asked, written)
+            counts[name] = _write_guides(
+                task, name=name, setup=setup, guidance=guidance, data=data, asked=asked, written=written
+            )
         finally:
             task.progress.close()
     written.write(task.workdir)
@@ -58,6 +60,7 @@ def run(task: TaskContext) -> Mapping[str, Any]:
 
 def _write_guides(
     task: TaskContext,
+    *,
     name: str,
     setup: Setup,
     guidance: Guidance,
@@ -70,14 +73,16 @@ def _write_guides(
     for number, (plan, goals) in enumerate(zip(data.plans, asked, strict=True)):
         task.interruption.check()
         guide = _guide(task, guidance, goals)
-        written.add_guide(name, number, plan, goals, guide, restore=setup.scaling.restore)
+        written.add_guide(model=name, number=number, plan=plan, goals=goals, guide=guide, restore=setup.scaling.restore)
         counts["guides"] += 1
         counts["finished"] += guide.finished
         counts["steps"] += len(guide.steps)
         if plan.split != models.TRAIN:
             for time in range(len(plan.steps)):
-                step = guidance.react(goals, plan.steps[:time], max_steps=task.config.max_steps)
-                written.add_candidate(name, number, time, step, restore=setup.scaling.restore)
+                reaction = guidance.react(goals, plan.steps[:time], max_steps=task.config.max_steps)
+                written.add_candidate(
+                    model=name, number=number, time=time, reaction=reaction, restore=setup.scaling.restore
+                )
                 counts["candidates"] += 1
         task.progress.update(number + 1, {})
     return counts
@@ -91,37 +96,35 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def answer(task: TaskContext) -> None:
-    """Prints the plan for every --goal."""
+    """Prints the plan for every --goal, and writes them all."""
     if not task.flags.goal:
         return
     data = dataset.read(family.data(task))
     trained = family.config_of(task, family.TRAIN).models
-    setup, guidance = _load(task, models.main(trained), data)
+    name = models.main(trained)
+    setup, guidance = _load(task, name, data)
+    written = guides.Writing()
     goals = [" ".join(goal.split()) for goal in task.flags.goal]
     for goal, asked in zip(goals, _ground(task, data, goals), strict=True):
         guide = _guide(task, guidance, asked)
-        for line in outline.lines(goal, asked, guide.nodes, data.vocabulary, outline.nearest_names(setup, data)):
+        written.add_asked(model=name, goal=goal, goals=asked, guide=guide, restore=setup.scaling.restore)
+        names = outline.nearest_names(setup, data)
+        for line in outline.lines(goal, asked, guide.nodes, data.vocabulary, names, finished=guide.finished):
             print(line)
         if not guide.finished:
             print(f"(not finished within {task.config.max_steps} steps)")
+    written.write_asked(task.workdir)
 
 
 def _guide(task: TaskContext, guidance: Guidance, goals: Sequence[int]) -> Guide:
-    if task.config.mode == "think":
-        return guidance.think(goals, max_steps=task.config.max_steps)
-    nodes: list[Node] = []
-    while len(nodes) < task.config.max_steps:
-        step = guidance.react(goals, [node.known for node in nodes], max_steps=task.config.max_steps)
-        if step is None:
-            break
-        nodes.append(step)
-    done = {node.known for node in nodes}
-    return Guide(tuple(nodes), finished=all(goal in done for goal in goals))
+    ask = guidance.think if task.config.mode == "think" else guidance.react_on
+    return ask(goals, max_steps=task.config.max_steps)
 
 
 def _load(task: TaskContext, name: str, data: Dataset) -> tuple[Setup, Guidance]:
-    setup = models.build(family.config_of(task, family.TRAIN), name, data)
-    state = models.load(family.models(task) / f"{name}.safetensors", setup)
+    path = family.models(task) / f"{name}.safetensors"
+    setup = models.build(family.config_of(task, family.TRAIN), name, data, trained=path)
+    state = models.load(path, setup)
     return setup, setup.guidance(
         state, max_sub_steps=task.config.max_sub_steps, max_top_steps=task.config.max_top_steps
     )

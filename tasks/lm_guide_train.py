@@ -56,7 +56,7 @@ def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, 
         num_steps=task.config.num_updates,
         chunk_steps=task.config.chunk_steps,
     )
-    models.save(family.models(task) / f"{name}.safetensors", result.state.model)
+    models.save(family.models(task) / f"{name}.safetensors", result.state.model, setup.centroids)
     return {
         "parameters": models.num_parameters(result.state.model),
         "updates": result.step,

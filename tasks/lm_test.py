@@ -1,16 +1,21 @@
 """The four language tasks as users run them, one after the other in one work directory, and what is refused."""
 
+import collections
 import hashlib
 import json
 import shutil
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from configs import lm_guide_train as train_config
 from humain.testing import openai_server
 from tasks import lm_data_interpret, lm_data_prepare, lm_guide_inference, lm_guide_train
+from tasks.language import crafting_truth, recipes
 
 _TASKS = (lm_data_prepare, lm_guide_train, lm_guide_inference, lm_data_interpret)
+_DATA = "lm_data_prepare/data"
 _GOAL = "build a radar"
 # Long enough to be redacted: shorter ones are taken for the words of servers that ask for no key.
 _KEY = "sk-known-and-fake-0123456789"
@@ -76,12 +81,18 @@ def test_the_results_are_as_documented(folder):
     assert found["candidates64"]["questions"] == num_questions > 0
 
 
+def _lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def test_the_plans_are_in_words_for_every_model_and_goal(folder):
-    spoken = [json.loads(line) for line in (folder / "lm_data_interpret" / "plans.jsonl").read_text().splitlines()]
+    spoken = _lines(folder / "lm_data_interpret" / "plans.jsonl")
     for plan in spoken:
         assert plan["finished"] != any("(not reached: " in line for line in plan["outline"])
+    told = _lines(folder / "lm_guide_inference" / "guides.jsonl")
+    vocabulary = _lines(folder / "lm_data_prepare" / "data" / "vocabulary.jsonl")
     # 60 plans of training, 14 held out and 20 pairs, by three models.
-    assert len(spoken) == 3 * (60 + 14 + 20)
+    assert len(spoken) == len(told) == 3 * (60 + 14 + 20)
     assert {plan["model"] for plan in spoken} == {"hierarchy", "flat", "regression"}
     assert all(plan["outline"][0] == plan["goal"] for plan in spoken)
     found = json.loads((folder / "results.json").read_text())["results"]
@@ -91,7 +102,48 @@ def test_the_plans_are_in_words_for_every_model_and_goal(folder):
             assert share == pytest.approx(sum(plan[score] for plan in ours) / len(ours))
         # What is minimal has nothing against it.
         assert all(bool(plan["faults"]) != plan["minimal"] for plan in ours)
-    assert all(set(plan["steps"]) <= {step for other in spoken for step in other["reference"]} for plan in spoken[:9])
+    for plan, guide in zip(spoken, told, strict=True):
+        assert (plan["model"], plan["goal"]) == (guide["model"], guide["goal"])
+        # What the bottom layer's answers were taken for, less what was done before.
+        steps = [node for node in guide["nodes"] if node["layer"] == 0 and not node["repeated"]]
+        assert plan["steps"] == [vocabulary[node["known"]]["sentence"] for node in steps]
+    assert sum(len(plan["steps"]) for plan in spoken) > len(spoken)
+
+
+def test_the_scores_are_those_of_the_plans_in_words(folder):
+    found = json.loads((folder / "results.json").read_text())["results"]
+    items = {plan["goal"]: plan["items"] for plan in _lines(folder / _DATA / "plans.jsonl")}
+    verdicts = collections.defaultdict(list)
+    for plan in _lines(folder / "lm_data_interpret" / "plans.jsonl"):
+        verdict = crafting_truth.check(recipes.load(), plan["steps"], goals=items[plan["goal"]])
+        works = verdict.valid and verdict.complete
+        exact = plan["steps"] == plan["reference"]
+        verdicts[plan["model"], plan["split"]].append((exact, verdict.valid, works, works and verdict.minimal))
+    assert len(verdicts) == 3 * 3
+    for (model, split), rows in verdicts.items():
+        scores = (found if model == found["model"] else found["baselines"][model])[split]
+        expected = dict(zip(("exact", "valid", "complete", "minimal"), np.mean(rows, axis=0), strict=True))
+        assert scores == pytest.approx(expected)
+
+
+def test_the_nearest_sentences_are_those_of_the_next_steps_as_written(folder):
+    found = json.loads((folder / "results.json").read_text())["results"]
+    plans = _lines(folder / _DATA / "plans.jsonl")
+    answers = safetensors.numpy.load_file(folder / "lm_guide_inference" / "guides.safetensors")["answers"]
+    embeddings = safetensors.numpy.load_file(folder / _DATA / "embeddings.safetensors")["vocabulary"]
+    right = collections.defaultdict(list)
+    for asked in _lines(folder / "lm_guide_inference" / "candidates.jsonl"):
+        plan = plans[asked["plan"]]
+        if plan["split"] == "heldout":
+            named = None
+            if asked["row"] is not None:
+                named = int(np.argmin(np.linalg.norm(embeddings - answers[asked["row"]], axis=1)))
+            right[asked["model"]].append(named == plan["steps"][asked["time"]])
+    assert set(right) == {"hierarchy", "flat", "regression"}
+    for model, hits in right.items():
+        scores = (found if model == found["model"] else found["baselines"][model])["candidates64"]
+        assert scores["questions"] == len(hits)
+        assert scores["nearest1"] == pytest.approx(np.mean(hits))
 
 
 def test_the_report_shows_figures_and_plans(folder):
@@ -139,6 +191,53 @@ def test_a_goal_of_one_s_own_is_answered_with_an_outline(folder, capfd):
         at = lines.index(goal)
         assert lines[at + 1].startswith("  to reach: ")
         assert lines[at + 2].startswith("    towards: ")
+    at = lines.index(_GOAL)
+    # The same in words, and in the report, though that was written before anything was asked.
+    assert _run(lm_data_interpret, folder) == 0
+    interpreted = capfd.readouterr().out.splitlines()
+    assert interpreted[interpreted.index(_GOAL) :] == [line for line in lines[at:] if "(not finished" not in line]
+    told = _lines(folder / "lm_guide_inference" / "goals.jsonl")
+    spoken = _lines(folder / "lm_data_interpret" / "goals.jsonl")
+    assert [plan["goal"] for plan in told] == [plan["goal"] for plan in spoken] == [_GOAL, "dig a hole"]
+    for plan in spoken:
+        assert plan["reference"] is None
+        assert len(plan["steps"]) >= 1
+        numbered = [line.strip() for line in plan["outline"] if line.strip()[0].isdigit()]
+        assert all(step in line for step, line in zip(plan["steps"], numbered, strict=True))
+    for directory in (folder, folder / "lm_data_interpret"):
+        report = (directory / "report.html").read_text()
+        for text in ("Goals of your own", "dig a hole", "nearest_plan", "heldout: 8 of 14 plans"):
+            assert text in report
+    # The last ones are kept.
+    assert _run(lm_guide_inference, folder, "--goal=dig a hole") == 0
+    assert [plan["goal"] for plan in _lines(folder / "lm_guide_inference" / "goals.jsonl")] == ["dig a hole"]
+
+
+def test_reactions_stand_under_what_asked_for_them(folder, tmp_path):
+    target = tmp_path / "w"
+    for task in (lm_data_prepare, lm_guide_train):
+        shutil.copytree(folder / _name(task), target / _name(task))
+    assert _run(lm_guide_inference, target, "--config.mode=react") == 0
+    layers_above = {"hierarchy": [1, 2], "flat": [], "regression": [1, 2]}
+    num_steps = 0
+    for guide in _lines(target / "lm_guide_inference" / "guides.jsonl"):
+        for place, node in enumerate(guide["nodes"]):
+            if node["layer"] > 0:
+                continue
+            num_steps += 1
+            above, parent = [], node["parent"]
+            while parent is not None:
+                assert parent < place
+                assert guide["nodes"][parent]["goal"] == node["goal"]
+                above.append(guide["nodes"][parent]["layer"])
+                parent = guide["nodes"][parent]["parent"]
+            assert above == layers_above[guide["model"]]
+    assert num_steps > 3 * (60 + 14 + 20)
+    assert _run(lm_data_interpret, target) == 0
+    spoken = _lines(target / "lm_data_interpret" / "plans.jsonl")
+    first = next(plan for plan in spoken if plan["model"] == "hierarchy" and plan["steps"])
+    assert [line.split(":")[0] for line in first["outline"][1:4]] == ["  to reach", "    towards", "      towards"]
+    assert first["outline"][4].startswith("        1. ")
 
 
 def test_a_changed_byte_in_the_data_is_refused_on_one_line(folder, tmp_path, capfd):

@@ -12,7 +12,7 @@ from humain.language.writers.ledger import Ledger
 from humain.language.writers.writing import write_all
 from tasks.harness.context import TaskContext
 from tasks.language import family, judging, writing
-from tasks.language.guides import Guides
+from tasks.language.guides import ASKED, Guides
 
 REWRITE_TEMPLATE = (
     "These sentences say roughly the same step of a plan, the closest first:\n{goal}\n\n"
@@ -45,14 +45,17 @@ def check(config: Any) -> None:
 
 
 def decode(task: TaskContext, data: Dataset, read: Guides) -> dict[int, str]:
-    """What a language model makes of the answers of the config's guide, by row; none for the decoder `nearest`."""
+    """What a language model makes of answers, by row; none for the decoder `nearest`.
+
+    They are those of the config's guide and splits, and all to goals that a user asked for.
+    """
     config = task.config.decoder
     if config.name == "nearest":
         return {}
     rows = [
         node["row"]
         for guide in read.guides
-        if guide["model"] == config.guide and guide["split"] in config.splits
+        if guide["split"] == ASKED or (guide["model"] == config.guide and guide["split"] in config.splits)
         for node in guide["nodes"]
         if node["layer"] == 0 and not node["repeated"]
     ]

@@ -132,6 +132,14 @@ def test_a_guide_that_is_not_there_is_an_error(tmp_path, changes):
         decoding.decode(_task(tmp_path, name="rewrite", model="m", **changes), _DATA, _READ)
 
 
+def test_answers_to_a_user_s_goals_are_put_into_words_whatever_the_guide(tmp_path, monkeypatch):
+    asked = Guides((_guide("flat", "asked", (0, False, 0), (0, True, 1)),), (), np.array([_ANSWER, _ANSWER]))
+    with openai_server.serving(reply=lambda prompt: "Do it.") as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        assert decoding.decode(_task(tmp_path, name="rewrite", model="m"), _DATA, asked) == {0: "Do it."}
+
+
 def test_a_model_is_asked_to_rewrite_the_closest_sentences_once_each(tmp_path, monkeypatch):
     with openai_server.serving(reply=lambda prompt: f"Do\nwhat {len(prompt.splitlines())} lines say. ") as server:
         for name, value in server.environment().items():

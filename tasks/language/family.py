@@ -50,7 +50,7 @@ def check_split(name: str) -> None:
     Raises:
         UserError: naming it.
     """
-    if re.fullmatch(r"model|baselines|candidates\d+", name):
+    if re.fullmatch(r"model|baselines|asked|candidates\d+", name):
         raise errors.UserError(
             f"a split can't be called {name!r}, as the results have that for something else; rename it"
         )

@@ -26,10 +26,17 @@ def _doubled(answer):
 
 def _written(folder):
     writing = guides.Writing()
-    writing.add_guide("hierarchy", 4, _PLAN, (1,), Guide(_NODES, finished=True), restore=_doubled)
-    writing.add_candidate("hierarchy", 4, 0, _NODES[1], restore=_doubled)
-    writing.add_candidate("hierarchy", 4, 1, None, restore=_doubled)
-    writing.add_guide("flat", 4, _PLAN, (1,), Guide((), finished=False), restore=_doubled)
+    writing.add_guide(
+        model="hierarchy",
+        number=4,
+        plan=_PLAN,
+        goals=(1,),
+        guide=Guide(_NODES, finished=True),
+        restore=_doubled,
+    )
+    writing.add_candidate(model="hierarchy", number=4, time=0, reaction=_NODES[:2], restore=_doubled)
+    writing.add_candidate(model="hierarchy", number=4, time=1, reaction=(), restore=_doubled)
+    writing.add_guide(model="flat", number=4, plan=_PLAN, goals=(1,), guide=Guide((), finished=False), restore=_doubled)
     writing.write(folder)
     return folder
 
@@ -75,6 +82,41 @@ def test_nothing_but_the_three_files_is_left(tmp_path):
     }
 
 
+def _written_asked(folder):
+    writing = guides.Writing()
+    guide = Guide(_NODES, finished=True)
+    writing.add_asked(model="hierarchy", goal="make me a bar", goals=(1,), guide=guide, restore=_doubled)
+    writing.write_asked(folder)
+    return folder
+
+
+def test_guides_to_a_user_s_goals_lie_beside_the_others(tmp_path):
+    _written(tmp_path)
+    others = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert guides.read_asked(tmp_path) is None
+    read = guides.read_asked(_written_asked(tmp_path))
+    (asked,) = read.guides
+    # As a guide to a plan's goal, but that there is no plan.
+    assert asked == {
+        **guides.read(tmp_path).guides[0],
+        "plan": None,
+        "split": "asked",
+        "goal": "make me a bar",
+    }
+    np.testing.assert_array_equal(read.answers, np.array([[1, 0.5], [2, 0], [0, 2]], np.float32))
+    assert read.candidates == ()
+    assert {path: path.read_bytes() for path in others} == others
+    assert {path.name for path in set(tmp_path.iterdir()) - set(others)} == {"goals.jsonl", "goals.safetensors"}
+
+
+@pytest.mark.parametrize("name", ["goals.jsonl", "goals.safetensors"])
+def test_guides_to_a_user_s_goals_that_are_cut_off_are_refused(tmp_path, name):
+    path = _written_asked(tmp_path) / name
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(errors.UserError, match=r"holds no guides \(.*\); infer again$"):
+        guides.read_asked(tmp_path)
+
+
 def test_there_may_be_no_guide_at_all(tmp_path):
     guides.Writing().write(tmp_path)
     read = guides.read(tmp_path)
@@ -84,7 +126,7 @@ def test_there_may_be_no_guide_at_all(tmp_path):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_an_answer_that_is_not_finite_is_refused(tmp_path, value):
     writing = guides.Writing()
-    writing.add_candidate("flat", 0, 0, _NODES[0], restore=lambda answer: answer * value)
+    writing.add_candidate(model="flat", number=0, time=0, reaction=_NODES[:1], restore=lambda answer: answer * value)
     writing.write(tmp_path)
     with pytest.raises(
         errors.UserError, match=r"guides.safetensors has answers that are not finite; train and infer again$"

@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +58,10 @@ class Guide:
         return tuple(node for node in self.nodes if node.layer == 0 and not node.repeated)
 
 
+Reaction: TypeAlias = tuple[Node, ...]
+"""A step, last, after the answers that asked for it, from the top layer down; `parent` is a place in their walk."""
+
+
 @partial(jax.jit, static_argnames=("model", "layer"))
 def _recall(
     model: Model, layer: int, state: ModelState, states: Array, rows: Array, goals: Array
@@ -104,8 +109,8 @@ class Guidance:
             finished &= any(node.layer == 0 and node.known == goal for node in nodes)
         return Guide(tuple(nodes), finished)
 
-    def react(self, goals: Sequence[int], done: Sequence[int], *, max_steps: int) -> Node | None:
-        """The next step of the way to the goals, after some were done; None where nothing is left to do.
+    def react(self, goals: Sequence[int], done: Sequence[int], *, max_steps: int) -> Reaction:
+        """The next step of the way to the goals, after some were done, under the answers that asked for it.
 
         The top layer has several hypotheses of how to go. Of those that come to the goal the one is followed that would
         have foretold most of what was done; among equals, the one with the best score. The episode goes on from what
@@ -115,30 +120,46 @@ class Guidance:
             goals: sentences.
             done: sentences, in the order in which they were done.
             max_steps: steps that are looked through.
+
+        Returns:
+            The step, last, after the answers above it; empty where nothing is left to do.
         """
         for number, goal in enumerate(goals):
             ways = self._ways(goal, max_steps)
-            coming = [way for way in ways if way and way[-1].known == goal] or [way for way in ways[:1] if way]
-            open_ways = [way for way in coming if any(node.known not in done for node in way)]
+            coming = [way for way in ways if way and _step(way[-1]) == goal] or [way for way in ways[:1] if way]
+            open_ways = [way for way in coming if any(_step(reaction) not in done for reaction in way)]
             if not open_ways or goal in done:
                 continue
             # The best score comes first, and so wins ties.
-            best = min(open_ways, key=lambda way: _surprises([node.known for node in way], done))
-            place = _next_place([node.known for node in best], done)
+            best = min(open_ways, key=lambda way: _surprises([_step(reaction) for reaction in way], done))
+            place = _next_place([_step(reaction) for reaction in best], done)
             assert place is not None
-            return dataclasses.replace(best[place], goal=number, parent=None)
-        return None
+            return tuple(dataclasses.replace(node, goal=number) for node in best[place])
+        return ()
+
+    def react_on(self, goals: Sequence[int], *, max_steps: int) -> Guide:
+        """The plan for goals (sentences) that comes of one reaction after the other, each done before the next.
+
+        An answer of an upper layer stands in it once for the steps in a row that it asks for.
+        """
+        reactions: list[Reaction] = []
+        while len(reactions) < max_steps:
+            reaction = self.react(goals, [_step(reaction) for reaction in reactions], max_steps=max_steps)
+            if not reaction:
+                break
+            reactions.append(reaction)
+        done = {_step(reaction) for reaction in reactions}
+        return Guide(_joined(reactions), finished=all(goal in done for goal in goals))
 
     @functools.lru_cache(maxsize=1024)  # noqa: B019 - lives as long as the guidance, which is one run
-    def _ways(self, goal: int, max_steps: int) -> tuple[tuple[Node, ...], ...]:
+    def _ways(self, goal: int, max_steps: int) -> tuple[tuple[Reaction, ...], ...]:
         """The steps to a goal by each of the top layer's hypotheses of where to go first, the best score first."""
         top = len(self.tables) - 1
         _, scores = self._ask(top, [NOTHING], self._vector(goal))
         ways = []
         for slot in np.argsort(-scores, kind="stable").tolist():
             walk = self._walk(goal, number=0, first=0, done=set(), max_steps=max_steps, slot=slot)
-            steps = (node for node in walk if node.layer == 0 and not node.repeated)
-            ways.append(tuple(itertools.islice(steps, max_steps)))
+            ways.append(tuple(itertools.islice(_reactions(walk), max_steps)))
         return tuple(ways)
 
     def _walk(
@@ -209,6 +230,50 @@ class Guidance:
         bottom = np.concatenate([nothing, self.embeddings])
         above = [table.states[:, :-1] for table in self.tables[1:]]
         return tuple(jnp.asarray(np.pad(states, ((0, 0), (0, 1)))) for states in [bottom, *above])
+
+
+def _step(reaction: Reaction) -> int:
+    """The sentence that is to be done."""
+    return reaction[-1].known
+
+
+def _reactions(walk: Iterable[Node]) -> Iterator[Reaction]:
+    """The steps of a walk that starts at place 0, each under those that asked for it; not those done before."""
+    nodes: list[Node] = []
+    for node in walk:
+        nodes.append(node)
+        if node.layer == 0 and not node.repeated:
+            chain = [node]
+            while chain[0].parent is not None:
+                chain.insert(0, nodes[chain[0].parent])
+            yield tuple(chain)
+
+
+def _joined(reactions: Sequence[Reaction]) -> tuple[Node, ...]:
+    """One guide out of reactions: what asked for the step before and asks for this one too is not repeated."""
+    nodes: list[Node] = []
+    before: Reaction = ()
+    places: list[int] = []
+    for reaction in reactions:
+        num_shared = _num_shared(before, reaction)
+        places = places[:num_shared]
+        for node in reaction[num_shared:]:
+            nodes.append(dataclasses.replace(node, parent=places[-1] if places else None))
+            places.append(len(nodes) - 1)
+        before = reaction
+    return tuple(nodes)
+
+
+def _num_shared(before: Reaction, reaction: Reaction) -> int:
+    """How many answers of the upper layers two reactions have in common, from the top down."""
+    count = 0
+    for one, one_below, other, other_below in zip(before, before[1:], reaction, reaction[1:], strict=False):
+        # What is asked for names the place of who asks; in walks of two hypotheses places may agree by chance.
+        same_place = (one.goal, one_below.parent) == (other.goal, other_below.parent)
+        if not same_place or one.score != other.score or not np.array_equal(one.answer, other.answer):
+            break
+        count += 1
+    return count
 
 
 def _continuing(state: np.ndarray) -> np.ndarray:

@@ -128,7 +128,8 @@ def test_a_goal_that_was_passed_needs_nothing(guidance):
 
 def test_no_goal_needs_nothing(guidance):
     assert guidance.think([], max_steps=9) == Guide((), finished=True)
-    assert guidance.react([], [], max_steps=9) is None
+    assert guidance.react([], [], max_steps=9) == ()
+    assert guidance.react_on([], max_steps=9) == Guide((), finished=True)
 
 
 @pytest.mark.parametrize(("max_steps", "num_nodes"), [(0, 0), (1, 2), (2, 3)])
@@ -158,44 +159,122 @@ def test_a_layer_answers_only_so_often(guidance):
 
 
 def test_a_reaction_is_the_first_step_that_is_not_done(guidance):
-    next_steps = [guidance.react([2], _LONG[:time], max_steps=9) for time in range(4)]
-    assert _known(next_steps[:3]) == [0, 1, 2]
-    assert next_steps[3] is None
-    assert next_steps[0].layer == 0
+    reactions = [guidance.react([2], _LONG[:time], max_steps=9) for time in range(4)]
+    assert _known(reaction[-1] for reaction in reactions[:3]) == [0, 1, 2]
+    assert reactions[3] == ()
+    # The chunk (0, 1) asked for 0 and 1, and the chunk (2) for 2.
+    assert [[(node.layer, node.known) for node in reaction] for reaction in reactions[:3]] == [
+        [(1, 1), (0, 0)],
+        [(1, 1), (0, 1)],
+        [(1, 2), (0, 2)],
+    ]
+
+
+def test_reactions_make_the_plan_that_was_thought_out_where_nothing_comes_between(guidance):
+    guide = guidance.react_on([2], max_steps=9)
+    assert _places(guide.nodes) == _NODES_OF_2
+    assert guide.finished
+    for node, thought in zip(guide.nodes, guidance.think([2], max_steps=9).nodes, strict=True):
+        assert node.score == thought.score
+        np.testing.assert_array_equal(node.answer, thought.answer)
+
+
+def test_reactions_to_several_goals_stand_under_what_asked_for_them(guidance):
+    guide = guidance.react_on([2, 3], max_steps=9)
+    # 0 was done on the way to 2.
+    assert _places(guide.nodes) == [*_NODES_OF_2, (1, None, 1, 4, False), (0, 5, 1, 3, False)]
+    assert guide.finished
+
+
+@pytest.mark.parametrize(("max_steps", "num_nodes"), [(0, 0), (1, 2), (2, 3)])
+def test_reactions_that_are_too_many_are_cut(guidance, max_steps, num_nodes):
+    guide = guidance.react_on([2], max_steps=max_steps)
+    assert _places(guide.nodes) == _NODES_OF_2[:num_nodes]
+    assert not guide.finished
+
+
+def _chain(*nodes, goal=0):
+    """A reaction: for each node its layer, its parent's place in the walk, and what it was taken for."""
+    return tuple(
+        Node(layer=layer, parent=parent, goal=goal, answer=_E[known], known=known, score=1.0)
+        for layer, parent, known in nodes
+    )
+
+
+@pytest.mark.parametrize(
+    ("reactions", "expected"),
+    [
+        # Both steps are asked for by the middle layer's answer at place 1.
+        (
+            [_chain((2, None, 5), (1, 0, 4), (0, 1, 0)), _chain((2, None, 5), (1, 0, 4), (0, 1, 1))],
+            [(2, None), (1, 0), (0, 1), (0, 1)],
+        ),
+        # The second one is asked for by another answer, at place 4, of the same layer and to the same effect.
+        (
+            [_chain((2, None, 5), (1, 0, 4), (0, 1, 0)), _chain((2, None, 5), (1, 0, 4), (0, 4, 1))],
+            [(2, None), (1, 0), (0, 1), (1, 0), (0, 3)],
+        ),
+        # Another walk has something else at the same place, and what is below it can't be the same.
+        (
+            [_chain((2, None, 5), (1, 0, 4), (0, 1, 0)), _chain((2, None, 6), (1, 0, 4), (0, 1, 1))],
+            [(2, None), (1, 0), (0, 1), (2, None), (1, 3), (0, 4)],
+        ),
+        # Another goal.
+        (
+            [_chain((1, None, 5), (0, 0, 0)), _chain((1, None, 5), (0, 0, 1), goal=1)],
+            [(1, None), (0, 0), (1, None), (0, 2)],
+        ),
+        # What asks for the first one is asked again after something else came between.
+        (
+            [_chain((1, None, 5), (0, 0, 0)), _chain((1, None, 4), (0, 2, 1)), _chain((1, None, 5), (0, 0, 2))],
+            [(1, None), (0, 0), (1, None), (0, 2), (1, None), (0, 4)],
+        ),
+        # A single layer.
+        ([_chain((0, None, 0)), _chain((0, None, 1))], [(0, None), (0, None)]),
+    ],
+)
+def test_reactions_in_a_row_share_what_asked_for_them(monkeypatch, guidance, reactions, expected):
+    left = iter([*reactions, ()])
+    monkeypatch.setattr(Guidance, "react", lambda *_, **__: next(left))
+    guide = guidance.react_on([9], max_steps=9)
+    assert [(node.layer, node.parent) for node in guide.nodes] == expected
+    assert _known(guide.steps) == [reaction[-1].known for reaction in reactions]
+    assert not guide.finished
 
 
 def test_a_reaction_goes_on_from_what_was_done_last(guidance):
     # 0 was passed over.
-    assert guidance.react([2], [1], max_steps=9).known == 2
+    assert guidance.react([2], [1], max_steps=9)[-1].known == 2
 
 
 def test_a_reaction_follows_the_way_that_was_taken(guidance):
-    assert guidance.react([6], [], max_steps=9).known in (4, 5)
+    assert guidance.react([6], [], max_steps=9)[-1].known in (4, 5)
     for first, goal in _FORK:
-        assert guidance.react([6], [first], max_steps=9).known == goal
-        assert guidance.react([6], [first, goal], max_steps=9) is None
+        assert guidance.react([6], [first], max_steps=9)[-1].known == goal
+        assert guidance.react([6], [first, goal], max_steps=9) == ()
 
 
 def test_a_reaction_turns_to_the_next_goal(guidance):
-    assert guidance.react([2, 3], [0, 1], max_steps=9).known == 2
-    assert guidance.react([2, 3], [0, 1, 2], max_steps=9).known == 3
-    assert guidance.react([2, 3], [0, 1, 2, 3], max_steps=9) is None
+    assert guidance.react([2, 3], [0, 1], max_steps=9)[-1].known == 2
+    assert guidance.react([2, 3], [0, 1, 2], max_steps=9)[-1].known == 3
+    assert guidance.react([2, 3], [0, 1, 2, 3], max_steps=9) == ()
 
 
 def test_a_reaction_looks_through_max_steps(guidance):
     # All that it sees of the way to 2 is sentence 0.
-    assert guidance.react([2], [], max_steps=1).known == 0
-    assert guidance.react([2], [0], max_steps=1) is None
+    assert guidance.react([2], [], max_steps=1)[-1].known == 0
+    assert guidance.react([2], [0], max_steps=1) == ()
 
 
 def _react(monkeypatch, guidance, ways, done):
     """The reaction to goal 9 where these are the ways there, the best score first."""
     told = tuple(
-        tuple(Node(layer=0, parent=None, goal=0, answer=_E[0], known=step, score=1.0) for step in way) for way in ways
+        tuple((Node(layer=0, parent=None, goal=0, answer=_E[0], known=step, score=1.0),) for step in way)
+        for way in ways
     )
     monkeypatch.setattr(Guidance, "_ways", lambda *_: told)
-    step = guidance.react([9], done, max_steps=9)
-    return None if step is None else step.known
+    reaction = guidance.react([9], done, max_steps=9)
+    return reaction[-1].known if reaction else None
 
 
 @pytest.mark.parametrize(

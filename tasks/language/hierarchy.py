@@ -63,11 +63,13 @@ def chunk_mean(size: int) -> Chunker:
     return chunks
 
 
-def nearest_centroid(centroids: np.ndarray, max_size: int) -> Chunker:
-    """Chunks of neighbours on the path that are nearest to one and the same centroid; above it is the centroid.
+def clusters(centroids: np.ndarray, labels: np.ndarray, *, max_size: int) -> Chunker:
+    """Chunks of neighbours on the path that lie in one and the same cluster; above it is the cluster's centroid.
 
     Args:
-        centroids: `[K, D]`, as k-means finds them.
+        centroids: `[K, D]`.
+        labels: `[N]`, the cluster of each state, by identity: that of a sentence is its index, and that of a cluster is
+            its number.
         max_size: a chunk with more states is broken up.
 
     Raises:
@@ -77,14 +79,15 @@ def nearest_centroid(centroids: np.ndarray, max_size: int) -> Chunker:
         raise ValueError(f"a chunk has 1 state or more, not {max_size}")
 
     def chunks(states: Sequence[np.ndarray], identities: Sequence[object]) -> list[Chunk]:
-        del identities
+        del states
         found: list[Chunk] = []
-        for place, state in enumerate(states):
-            nearest = int(np.argmin(np.sum(np.square(centroids - state), axis=1)))
-            if found and found[-1][2] == nearest and len(found[-1][0]) < max_size:
+        for place, identity in enumerate(identities):
+            assert isinstance(identity, int)
+            cluster = int(labels[identity])
+            if found and found[-1][2] == cluster and len(found[-1][0]) < max_size:
                 found[-1][0].append(place)
             else:
-                found.append(([place], centroids[nearest], nearest))
+                found.append(([place], centroids[cluster], cluster))
         return found
 
     return chunks

@@ -1,8 +1,14 @@
 """Tables of examples: chunks, rows, contexts, stop signals, goals and scores, all by hand."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from humain.abstraction import clustering, kmeans
+from humain.abstraction.abstraction import lift_path
+from humain.abstraction.chunk_mean import ChunkMean
+from humain.abstraction.pivots import pivot_mask, reverse_mask, with_end
 from tasks.language import hierarchy
 from tasks.language.paths import Path
 
@@ -121,11 +127,47 @@ def test_chunk_mean_of_a_shorter_last_chunk():
     assert other == ("d",)
 
 
-def test_nearest_centroid_makes_chunks_of_runs():
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_chunk_mean_is_what_the_library_s_abstraction_makes_of_a_path(seed, size):
+    states = np.random.default_rng(seed).normal(size=(14, 5)).astype(np.float32)
+    path = jnp.ones(len(states), bool)
+    pivots = with_end(pivot_mask(ChunkMean(size), jnp.asarray(states), path), path)
+    lifted = lift_path(ChunkMean(size), jnp.asarray(states), path)
+    owners = np.asarray(reverse_mask(pivots, path))
+    chunks = hierarchy.chunk_mean(size)(list(states), range(len(states)))
+    assert [places[-1] for places, _, _ in chunks] == np.flatnonzero(pivots).tolist()
+    for places, mean, _ in chunks:
+        assert places == np.flatnonzero(owners[places[-1]]).tolist()
+        np.testing.assert_allclose(mean, lifted[places[-1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clusters_are_what_the_library_s_abstraction_makes_of_a_path(seed):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(20, 3)).astype(np.float32)
+    abstraction = kmeans.cluster_states(jnp.asarray(points), 4, jax.random.key(seed))
+    steps = rng.integers(0, 20, 15)
+    path = jnp.ones(15, bool)
+    states = jnp.asarray(points[steps])
+    labels = np.asarray(clustering.assign(abstraction.clusters, jnp.asarray(points)))
+    centroids = np.asarray(abstraction.clusters.centroids)
+    chunks = hierarchy.clusters(centroids, labels, max_size=15)(list(points[steps]), steps.tolist())
+    # A pivot is where the path enters a cluster.
+    pivots = np.flatnonzero(pivot_mask(abstraction, states, path)).tolist()
+    assert [places[0] for places, _, _ in chunks] == pivots
+    assert [place for places, _, _ in chunks for place in places] == list(range(15))
+    lifted = np.asarray(lift_path(abstraction, states, path))
+    for places, centroid, cluster in chunks:
+        np.testing.assert_array_equal(lifted[places], np.tile(centroid, (len(places), 1)))
+        assert labels[steps[places[0]]] == cluster
+
+
+def test_clusters_make_chunks_of_runs():
     centroids = np.array([[0.0], [10.0]])
-    states = [np.array([value]) for value in (1.0, 2.0, 9.0, 11.0, 3.0)]
-    chunks = hierarchy.nearest_centroid(centroids, max_size=4)(states, range(5))
-    # 1 and 2 are nearest to 0, 9 and 11 to 10, and 3 is nearest to 0 again, in a chunk of its own.
+    labels = np.array([1, 0, 0])
+    chunks = hierarchy.clusters(centroids, labels, max_size=4)([np.zeros(1)] * 5, [1, 2, 0, 0, 1])
+    # Sentences 1 and 2 lie in the first cluster, 0 in the second; then 1 again, in a chunk of its own.
     assert [(places, above.tolist(), identity) for places, above, identity in chunks] == [
         ([0, 1], [0.0], 0),
         ([2, 3], [10.0], 1),
@@ -133,19 +175,20 @@ def test_nearest_centroid_makes_chunks_of_runs():
     ]
 
 
-def test_nearest_centroid_breaks_up_long_chunks():
+def test_clusters_that_stay_the_same_for_long_are_broken_up():
     centroids = np.array([[0.0], [10.0]])
-    chunks = hierarchy.nearest_centroid(centroids, max_size=2)([np.array([1.0])] * 5, range(5))
+    chunks = hierarchy.clusters(centroids, np.array([0]), max_size=2)([np.zeros(1)] * 5, [0] * 5)
     assert [places for places, _, _ in chunks] == [[0, 1], [2, 3], [4]]
 
 
 def test_layers_of_centroids():
-    # Sentences 0 and 1 are nearest to the first centroid, 2 to the second.
+    # Sentences 0 and 1 lie in the first cluster, 2 and 3 in the second.
     centroids = np.array([[0.5, 0.5, 0, 0], [0, 0, 1, 0]], np.float32)
+    labels = np.array([0, 0, 1, 1])
     bottom, top = hierarchy.build(
         [Path((0, 1, 2), 1.0)],
         _E,
-        chunkers=[hierarchy.nearest_centroid(centroids, max_size=4)],
+        chunkers=[hierarchy.clusters(centroids, labels, max_size=4)],
         context_lengths=(1, 1),
         score_discount=0.9,
         stop=_STOP,
@@ -162,4 +205,4 @@ def test_what_can_not_be_is_refused():
     with pytest.raises(ValueError, match="a chunk has 1 state or more, not 0"):
         hierarchy.chunk_mean(0)
     with pytest.raises(ValueError, match="a chunk has 1 state or more, not 0"):
-        hierarchy.nearest_centroid(_E, 0)
+        hierarchy.clusters(_E, np.zeros(4, int), max_size=0)

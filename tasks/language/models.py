@@ -35,6 +35,7 @@ class Setup:
         scaling: of embeddings.
         embeddings: `[V, D]`, of the sentences, as the layers see them.
         stop: the stop signal at a chunk's last state.
+        centroids: `[K, D]` for each layer that sees clusters, bottom first; none where layers see means.
     """
 
     model: Model
@@ -42,6 +43,7 @@ class Setup:
     scaling: Scaling
     embeddings: np.ndarray
     stop: float
+    centroids: tuple[np.ndarray, ...]
 
     def guidance(self, state: ModelState, *, max_sub_steps: int, max_top_steps: int) -> Guidance:
         """The trained model, ready to be asked."""
@@ -49,13 +51,14 @@ class Setup:
         return Guidance(self.model, state, self.tables, self.embeddings, self.stop, (*below, max_top_steps))
 
 
-def build(config: Any, name: str, data: Dataset) -> Setup:
+def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None = None) -> Setup:
     """A model of a config.
 
     Args:
         config: the whole of `configs/lm_guide_train.py`.
         name: one of its `models`.
         data: to learn from.
+        trained: what `save` wrote, whose clusters are taken; by default they are found anew.
 
     Raises:
         UserError: naming what can't be.
@@ -67,10 +70,11 @@ def build(config: Any, name: str, data: Dataset) -> Setup:
     fitted = scaling.fit(data.vocabulary_embeddings)
     embeddings = fitted.scale(data.vocabulary_embeddings)
     try:
+        centroids = _centroids(chosen, embeddings, trained)
         tables = hierarchy.build(
             paths.gather(train, **dict(config.paths)),
             embeddings,
-            chunkers=_chunkers(chosen, embeddings),
+            chunkers=_chunkers(chosen, embeddings, centroids),
             context_lengths=chosen.context_lengths,
             score_discount=chosen.score_discount,
             stop=config.stop,
@@ -83,23 +87,41 @@ def build(config: Any, name: str, data: Dataset) -> Setup:
         num_updates=config.num_updates,
         context_lengths=chosen.context_lengths,
     )
-    return Setup(model=model, tables=tables, scaling=fitted, embeddings=embeddings, stop=config.stop)
+    return Setup(
+        model=model, tables=tables, scaling=fitted, embeddings=embeddings, stop=config.stop, centroids=centroids
+    )
 
 
-def _chunkers(config: Any, embeddings: np.ndarray) -> list[hierarchy.Chunker]:
-    """How each layer's path is cut, bottom first. The centroids of one layer are the points of the next."""
+def _centroids(config: Any, embeddings: np.ndarray, trained: pathlib.Path | None) -> tuple[np.ndarray, ...]:
+    """Of each layer that sees clusters, bottom first. The centroids of one layer are the points of the next."""
     if config.abstraction == "chunk_mean":
-        return [hierarchy.chunk_mean(size) for size in config.chunks]
+        return ()
     if config.abstraction != "kmeans":
         raise ValueError(f"abstraction {config.abstraction!r} is neither 'chunk_mean' nor 'kmeans'")
     if len(config.num_clusters) != len(config.chunks):
         raise ValueError(f"{len(config.chunks)} sizes of chunks need as many num_clusters, not {config.num_clusters}")
+    if trained is not None:
+        # Another device may find other clusters than those that the weights were trained on.
+        return _read_centroids(trained, len(config.chunks))
+    found, points = [], embeddings
+    for num_clusters in config.num_clusters:
+        fitted = clustering.fit(jnp.asarray(points), min(num_clusters, len(points)), jax.random.key(0))
+        points = np.asarray(fitted.centroids)
+        found.append(points)
+    return tuple(found)
+
+
+def _chunkers(config: Any, embeddings: np.ndarray, centroids: Sequence[np.ndarray]) -> list[hierarchy.Chunker]:
+    """How each layer's path is cut, bottom first."""
+    if config.abstraction == "chunk_mean":
+        return [hierarchy.chunk_mean(size) for size in config.chunks]
     chunkers, points = [], embeddings
-    for size, num_clusters in zip(config.chunks, config.num_clusters, strict=True):
-        # The same key each time: who reads a trained model has to come to the same chunks.
-        clusters = clustering.fit(jnp.asarray(points), min(num_clusters, len(points)), jax.random.key(0))
-        points = np.asarray(clusters.centroids)
-        chunkers.append(hierarchy.nearest_centroid(points, size))
+    for size, found in zip(config.chunks, centroids, strict=True):
+        # Without an iteration, the centroids stay where they are.
+        state = clustering.improve(jnp.asarray(points), jnp.asarray(found), max_iterations=0)
+        labels = np.asarray(clustering.assign(state, jnp.asarray(points)))
+        chunkers.append(hierarchy.clusters(found, labels, max_size=size))
+        points = found
     return chunkers
 
 
@@ -108,11 +130,12 @@ def num_parameters(state: ModelState) -> int:
     return sum(leaf.size for leaf in _parameters(state))
 
 
-def save(path: pathlib.Path, state: ModelState) -> None:
-    """Writes what the layers have learned, without their optimisers; in one step."""
+def save(path: pathlib.Path, state: ModelState, centroids: Sequence[np.ndarray] = ()) -> None:
+    """Writes what the layers have learned, without their optimisers, and the setup's centroids; in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    safetensors.numpy.save_file({str(at): np.asarray(leaf) for at, leaf in enumerate(_parameters(state))}, temporary)
+    tensors = {str(at): np.asarray(leaf) for at, leaf in enumerate(_parameters(state))}
+    safetensors.numpy.save_file({**tensors, **_by_name(centroids)}, temporary)
     temporary.replace(path)
 
 
@@ -124,13 +147,11 @@ def load(path: pathlib.Path, setup: Setup) -> ModelState:
     """
     like = learner.begin(setup.model, jax.random.key(0)).model
     expected = _parameters(like)
-    try:
-        tensors = safetensors.numpy.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise errors.UserError(f"{path} can't be read ({error}); train again") from error
+    tensors = _read(path)
     kinds = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
-    if kinds != {str(at): (leaf.shape, leaf.dtype) for at, leaf in enumerate(expected)}:
-        raise errors.UserError(f"{path} is of another model than its config says; train again")
+    wanted = {**{str(at): leaf for at, leaf in enumerate(expected)}, **_by_name(setup.centroids)}
+    if kinds != {name: (leaf.shape, leaf.dtype) for name, leaf in wanted.items()}:
+        raise _other_model(path)
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise errors.UserError(f"{path} has weights that are not finite; train again")
     leaves = [jnp.asarray(tensors[str(at)]) for at in range(len(expected))]
@@ -140,6 +161,29 @@ def load(path: pathlib.Path, setup: Setup) -> ModelState:
         taken, leaves = leaves[: len(flat)], leaves[len(flat) :]
         kernels.append(dataclasses.replace(kernel, params=jax.tree.unflatten(structure, taken)))
     return dataclasses.replace(like, kernels=tuple(kernels))
+
+
+def _read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        return safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise errors.UserError(f"{path} can't be read ({error}); train again") from error
+
+
+def _read_centroids(path: pathlib.Path, count: int) -> tuple[np.ndarray, ...]:
+    tensors = _read(path)
+    names = [f"centroids.{layer}" for layer in range(count)]
+    if any(name not in tensors for name in names):
+        raise _other_model(path)
+    return tuple(tensors[name] for name in names)
+
+
+def _by_name(centroids: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"centroids.{layer}": points for layer, points in enumerate(centroids)}
+
+
+def _other_model(path: pathlib.Path) -> errors.UserError:
+    return errors.UserError(f"{path} is of another model than its config says; train again")
 
 
 def _parameters(state: ModelState) -> list[Any]:

@@ -9,6 +9,7 @@ import safetensors.numpy
 from ml_collections import ConfigDict
 
 from humain import errors
+from humain.abstraction import clustering
 from humain.language.dataset import Dataset
 from humain.language.vocabulary import IndexedPlan
 from tasks.language import learner, models
@@ -86,6 +87,52 @@ def test_clusters_are_what_the_upper_layer_sees():
     above = sorted(built.tables[1].states.tolist())
     expected = [[-side, 0, 0], [-side, 0, 2], [0, 0, 0], [side, 0, 0], [side, 0, 2]]
     np.testing.assert_allclose(above, expected, atol=1e-6)
+
+
+def test_a_trained_model_s_clusters_are_kept_with_it(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    built = models.build(_CONFIG, "clusters", _data())
+    (centroids,) = built.centroids
+    learned = learner.begin(built.model, jax.random.key(1)).model
+    # Another device may number them the other way round; here, too, nothing but the file says which is which.
+    turned = centroids[::-1].copy()
+    models.save(path, learned, (turned,))
+
+    def refuse(*_, **__):
+        raise AssertionError("clusters are found anew")
+
+    monkeypatch.setattr(clustering, "fit", refuse)
+    again = models.build(_CONFIG, "clusters", _data(), trained=path)
+    np.testing.assert_array_equal(again.centroids[0], turned)
+    _assert_same(models.load(path, again), learned)
+    for table, other in zip(built.tables, again.tables, strict=True):
+        for field in dataclasses.fields(table):
+            np.testing.assert_array_equal(getattr(table, field.name), getattr(other, field.name))
+
+
+def test_a_trained_model_s_clusters_are_those_of_the_file(tmp_path):
+    path = tmp_path / "model.safetensors"
+    built = models.build(_CONFIG, "clusters", _data())
+    # All sentences lie around the first centroid.
+    moved = np.array([[0, 0, 0], [9, 9, 9]], np.float32)
+    models.save(path, learner.begin(built.model, jax.random.key(1)).model, (moved,))
+    again = models.build(_CONFIG, "clusters", _data(), trained=path)
+    # Nothing; and the one cluster, last on its way as a target and seen.
+    np.testing.assert_array_equal(again.tables[1].states, [[0, 0, 0, 0], [0, 0, 0, 2], [0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("num_saved", [0, 2])
+def test_clusters_of_another_model_are_refused(tmp_path, num_saved):
+    path = tmp_path / "model.safetensors"
+    built = models.build(_CONFIG, "clusters", _data())
+    models.save(path, learner.begin(built.model, jax.random.key(1)).model, built.centroids * num_saved)
+    with pytest.raises(errors.UserError, match=r"model.safetensors is of another model .*; train again$"):
+        models.load(path, models.build(_CONFIG, "clusters", _data(), trained=path))
+
+
+def test_means_need_no_file_to_be_built(tmp_path):
+    built = models.build(_CONFIG, "hierarchy", _data(), trained=tmp_path / "nowhere")
+    assert built.centroids == ()
 
 
 @pytest.mark.parametrize(

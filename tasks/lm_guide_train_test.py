@@ -1,0 +1,93 @@
+"""Training of the language layers that is interrupted and goes on comes to the same models, bit for bit."""
+
+import dataclasses
+import json
+import shutil
+import signal
+
+import jax
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+from humain.training import checkpoint, interruption
+from tasks import lm_data_prepare, lm_guide_train
+from tasks.harness import context
+
+_PLANS = (
+    {"goal": "make tea", "steps": ["Boil water.", "Pour it over the leaves."]},
+    {"goal": "make coffee", "steps": ["Boil water.", "Grind the beans.", "Fold a filter.", "Pour it over the beans."]},
+    {"goal": "wash a cup", "steps": ["Boil water.", "Pour it over the leaves.", "Drink the tea.", "Rinse the cup."]},
+)
+_MODELS = ("flat", "hierarchy", "regression")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_quickly(tmp_path_factory):
+    """Hardly optimises what is run so little, and keeps it in a folder for the next run."""
+    _compile(folder=str(tmp_path_factory.mktemp("compiled")), least_seconds=0.0, quickly=True)
+    yield
+    # JAX's own defaults.
+    _compile(folder=None, least_seconds=1.0, quickly=False)
+
+
+def _compile(*, folder, least_seconds, quickly):
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", least_seconds)
+    jax.config.update("jax_disable_most_optimizations", quickly)
+    compilation_cache.reset_cache()
+
+
+def _run(task, folder, *words):
+    with pytest.raises(SystemExit) as ended:
+        task.main([f"--config=configs/{task.__name__.removeprefix('tasks.')}.py:smoke", f"--workdir={folder}", *words])
+    return ended.value.code
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The work directory after training without interruption. Nothing in it is to be changed."""
+    parent = tmp_path_factory.mktemp("run")
+    corpus = parent / "plans.jsonl"
+    corpus.write_text("".join(json.dumps(plan) + "\n" for plan in _PLANS))
+    assert _run(lm_data_prepare, parent / "w", f"--corpus={corpus}") == 0
+    assert _run(lm_guide_train, parent / "w") == 0
+    return parent / "w"
+
+
+def _signal_once_saved(monkeypatch, learner, step):
+    """Has the process send itself a signal when a learner is saved at a step, in the midst of its updates."""
+    save = checkpoint.Checkpointer.save
+
+    def save_and_ask(self, at, state, **arguments):
+        save(self, at, state, **arguments)
+        if (self.directory.name, at) == (learner, step):
+            signal.raise_signal(signal.SIGTERM)
+
+    host = context.TaskContext.host
+    monkeypatch.setattr(
+        context.TaskContext, "host", lambda self, name: dataclasses.replace(host(self, name), checkpoint_steps=20)
+    )
+    monkeypatch.setattr(checkpoint.Checkpointer, "save", save_and_ask)
+    # However slow the machine, the process is not ended before it has come to the next safe point.
+    monkeypatch.setitem(interruption.Interruption.__init__.__kwdefaults__, "grace_seconds", 3600.0)
+
+
+@pytest.mark.parametrize("learner", ["hierarchy", "flat"])
+def test_training_that_is_interrupted_goes_on_to_the_same_models(folder, tmp_path, monkeypatch, capfd, learner):
+    cut = tmp_path / "w"
+    shutil.copytree(folder / "lm_data_prepare", cut / "lm_data_prepare")
+    # After the first of two chunks of the first model, and of the second one.
+    with monkeypatch.context() as patch:
+        _signal_once_saved(patch, learner, 20)
+        assert _run(lm_guide_train, cut) == 143
+    error = capfd.readouterr().err
+    assert error.splitlines()[-1] == "lm_guide_train: interrupted; all is saved, the same command goes on from there"
+    assert not (cut / "lm_guide_train" / "models" / f"{learner}.safetensors").exists()
+    assert _run(lm_guide_train, cut) == 0
+    assert f"{learner}: step 20 of 40 (going on)" in capfd.readouterr().err.splitlines()
+
+    whole, mended = folder / "lm_guide_train", cut / "lm_guide_train"
+    for name in _MODELS:
+        model = f"models/{name}.safetensors"
+        assert (mended / model).read_bytes() == (whole / model).read_bytes()
+    assert (mended / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
