@@ -95,6 +95,7 @@ def test_guides_to_a_user_s_goals_lie_beside_the_others(tmp_path):
     others = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert guides.read_asked(tmp_path) is None
     read = guides.read_asked(_written_asked(tmp_path))
+    assert read is not None
     (asked,) = read.guides
     # As a guide to a plan's goal, but that there is no plan.
     assert asked == {
