@@ -92,6 +92,7 @@ def _model(*, width: int, num_slots: int, chunks: tuple[int, ...], context_lengt
         "abstraction": "chunk_mean",
         # Of these layers, bottom first: states a chunk (of kmeans at most), and the clusters of kmeans.
         "chunks": chunks,
-        "num_clusters": (32, 16)[: len(chunks)],
+        # With a quarter as many, a cluster says too little of where to go: no plan came out.
+        "num_clusters": (128, 96)[: len(chunks)],
         "context_lengths": context_lengths,
     }
