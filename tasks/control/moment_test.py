@@ -25,6 +25,12 @@ FAR = 1e6
 """A width at which everything is close; its inverse makes everything far."""
 
 
+def _leverage(knowledge, largest):
+    """Knowledge in which what has more leverage than this is not known."""
+    world = dataclasses.replace(knowledge.world, max_leverage=jnp.float32(largest))
+    return dataclasses.replace(knowledge, world=world)
+
+
 @pytest.fixture(scope="module")
 def taught():
     """A model, what it has learned, and from what."""
@@ -41,7 +47,7 @@ def taught():
     model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
     knowledge = learner.know(SETTINGS, collection.collect_at_random(jax.random.key(0), num_steps=100), 100)
     # All is known, but for where the world ends.
-    knowledge = knowledge.replace(world=knowledge.world.replace(max_leverage=jnp.float32(FAR)))
+    knowledge = _leverage(knowledge, FAR)
     return model, learner.begin(SETTINGS, model, knowledge, jax.random.key(1)).model, knowledge
 
 
@@ -114,7 +120,7 @@ def test_a_sub_goal_is_reached_where_its_steps_end_near_it(taught, width, reache
 
 def test_a_tree_ends_where_nothing_is_known(taught):
     model, state, knowledge = taught
-    unknown = knowledge.replace(world=knowledge.world.replace(max_leverage=jnp.float32(0)))
+    unknown = _leverage(knowledge, 0)
     root = tree((model, state, unknown), dataclasses.replace(SETTINGS, closeness_width=FAR))
     (child,) = root.children
     assert len(child.children) == 1
