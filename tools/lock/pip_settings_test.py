@@ -6,14 +6,16 @@ import pytest
 
 from tools.lock import pip_settings
 
-_LISTING = r""":env:.cert='/certs/own.pem'
-:env:.find-links='/srv/wheels'
-global.cert='/certs/all.pem'
-global.extra-index-url='file:///srv/one/simple\nfile:///srv/two/simple'
-global.find-links='/elsewhere'
-global.timeout='60'
-install.index-url='file:///srv/mirror/simple'
-"""
+_SETTINGS = (
+    (":env:", "cert", "/certs/own.pem"),
+    (":env:", "find-links", "/srv/wheels"),
+    ("global", "cert", "/certs/all.pem"),
+    ("global", "extra-index-url", r"file:///srv/one/simple\nfile:///srv/two/simple"),
+    ("global", "find-links", "/elsewhere"),
+    ("global", "timeout", "60"),
+    ("install", "index-url", "file:///srv/mirror/simple"),
+)
+_LISTING = "".join(f"{section}.{name}='{value}'\n" for section, name, value in _SETTINGS)
 
 
 def test_every_place_is_passed_on():
