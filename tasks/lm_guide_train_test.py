@@ -1,17 +1,14 @@
 """Training of the language layers that is interrupted and goes on comes to the same models, bit for bit."""
 
-import dataclasses
 import json
 import shutil
-import signal
 
 import jax
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from humain.training import checkpoint, interruption
 from tasks import lm_data_prepare, lm_guide_train
-from tasks.harness import context
+from tasks.harness import interrupting
 
 _PLANS = (
     {"goal": "make tea", "steps": ["Boil water.", "Pour it over the leaves."]},
@@ -54,31 +51,13 @@ def folder(tmp_path_factory):
     return parent / "w"
 
 
-def _signal_once_saved(monkeypatch, learner, step):
-    """Has the process send itself a signal when a learner is saved at a step, in the midst of its updates."""
-    save = checkpoint.Checkpointer.save
-
-    def save_and_ask(self, at, state, **arguments):
-        save(self, at, state, **arguments)
-        if (self.directory.name, at) == (learner, step):
-            signal.raise_signal(signal.SIGTERM)
-
-    host = context.TaskContext.host
-    monkeypatch.setattr(
-        context.TaskContext, "host", lambda self, name: dataclasses.replace(host(self, name), checkpoint_steps=20)
-    )
-    monkeypatch.setattr(checkpoint.Checkpointer, "save", save_and_ask)
-    # However slow the machine, the process is not ended before it has come to the next safe point.
-    monkeypatch.setitem(interruption.Interruption.__init__.__kwdefaults__, "grace_seconds", 3600.0)
-
-
 @pytest.mark.parametrize("learner", ["hierarchy", "flat"])
 def test_training_that_is_interrupted_goes_on_to_the_same_models(folder, tmp_path, monkeypatch, capfd, learner):
     cut = tmp_path / "w"
     shutil.copytree(folder / "lm_data_prepare", cut / "lm_data_prepare")
     # After the first of two chunks of the first model, and of the second one.
     with monkeypatch.context() as patch:
-        _signal_once_saved(patch, learner, 20)
+        interrupting.signal_once_saved(patch, learner, 20)
         assert _run(lm_guide_train, cut) == 143
     error = capfd.readouterr().err
     assert error.splitlines()[-1] == "lm_guide_train: interrupted; all is saved, the same command goes on from there"

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import pathlib
 import shutil
-import signal
 from typing import Any
 
 import jax
@@ -12,10 +11,9 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from humain.training import checkpoint, interruption
 from tasks import rl_cart_pole
 from tasks.control import datasets
-from tasks.harness import context
+from tasks.harness import context, interrupting
 
 _SMOKE = ("--config=configs/rl_cart_pole.py:smoke", "--num_seeds=2")
 
@@ -133,24 +131,6 @@ def test_what_was_experienced_can_be_learned_from(words, tmp_path):
     assert entry["env_steps"] == 240
 
 
-def _signal_once_saved(monkeypatch, learner, step):
-    """Has the process send itself a signal when a learner is saved at a step, in the midst of its updates."""
-    save = checkpoint.Checkpointer.save
-
-    def save_and_ask(self, at, state, **arguments):
-        save(self, at, state, **arguments)
-        if (self.directory.name, at) == (learner, step):
-            signal.raise_signal(signal.SIGTERM)
-
-    host = context.TaskContext.host
-    monkeypatch.setattr(
-        context.TaskContext, "host", lambda self, name: dataclasses.replace(host(self, name), checkpoint_steps=10)
-    )
-    monkeypatch.setattr(checkpoint.Checkpointer, "save", save_and_ask)
-    # However slow the machine, the process is not ended before it has come to the next safe point.
-    monkeypatch.setitem(interruption.Interruption.__init__.__kwdefaults__, "grace_seconds", 3600.0)
-
-
 def _bits(state):
     """A learner's state with its key as the numbers that it is made of."""
     return dataclasses.replace(state, key=jax.random.key_data(state.key))
@@ -168,7 +148,7 @@ def test_a_run_that_is_interrupted_within_a_course_goes_on_to_the_same(words, tm
     cut = (f"--workdir={tmp_path / 'cut'}", *_SMOKE)
     # After the first of two chunks of the second course.
     with monkeypatch.context() as patch:
-        _signal_once_saved(patch, "curriculum_1", 10)
+        interrupting.signal_once_saved(patch, "curriculum_1", 10)
         assert _run(*cut) == 143
     error = capfd.readouterr().err
     assert error.splitlines()[-1] == "rl_cart_pole: interrupted; all is saved, the same command goes on from there"
