@@ -1,3 +1,3 @@
-"""One layer's episodic memory."""
+"""One layer's episodic memory, and the encodings of what it holds."""
 
-__all__ = ["encodings", "memory"]
+__all__ = ["encodings", "location", "memory", "rotary", "routing"]
