@@ -14,7 +14,7 @@ class Rotary:
     The product of a query and a key then depends on both and on how far apart they are, wherever they stand.
 
     Source: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, section 3.2.2. Pairs are
-    neighbours, as there. The paper's shortest period is 1; a longer one leaves out the fast turns, those that come round
+    neighbours, as there. The paper's shortest period is 1; a longer one leaves out the fast turns, which come round
     within a long context and so tell distances apart in a short one only.
 
     Attributes:
