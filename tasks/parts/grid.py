@@ -1,9 +1,9 @@
 """Grid: from any cell to any other, between pairs that were never seen, where the cells' places tell the way.
 
 An open grid; a step goes to one of four neighbours, or nowhere at the edge. The optimum is the sum of the differences
-of the coordinates. Learned from demonstrations: shortest ways between cells drawn at random, so few that hindsight sees
-a small share of all pairs. Tested are pairs, drawn at random, that no demonstration passes in this order: no example was
-of the one as the present state and of the other as the goal.
+of the coordinates. Learned from demonstrations: shortest ways between cells drawn at random, so few that hindsight
+sees a small share of all pairs. Tested are pairs, drawn at random, that no demonstration passes in this order: no
+example was of the one as the present state and of the other as the goal.
 """
 
 import dataclasses
@@ -74,7 +74,6 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     abstractions = (Skip(settings.size),)
     experience = seeds.stack([hindsight.gather(walks, abstractions) for walks in shown])
     starts, goals = (jnp.asarray(np.stack(cells), jnp.int32) for cells in zip(*pairs, strict=True))
-    keys = seeds.keys(seed, num_seeds)
 
     def shares(name: str) -> Shares:
         model = _build(settings, name)
@@ -82,7 +81,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
             model,
             abstractions,
             experience,
-            keys,
+            seeds.keys(seed, num_seeds),
             num_updates=settings.num_updates,
             batch_size=settings.batch_size,
         )

@@ -77,7 +77,6 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     generators = [np.random.default_rng([seed + number, 0]) for number in range(num_seeds)]
     experience = seeds.stack([hindsight.gather(demonstrations(settings, rng), _ABSTRACTIONS) for rng in generators])
     led = jnp.stack([led_ways(settings, rng) for rng in generators])
-    keys = seeds.keys(seed, num_seeds)
 
     def shares(name: str) -> Shares:
         model = _build(settings, name)
@@ -85,7 +84,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
             model,
             _ABSTRACTIONS,
             experience,
-            keys,
+            seeds.keys(seed, num_seeds),
             num_updates=settings.num_updates,
             batch_size=settings.batch_size,
         )
