@@ -32,9 +32,10 @@ from tasks.parts import seeds
 from tasks.parts.outcome import Outcome
 from tasks.parts.shares import Shares
 
-_GATE, _A, _B, _OUT, _PIT = range(5)
-_SPACE = Discrete(5)
-_OPTIMAL_STEPS = (4, 3, 1)
+GATE, A, B, OUT, PIT = range(5)
+"""States; the first three are rooms."""
+SPACE = Discrete(5)
+OPTIMAL_STEPS = (4, 3, 1)
 """From the gate to the outside, by stage: to A, B, the gate and out; to B, the gate and out; out."""
 _ABSTRACTIONS = (Skip(4),)
 _BLOCKS = 1
@@ -103,32 +104,32 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
 
 def following_stage(stage: Any, room: Any) -> Any:
     """What the gate knows: 0 if A was never visited, 1 if A came last of A and B, 2 if B came after A."""
-    stage = jnp.where(room == _A, 1, stage)
-    return jnp.where((stage == 1) & (room == _B), 2, stage)
+    stage = jnp.where(room == A, 1, stage)
+    return jnp.where((stage == 1) & (room == B), 2, stage)
 
 
 def step(room: Array, stage: Array, answer: Array) -> Array:
     """Where an answer leads from a room; an answer that can't be leaves the agent where it is."""
-    leaves = jnp.where(stage == 2, _OUT, _PIT)
-    inside = jnp.where(answer <= _B, answer, jnp.where((answer == _OUT) & (room == _GATE), leaves, room))
-    return jnp.where(room >= _OUT, room, inside)
+    leaves = jnp.where(stage == 2, OUT, PIT)
+    inside = jnp.where(answer <= B, answer, jnp.where((answer == OUT) & (room == GATE), leaves, room))
+    return jnp.where(room >= OUT, room, inside)
 
 
 def demonstrations(settings: Settings, rng: np.random.Generator) -> Trajectories:
     """Random ways that turn, after some steps, into a shortest way out."""
-    states = np.full((settings.num_walks, settings.walk_length), _OUT, np.int32)
+    states = np.full((settings.num_walks, settings.walk_length), OUT, np.int32)
     lengths = np.zeros(settings.num_walks, np.int32)
     for number in range(settings.num_walks):
         way = [int(rng.integers(3))]
         stage = int(following_stage_of(0, way[-1]))
         for _ in range(rng.integers(settings.walk_length - 4)):
-            way.append(_other_room(rng, way[-1]))
+            way.append(other_room(rng, way[-1]))
             stage = following_stage_of(stage, way[-1])
-        while way[-1] != _OUT:
+        while way[-1] != OUT:
             if stage == 2:
-                way.append(_OUT if way[-1] == _GATE else _GATE)
+                way.append(OUT if way[-1] == GATE else GATE)
             else:
-                way.append(_B if stage == 1 else _A)
+                way.append(B if stage == 1 else A)
             stage = following_stage_of(stage, way[-1])
         states[number, : len(way)] = way
         lengths[number] = len(way)
@@ -137,26 +138,27 @@ def demonstrations(settings: Settings, rng: np.random.Generator) -> Trajectories
 
 def following_stage_of(stage: int, room: int) -> int:
     """`following_stage` of plain numbers."""
-    if room == _A:
+    if room == A:
         return 1
-    return 2 if room == _B and stage == 1 else stage
+    return 2 if room == B and stage == 1 else stage
 
 
 def led_ways(settings: Settings, rng: np.random.Generator) -> Array:
     """Ways `[num_episodes, 4]` through A and B, once each, that end at the gate; every other one with B after A."""
     ways = np.zeros((settings.num_episodes, 4), np.int32)
     for number in range(settings.num_episodes):
-        first, second = (_A, _B) if number % 2 else (_B, _A)
-        ways[number, :3] = [_GATE, first, second] if rng.random() < 0.5 else [first, _GATE, second]
+        first, second = (A, B) if number % 2 else (B, A)
+        ways[number, :3] = [GATE, first, second] if rng.random() < 0.5 else [first, GATE, second]
     return jnp.asarray(ways)
 
 
-def _other_room(rng: np.random.Generator, room: int) -> int:
+def other_room(rng: np.random.Generator, room: int) -> int:
+    """Another room, drawn at random."""
     return int((room + rng.integers(1, 3)) % 3)
 
 
 def _build(settings: Settings, name: str) -> Model:
-    encoding = routing.route(name, _SPACE)
+    encoding = routing.route(name, SPACE)
     added = encoding.added
     if name == "sinusoidal":
         added = partial(encodings.sinusoidal, longest_period=settings.longest_period)
@@ -182,11 +184,11 @@ def _build(settings: Settings, name: str) -> Model:
 def _test(settings: Settings, model: Model, state: ModelState, led: Array) -> Array:
     """Mean share `[]` of the optimum over the episodes that begin with the led ways `[N, P]`."""
     num_episodes, num_led = led.shape
-    goals = jnp.full(num_episodes, _OUT)
+    goals = jnp.full(num_episodes, OUT)
     stages = jnp.zeros(num_episodes, jnp.int32)
     for time in range(num_led):
         stages = following_stage(stages, led[:, time])
-    optimal = jnp.array(_OPTIMAL_STEPS)[stages]
+    optimal = jnp.array(OPTIMAL_STEPS)[stages]
 
     def advance(carry: tuple[Any, ...], time: Array) -> tuple[tuple[Any, ...], None]:
         episode, room, stage, steps = carry
@@ -194,10 +196,10 @@ def _test(settings: Settings, model: Model, state: ModelState, led: Array) -> Ar
         episode, reaction = acting.react(model, state, episode, room, goals)
         is_led = time + 1 < num_led
         on = jnp.where(is_led, led[:, jnp.minimum(time + 1, num_led - 1)], step(room, stage, reaction.action))
-        steps = steps + jnp.where(is_led | (room == _OUT), 0, 1)
+        steps = steps + jnp.where(is_led | (room == OUT), 0, 1)
         return (episode, on, following_stage(stage, on), steps), None
 
     room = led[:, 0]
     start = (acting.begin(model, num_episodes), room, following_stage(jnp.zeros_like(room), room), jnp.zeros_like(room))
     (_, room, _, steps), _ = jax.lax.scan(advance, start, jnp.arange(num_led - 1 + settings.max_steps))
-    return jnp.mean(jnp.where(room == _OUT, optimal / jnp.maximum(steps, 1), 0))
+    return jnp.mean(jnp.where(room == OUT, optimal / jnp.maximum(steps, 1), 0))
