@@ -40,6 +40,7 @@ def _model(**values):
         "access": "value",
         "asymmetry": 0.9,
         "suppression": "per_slot",
+        "encoding": "sinusoidal",
         "suppression_weight": 0.3,
         "score_discount": 0.9,
         "learning_rate": 1e-2,
