@@ -3,8 +3,8 @@
 Python runs signal handlers between two bytecodes of the main thread, so a handler alone is deaf while the main thread
 is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a socket
 (`signal.set_wakeup_fd`; Windows can wait for nothing but sockets) that a watcher thread reads. The main thread is asked
-to stop at its next safe point; if it has not come to one when the grace time is over, the watcher ends the process. What
-was saved last is whole at any time, so the next run goes on from there.
+to stop at its next safe point; if it has not come to one when the grace time is over, the watcher ends the process.
+What was saved last is whole at any time, so the next run goes on from there.
 """
 
 import contextlib
