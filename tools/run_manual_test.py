@@ -12,7 +12,10 @@ from tools.lint import sources
 from tools.without_bazel import needs
 
 _BAZELW = '#!/bin/sh\nprintf "bazelw in %s:" "$(pwd)"\nprintf " [%s]" "$@"\nexit 7\n'
-_PYTHON = '#!/bin/sh\ncase "$*" in *cuda.is_available*) exit {} ;; esac\nprintf "python in %s:" "$(pwd)"\nprintf " [%s]" "$@"\nexit 5\n'
+_PYTHON = (
+    '#!/bin/sh\ncase "$*" in *cuda.is_available*) exit {} ;; esac\n'
+    'printf "python in %s:" "$(pwd)"\nprintf " [%s]" "$@"\nexit 5\n'
+)
 
 
 @pytest.fixture(name="workspace")

@@ -25,7 +25,7 @@ from absl import flags as absl_flags
 from humain import errors, records
 from humain.training import interruption as interruption_lib
 from humain.training import metrics, progress
-from tasks.harness import clock, context, devices, flags, paths, results, secrets, secrets_file, workdir
+from tasks.harness import clock, context, debugging, devices, flags, paths, results, secrets, secrets_file, workdir
 
 Run: TypeAlias = Callable[[context.TaskContext], Mapping[str, Any]]
 Show: TypeAlias = Callable[[Mapping[str, Any]], None]
@@ -112,6 +112,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
     if arguments.help is not None:
         print(arguments.help)
         return 0
+    debugging.wait(task.name)
     if arguments.clear:
         print(workdir.clear(arguments.workdir, task.name))
         return 0

@@ -1,8 +1,10 @@
-"""Prints the part of the lock that some modules need: python3.11 -m tools.without_bazel.needs tasks.simple
+"""Prints the part of the lock that some modules need.
+
+    python3.11 -m tools.without_bazel.needs tasks.simple
 
 Started in the root of the repository, with nothing installed. It follows the modules' imports through the repository's
-own files (those in functions too), and what these import from outside through the lock's `# via` comments, so that there
-is no list of wheels to keep.
+own files (those in functions too), and what these import from outside through the lock's `# via` comments, so that
+there is no list of wheels to keep.
 """
 
 from __future__ import annotations

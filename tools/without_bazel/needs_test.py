@@ -23,7 +23,7 @@ def _root(tmp_path):
     for path, text in {
         "requirements_lock.txt": _LOCK,
         "tasks/__init__.py": "import sys\n",
-        "tasks/simple.py": "import os.path\nfrom absl import flags\nfrom humain.model import f\nfrom tasks import other\n",
+        "tasks/simple.py": "import os.path\nfrom absl import flags\nfrom humain.model import f\nimport tasks.other\n",
         "tasks/other.py": "import tasks.simple\n",
         "tasks/heavy.py": "import torch\n",
         "humain/__init__.py": "",
