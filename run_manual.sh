@@ -7,6 +7,8 @@
 #   torch-gpu  the benchmark's PyTorch side on a GPU. The lock's torch is the CPU build, so this takes the machine's own
 #              Python (HUMAIN_PYTHON, or python3), where its torch can use a GPU: python3 -m tasks.NAME --device=gpu flags
 #
+# The benchmark compares all frameworks and devices that there are; here it is told the one framework and device.
+#
 # The path may be relative to where you stand or to the workspace, absolute, and with Windows' separators. Flags and the
 # exit code pass through. Keys of secrets.env are read by the task itself. With HUMAIN_DEBUG_PORT=PORT the task is built
 # with debugpy and waits on that port for a debugger.
@@ -86,10 +88,14 @@ case $configuration in
     BUILD_WORKING_DIRECTORY=$PWD BUILD_WORKSPACE_DIRECTORY=$root
     export BUILD_WORKING_DIRECTORY BUILD_WORKSPACE_DIRECTORY
     cd -- "$root" || exit 1
-    exec "$python" -m "tasks.$task" --device=gpu "$@"
+    exec "$python" -m "tasks.$task" --framework=torch --device=gpu "$@"
     ;;
 esac
 
+if [ "$task" = benchmark ]; then
+  [ "$configuration" = jax-gpu ] || set -- --device=cpu "$@"
+  set -- "--framework=${configuration%-*}" "$@"
+fi
 if [ "$configuration" = jax-gpu ]; then
   set -- --config=cuda "//tasks:$task" -- --device=gpu "$@"
 else

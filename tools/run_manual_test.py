@@ -61,7 +61,13 @@ def _called(done):
         ("jax-cpu", "tasks/simple.py", ["run", "//tasks:simple", "--"]),
         ("jax-gpu", "tasks/rl_cart_pole.py", ["run", "--config=cuda", "//tasks:rl_cart_pole", "--", "--device=gpu"]),
         ("torch-cpu", "tasks/lm_data_prepare.py", ["run", "//tasks:lm_data_prepare", "--"]),
-        ("torch-cpu", "tasks/benchmark.py", ["run", "//tasks:benchmark", "--"]),
+        ("torch-cpu", "tasks/benchmark.py", ["run", "//tasks:benchmark", "--", "--framework=torch", "--device=cpu"]),
+        ("jax-cpu", "tasks/benchmark.py", ["run", "//tasks:benchmark", "--", "--framework=jax", "--device=cpu"]),
+        (
+            "jax-gpu",
+            "tasks/benchmark.py",
+            ["run", "--config=cuda", "//tasks:benchmark", "--", "--device=gpu", "--framework=jax"],
+        ),
     ],
 )
 def test_a_configuration_is_a_target_with_flags(workspace, configuration, task, expected):
@@ -151,7 +157,7 @@ def test_torch_on_a_gpu_takes_a_python_that_has_it(workspace, tmp_path):
     python.chmod(0o755)
     done = _run(workspace, "torch-gpu", "tasks/benchmark.py", "--seed=1", cwd=tmp_path, HUMAIN_PYTHON=str(python))
     assert done.returncode == 5
-    assert done.stdout == f"python in {workspace}: [-m] [tasks.benchmark] [--device=gpu] [--seed=1]"
+    assert done.stdout == f"python in {workspace}: [-m] [tasks.benchmark] [--framework=torch] [--device=gpu] [--seed=1]"
     python.write_text(_PYTHON.format(1))
     done = _run(workspace, "torch-gpu", "tasks/benchmark.py", HUMAIN_PYTHON=str(python))
     assert (done.returncode, done.stdout) == (1, "")

@@ -52,7 +52,7 @@ class Task:
       upstream: files that other tasks of the family have made, as paths in the family's work directory, and the task
         that makes each; their content counts as part of the run.
       own_devices: what `--device` may be, the default first, for a task that chooses its devices itself; where it is
-        empty, the harness does, among `devices.CHOICES`. The device is no part of the run.
+        empty, the harness does, among `devices.CHOICES`. The device is part of the run only where the task chooses.
     """
 
     name: str
@@ -192,6 +192,8 @@ def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
         for name in arguments.own_flags
         if name not in inputs and name not in task.question_flags
     }
+    if task.own_devices:
+        own["device"] = arguments.device
     if arguments.matmul_precision != devices.PRECISIONS[0]:
         own["matmul_precision"] = arguments.matmul_precision
     return workdir.Identity(task.name, config, arguments.seed, own, inputs)

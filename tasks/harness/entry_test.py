@@ -286,15 +286,24 @@ def test_a_gpu_that_is_not_there_exits_with_1(tmp_path: pathlib.Path, capfd: pyt
     assert not (tmp_path / "w").exists()
 
 
-def test_a_task_may_choose_its_devices_itself(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_may_choose_its_devices_itself(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(devices, "start", lambda device, task: pytest.fail("started"))
     task = dataclasses.replace(
         toy_task.TASK, run=lambda context: {"device": context.flags.device}, show=None, own_devices=("cpu", "all")
     )
-    with pytest.raises(SystemExit) as ended:
-        entry.main(task, [f"--workdir={tmp_path / 'w'}", "--device=all"])
-    assert ended.value.code == 0
+
+    def code(device: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            entry.main(task, [f"--workdir={tmp_path / 'w'}", f"--device={device}"])
+        return int(ended.value.code or 0)
+
+    assert code("all") == 0
     assert json.loads((tmp_path / "w" / "results.json").read_text())["results"] == {"device": "all"}
+    # What it measures where is another run.
+    assert code("cpu") == 1
+    assert "flags.device is all there and cpu here" in capfd.readouterr().err
 
 
 def test_secrets_of_the_workspace_are_in_the_environment_and_nowhere_else(
