@@ -78,8 +78,8 @@ def start(device: str, task: str) -> None:
         )
     if device == "auto" and installed and not jax.config.values["jax_platforms"]:
         print(
-            f"{task}: warning: CUDA's wheels are installed, and no GPU can be used ({reason}); going on on the "
-            f"{platform.upper()} (--device=cpu says nothing)",
+            f"{task}: warning: CUDA's wheels are installed, and no GPU can be used ({reason}); this run goes on on the "
+            f"{platform.upper()} (--device=cpu asks for it, silently)",
             file=sys.stderr,
         )
 

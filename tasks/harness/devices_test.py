@@ -64,8 +64,8 @@ def _wheels(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_a_plugin_that_fails_is_one_warning_and_no_traceback(wheels: pathlib.Path) -> None:
     assert _start("auto", wheels=wheels) == (
         "cpu",
-        f"toy: warning: CUDA's wheels are installed, and no GPU can be used ({_REASON}); going on on the CPU "
-        "(--device=cpu says nothing)",
+        f"toy: warning: CUDA's wheels are installed, and no GPU can be used ({_REASON}); this run goes on on the CPU "
+        "(--device=cpu asks for it, silently)",
     )
 
 
