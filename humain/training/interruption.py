@@ -1,16 +1,17 @@
 """Ctrl-C and SIGTERM: save, say so, and leave in bounded time.
 
 Python runs signal handlers between two bytecodes of the main thread, so a handler alone is deaf while the main thread
-is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a pipe
-(`signal.set_wakeup_fd`) that a watcher thread reads. The main thread is asked to stop at its next safe point; if it has
-not come to one when the grace time is over, the watcher ends the process. What was saved last is whole at any
-time, so the next run goes on from there.
+is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a socket
+(`signal.set_wakeup_fd`; Windows can wait for nothing but sockets) that a watcher thread reads. The main thread is asked
+to stop at its next safe point; if it has not come to one when the grace time is over, the watcher ends the process.
+What was saved last is whole at any time, so the next run goes on from there.
 """
 
 import contextlib
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,13 +85,13 @@ class Interruption:
             self._holds -= 1
 
     def __enter__(self) -> Self:
-        self._read_end, self._write_end = os.pipe()
-        os.set_blocking(self._write_end, False)
-        self._stop_read, self._stop_write = os.pipe()
+        self._read_end, self._write_end = socket.socketpair()
+        self._write_end.setblocking(False)
+        self._stop_read, self._stop_write = socket.socketpair()
         self._watcher = threading.Thread(target=self._watch, name="interruption", daemon=True)
         for number in _SIGNALS:
             self._previous_handlers[number] = signal.signal(number, self._handle)
-        self._previous_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        self._previous_wakeup = signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
         self._watcher.start()
         return self
 
@@ -101,11 +102,11 @@ class Interruption:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         self._previous_handlers = {}
-        os.close(self._stop_write)
+        self._stop_write.close()
         if self._watcher is not None:
             self._watcher.join()
-        for descriptor in (self._read_end, self._write_end, self._stop_read):
-            os.close(descriptor)
+        for end in (self._read_end, self._write_end, self._stop_read):
+            end.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         # The watcher sees the same signal through the pipe. An Event would not do here: its lock is not reentrant, and
@@ -123,7 +124,7 @@ class Interruption:
             ready, _, _ = select.select([self._read_end, self._stop_read], [], [], None if first is None else 0.05)
             stopping = self._stop_read in ready
             # A signal that came just before leaving is answered all the same.
-            for received in os.read(self._read_end, 64) if self._read_end in ready else b"":
+            for received in self._read_end.recv(64) if self._read_end in ready else b"":
                 if received not in _SIGNALS:
                     continue
                 now = time.monotonic()

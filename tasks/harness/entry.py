@@ -25,7 +25,7 @@ from absl import flags as absl_flags
 from humain import errors, records
 from humain.training import interruption as interruption_lib
 from humain.training import metrics, progress
-from tasks.harness import clock, context, flags, paths, results, secrets, workdir
+from tasks.harness import clock, context, debugging, devices, flags, paths, results, secrets, secrets_file, workdir
 
 Run: TypeAlias = Callable[[context.TaskContext], Mapping[str, Any]]
 Show: TypeAlias = Callable[[Mapping[str, Any]], None]
@@ -51,6 +51,8 @@ class Task:
         the results and the report of the last one that ran lie beside the folders.
       upstream: files that other tasks of the family have made, as paths in the family's work directory, and the task
         that makes each; their content counts as part of the run.
+      own_devices: what `--device` may be, the default first, for a task that chooses its devices itself; where it is
+        empty, the harness does, among `devices.CHOICES`. The device is part of the run only where the task chooses.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Task:
     description: str = ""
     family: str = ""
     upstream: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    own_devices: Sequence[str] = ()
 
 
 def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -99,16 +102,27 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(task: Task, words: Sequence[str]) -> int:
     arguments = flags.parse(
-        words, task=task.name, description=task.description, define_flags=task.define_flags, family=task.family
+        words,
+        task=task.name,
+        description=task.description,
+        define_flags=task.define_flags,
+        family=task.family,
+        devices=task.own_devices or devices.CHOICES,
     )
     if arguments.help is not None:
         print(arguments.help)
         return 0
+    debugging.wait(task.name)
     if arguments.clear:
         print(workdir.clear(arguments.workdir, task.name))
         return 0
+    secrets_file.load()
     identity = _identity(arguments, task)
+    if not task.own_devices:
+        devices.request(arguments.device)
+        devices.start(arguments.device, task.name)
     with (
+        devices.matmul_precision(arguments.matmul_precision),
         workdir.opened(arguments.workdir, identity) as path,
         interruption_lib.Interruption() as interruption,
         contextlib.closing(metrics.MetricsWriter(path)) as writer,
@@ -178,6 +192,10 @@ def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
         for name in arguments.own_flags
         if name not in inputs and name not in task.question_flags
     }
+    if task.own_devices:
+        own["device"] = arguments.device
+    if arguments.matmul_precision != devices.PRECISIONS[0]:
+        own["matmul_precision"] = arguments.matmul_precision
     return workdir.Identity(task.name, config, arguments.seed, own, inputs)
 
 
