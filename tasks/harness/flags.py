@@ -11,10 +11,10 @@ from ml_collections import config_flags
 
 from humain import errors
 from tasks.harness import config as config_lib
-from tasks.harness import paths
+from tasks.harness import paths, processes
 
 _CONFIG = re.compile(r"^--?config(?:=(?P<value>.*))?$", re.DOTALL)
-_SHARED = ("clear", "help", "seed", "workdir")
+_SHARED = ("clear", "help", "seed", "workdir", *processes.FLAGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Arguments:
       help: the help text where it was asked for, else None.
       flags: every flag, the task's own among them.
       own_flags: names of the task's own flags.
+      group: the processes that make the run together; None for this one alone.
     """
 
     config: ml_collections.ConfigDict
@@ -38,6 +39,7 @@ class Arguments:
     help: str | None
     flags: flags.FlagValues
     own_flags: tuple[str, ...]
+    group: processes.Group | None = None
 
 
 def parse(
@@ -71,6 +73,7 @@ def parse(
     flags.DEFINE_bool("clear", False, "Delete this task's work directory, say what went, and exit.", flag_values=values)
     flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0, upper_bound=2**32 - 1, flag_values=values)
     flags.DEFINE_bool("help", False, "Show this text and exit.", short_name="h", flag_values=values)
+    processes.define_flags(values)
     if define_flags is not None:
         define_flags(values)
     own_flags = tuple(sorted(set(values) - {*_SHARED, "h"}))
@@ -96,7 +99,8 @@ def parse(
         workdir = workdir / task
     if paths.in_runfiles(workdir):
         raise errors.UsageError(f"the work directory would be {workdir}, which a build may throw away; pass --workdir")
-    return Arguments(values.config, values.seed, workdir, values.clear, None, values, own_flags)
+    group = processes.read(values, values.config)
+    return Arguments(values.config, values.seed, workdir, values.clear, None, values, own_flags, group)
 
 
 def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
