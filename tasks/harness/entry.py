@@ -91,9 +91,7 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
         print(f"{task.name}: interrupted; all is saved, the same command goes on from there", file=sys.stderr)
         code = error.exit_code
         abandoned = error.abandoned is not None and error.abandoned.is_alive()
-    except Exception as error:
-        if jax.distributed.is_initialized() and isinstance(error, jax.errors.JaxRuntimeError):
-            processes.wait_for_verdict()
+    except Exception:
         traceback.print_exc()
         code = 1
     sys.stdout.flush()

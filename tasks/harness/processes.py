@@ -5,8 +5,9 @@ import ctypes
 import dataclasses
 import os
 import pathlib
+import re
 import signal
-import time
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -26,6 +27,8 @@ _JOIN_SECONDS = 300
 _LEAVE_SECONDS = 3600
 """While the first process writes what was found, the others wait for it."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_BROKEN = re.compile(r"gloo|nccl|coordination service|\bbarrier\b", re.IGNORECASE)
+"""What errors of computations say, all of them by other names, when they can't reach another process."""
 _Handler = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
 
@@ -139,6 +142,11 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
     except interruption.Interrupted:
         jax.distributed.shutdown()
         raise
+    except Exception as error:
+        # The computation may know before the coordination service does.
+        if _BROKEN.search(str(error)):
+            leave(0)
+        raise
     jax.distributed.shutdown()
 
 
@@ -153,11 +161,6 @@ def saved(workdir: pathlib.Path) -> str:
     return f"{newest[1]}, and the same command goes on from there, on any number of devices and processes"
 
 
-def wait_for_verdict() -> None:
-    """After a computation with other processes failed: ends the process if that is because one of them is lost."""
-    time.sleep(2 * HEARTBEAT_SECONDS)
-
-
 @dataclasses.dataclass
 class _Leave:
     """Ends the process in place of abort().
@@ -165,12 +168,16 @@ class _Leave:
     Attributes:
       say: makes the last line.
       handler: what C calls; it must live as long as the process.
+      once: held by whoever is ending the process.
     """
 
     say: Callable[[], str]
     handler: Any = None
+    once: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def __call__(self, number: int) -> NoReturn:
+        # Once is enough: whoever comes second waits here for the end of the process.
+        self.once.acquire()
         line = "lost another process"
         with contextlib.suppress(Exception):
             line = self.say()
