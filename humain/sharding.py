@@ -42,7 +42,7 @@ def data_mesh(num_devices: int = 0) -> Mesh | None:
     if not 0 < wanted <= available:
         raise errors.UserError(
             f"a mesh of {wanted} devices was asked for, and there are {available} ({available // num_processes} for "
-            f"each of {num_processes} processes); ask for 1 to {available}, or for all by 0"
+            f"each of {num_processes} processes); ask for {num_processes} to {available}, or for all by 0"
         )
     if wanted % num_processes:
         raise errors.UserError(
