@@ -45,6 +45,7 @@ def _default() -> ConfigDict:
     return ConfigDict(
         {
             "experiment": "sets",
+            "mesh": _mesh(),
             "world": {
                 "num_nodes": 32,
                 "edge_probability": 0.2,
@@ -83,6 +84,7 @@ def _curve() -> ConfigDict:
     return ConfigDict(
         {
             "experiment": "curve",
+            "mesh": _mesh(),
             "world": {
                 "num_graphs": 30,
                 "num_nodes": 32,
@@ -102,6 +104,7 @@ def _scale() -> ConfigDict:
     return ConfigDict(
         {
             "experiment": "scale",
+            "mesh": _mesh(),
             "world": {
                 "num_nodes": 1024,
                 # Mean out-degree 6.
@@ -122,6 +125,11 @@ def _scale() -> ConfigDict:
             },
         }
     )
+
+
+def _mesh() -> dict[str, int]:
+    """Devices that a batch is split over, of all processes together; 0 for all that there are."""
+    return {"data": 0}
 
 
 def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:

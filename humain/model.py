@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain import sharding
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
@@ -141,7 +142,8 @@ class Model:
 
         Args:
             state: what was learned before.
-            examples: a batch for each layer that is to learn, by the layer's number; equal sizes within a group.
+            examples: a batch for each layer that is to learn, by the layer's number; equal sizes within a group. They
+                are split over the devices of the mesh, if one is set; see `humain.sharding`.
 
         Returns:
             The new state and the metrics, named `layer_0/loss` and so on.
@@ -149,6 +151,7 @@ class Model:
         Raises:
             ValueError: if only some layers of a group have examples.
         """
+        examples = {number: sharding.split_batch(batch) for number, batch in examples.items()}
         kernels = []
         metrics: Metrics = {}
         for members, before in zip(self.groups, state.kernels, strict=True):

@@ -62,6 +62,7 @@ def check(task: TaskContext) -> None:
     graph = training.make_graph(task) if one_graph else None
     for name, set_config in config.sets.items():
         sets.check(name, set_config, config.world.num_nodes if graph is None else graph.num_nodes)
+        task.check_batches({f"sets.{name}.{key}": size for key, size in sets.batch_sizes(set_config).items()})
     if graph is not None and values.graph is not None:
         if any(set_config.demonstrations for set_config in config.sets.values()):
             world.check_demonstrations(graph)

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from humain.processes import Processes
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _REPEAT_SECONDS = 1.0  # `timeout` and shells deliver one request as two signals; closer than this they are one
 
@@ -45,12 +47,19 @@ class Interruption:
     with 130 or 143. Handlers that were there before are put back on leaving. Enter it in the main thread only.
     """
 
-    def __init__(self, *, grace_seconds: float = 4.0, before_forced_exit: Callable[[], None] | None = None):
+    def __init__(
+        self,
+        *,
+        grace_seconds: float = 4.0,
+        before_forced_exit: Callable[[], None] | None = None,
+        processes: Processes | None = None,
+    ):
         """Prepares it; nothing is installed before it is entered.
 
         Args:
           grace_seconds: time that the main thread has, from the first signal on, to come to a safe point.
           before_forced_exit: called by the watcher thread before it ends the process; short, and without locks.
+          processes: those of the run; a signal to any of them stops all. This one alone by default.
 
         Raises:
           ValueError: for a grace time that is not positive.
@@ -59,6 +68,7 @@ class Interruption:
             raise ValueError(f"grace_seconds is {grace_seconds}; expected a positive number of seconds")
         self._grace_seconds = grace_seconds
         self._before_forced_exit = before_forced_exit
+        self._processes = processes or Processes()
         self._requested: int | None = None
         self._holds = 0
         self._previous_handlers: dict[int, Any] = {}
@@ -71,9 +81,13 @@ class Interruption:
         return self._requested
 
     def check(self) -> None:
-        """Raises Interrupted when a signal has come; call it where everything worth keeping is saved."""
-        if self._requested is not None:
-            raise Interrupted(self._requested)
+        """Raises Interrupted when a signal has come; call it where everything worth keeping is saved.
+
+        Where the run has several processes, all of them have to call it: it is raised in each when any has the signal.
+        """
+        (number,) = self._processes.agree(self._requested or 0)
+        if number:
+            raise Interrupted(number)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:

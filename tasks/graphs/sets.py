@@ -123,6 +123,12 @@ def _value(config: Any, key: str) -> Any:
     return config
 
 
+def batch_sizes(config: Any) -> dict[str, int]:
+    """The examples in each batch that a set learns from, by the key of its config that says so."""
+    keys = ("batch_size", "replay.sweep_batch_size", "replay.compose_batch_size", "replay.imagine_batch_size")
+    return {key: _value(config, key) for key in keys}
+
+
 def farthest(config: Any) -> tuple[int, str]:
     """The longest way that a set can plan, in steps, and the key of its config that sets this bound.
 

@@ -15,17 +15,33 @@ import hashlib
 import os
 import pathlib
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
+import jax
 import ml_collections
+import numpy as np
 from absl import flags as absl_flags
 
 from humain import errors, records
+from humain.processes import Processes
 from humain.training import interruption as interruption_lib
 from humain.training import metrics, progress
-from tasks.harness import clock, context, debugging, devices, flags, paths, results, secrets, secrets_file, workdir
+from tasks.harness import (
+    clock,
+    context,
+    debugging,
+    devices,
+    flags,
+    paths,
+    processes,
+    results,
+    secrets,
+    secrets_file,
+    workdir,
+)
 
 Run: TypeAlias = Callable[[context.TaskContext], Mapping[str, Any]]
 Show: TypeAlias = Callable[[Mapping[str, Any]], None]
@@ -95,8 +111,10 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    if abandoned:
-        os._exit(code)  # a thread is still in the compiler; tearing the interpreter down under it may crash
+    # A thread that is still in the compiler may crash when the interpreter is torn down under it. Other processes that
+    # still need this one have to see that it is gone, and would be waited for.
+    if abandoned or jax.distributed.is_initialized():
+        os._exit(code)
     sys.exit(code)
 
 
@@ -114,17 +132,19 @@ def _run(task: Task, words: Sequence[str]) -> int:
         return 0
     debugging.wait(task.name)
     if arguments.clear:
+        if arguments.group is not None:
+            raise errors.UsageError("--clear deletes, and one process does that: leave out --coordinator")
         print(workdir.clear(arguments.workdir, task.name))
         return 0
     secrets_file.load()
     identity = _identity(arguments, task)
     if not task.own_devices:
         devices.request(arguments.device)
-        devices.start(arguments.device, task.name)
     with (
-        devices.matmul_precision(arguments.matmul_precision),
-        workdir.opened(arguments.workdir, identity) as path,
-        interruption_lib.Interruption() as interruption,
+        processes.joined(arguments.group, task=task.name, workdir=arguments.workdir) as together,
+        _devices(task, arguments),
+        _workplace(arguments, identity, together) as path,
+        _interruption(together) as interruption,
         contextlib.closing(metrics.MetricsWriter(path)) as writer,
     ):
         task_context = context.TaskContext(
@@ -136,12 +156,16 @@ def _run(task: Task, words: Sequence[str]) -> int:
             identity=identity,
             interruption=interruption,
             metrics=writer,
-            progress=progress.make_progress(),
+            progress=progress.make_progress() if together.leads else progress.NoProgress(),
+            processes=together,
+            run_directory=arguments.workdir,
         )
         if task.check is not None:
             task.check(task_context)
-        record = results.read(path)
+        record = results.read(arguments.workdir)
         if record is not None:
+            if not together.leads:
+                records.write_json(path / results.FILE_NAME, record)
             print(f"{task.name}: finished already, results are in {path} (--clear deletes them)", flush=True)
         else:
             with clock.WallClock(path) as wall:
@@ -149,7 +173,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
                 results.write(
                     path,
                     task=task.name,
-                    config=identity.config,
+                    config=arguments.config,
                     seed=arguments.seed,
                     wall_seconds=wall.seconds,
                     steps=task_context.steps,
@@ -166,10 +190,42 @@ def _run(task: Task, words: Sequence[str]) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _devices(task: Task, arguments: flags.Arguments) -> Iterator[None]:
+    """Starts what the run computes on, which has to be after its processes have met, and sets how exactly."""
+    if not task.own_devices:
+        devices.start(arguments.device, task.name)
+    with devices.matmul_precision(arguments.matmul_precision):
+        yield
+
+
+@contextlib.contextmanager
+def _workplace(arguments: flags.Arguments, identity: workdir.Identity, together: Processes) -> Iterator[pathlib.Path]:
+    """Where a process writes: the first one in the work directory, the others where nobody looks, and print nothing."""
+    with contextlib.ExitStack() as stack:
+        if together.leads:
+            path = stack.enter_context(workdir.opened(arguments.workdir, identity))
+        else:
+            path = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())) / identity.task
+            path.mkdir()
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        command = records.dump_sorted([identity, arguments.config]).encode()
+        together.check_equal(np.frombuffer(command, np.uint8), "configs, seeds, flags or inputs")
+        yield path
+
+
+def _interruption(together: Processes) -> interruption_lib.Interruption:
+    if together.count == 1:
+        return interruption_lib.Interruption()
+    return interruption_lib.Interruption(grace_seconds=processes.GRACE_SECONDS, processes=together)
+
+
 def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
     config = records.to_json(arguments.config)
     assert isinstance(config, dict)
     secrets.refuse(config, where="config")
+    # On how many devices it is trained is no part of a run: its checkpoints are good for any number.
+    config.pop("mesh", None)
     inputs = {}
     for name in task.input_flags:
         value = arguments.flags[name].value

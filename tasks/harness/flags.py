@@ -12,10 +12,10 @@ from ml_collections import config_flags
 from humain import errors
 from tasks.harness import config as config_lib
 from tasks.harness import devices as devices_lib
-from tasks.harness import paths
+from tasks.harness import paths, processes
 
 _CONFIG = re.compile(r"^--?config(?:=(?P<value>.*))?$", re.DOTALL)
-_SHARED = ("clear", "device", "help", "matmul_precision", "seed", "workdir")
+_SHARED = ("clear", "device", "help", "matmul_precision", "seed", "workdir", *processes.FLAGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Arguments:
       help: the help text where it was asked for, else None.
       flags: every flag, the task's own among them.
       own_flags: names of the task's own flags.
+      group: the processes that make the run together; None for this one alone.
     """
 
     config: ml_collections.ConfigDict
@@ -43,6 +44,7 @@ class Arguments:
     help: str | None
     flags: flags.FlagValues
     own_flags: tuple[str, ...]
+    group: processes.Group | None = None
 
 
 def parse(
@@ -86,6 +88,7 @@ def parse(
         flag_values=values,
     )
     flags.DEFINE_bool("help", False, "Show this text and exit.", short_name="h", flag_values=values)
+    processes.define_flags(values)
     if define_flags is not None:
         define_flags(values)
     own_flags = tuple(sorted(set(values) - {*_SHARED, "h"}))
@@ -129,6 +132,7 @@ def parse(
         help=None,
         flags=values,
         own_flags=own_flags,
+        group=processes.read(values, values.config),
     )
 
 
