@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from humain.types import Array
 from tasks.benchmarks import machine, rows, selu
 from tasks.benchmarks.rows import Found, Peak, Settings
 from tasks.benchmarks.timing import Block, Timing, measure
-
-Array = jax.Array
 
 
 def find_device(name: str) -> jax.Device | None:

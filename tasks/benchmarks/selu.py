@@ -2,13 +2,13 @@
 
     selu(x) = SCALE * (max(x, 0) + ALPHA * expm1(min(x, 0)))
 
-(G. Klambauer and others, "Self-Normalizing Neural Networks", 2017). Both frameworks are given this formula, operation by
-operation.
+(G. Klambauer and others, "Self-Normalizing Neural Networks", 2017). Both frameworks are given this formula, operation
+by operation.
 
-Six floating-point operations an element: maximum, minimum, expm1, multiply, add, multiply; `expm1` counts as one, though
-a machine takes a dozen or more for it, so a share of the peak of matrix products is low by nature. Eight bytes an element:
-four read, four written, once an application, whatever a framework moves in between; so an eager one, which goes through
-memory for each of the six, shows fewer bytes a second for the same work.
+Six floating-point operations an element: maximum, minimum, expm1, multiply, add, multiply. `expm1` counts as one,
+though a machine takes a dozen or more for it, so a share of the peak of matrix products is low by nature. Eight bytes
+an element: four read, four written, once an application, whatever a framework moves in between; so an eager one, which
+goes through memory for each of the six, shows fewer bytes a second for the same work.
 """
 
 import numpy as np

@@ -14,8 +14,6 @@ from tasks.benchmarks import rows, selu
 from tasks.benchmarks.rows import Found, Peak, Settings
 from tasks.benchmarks.timing import Block, Timing, measure
 
-Tensor = torch.Tensor
-
 
 def find_device(name: str) -> torch.device | None:
     """The first device of a kind, `cpu` or `gpu`; None where PyTorch has none."""
@@ -29,19 +27,19 @@ def gpu_name() -> str:
     return torch.cuda.get_device_name()
 
 
-def selu_op_by_op(values: Tensor) -> Tensor:
+def selu_op_by_op(values: torch.Tensor) -> torch.Tensor:
     """SELU as `tasks.benchmarks.selu` writes it; not compiled, every operation is dispatched by itself."""
     return selu.SCALE * (torch.clamp(values, min=0) + selu.ALPHA * torch.expm1(torch.clamp(values, max=0)))
 
 
-def selu_loop(values: Tensor, steps: int) -> Tensor:
+def selu_loop(values: torch.Tensor, steps: int) -> torch.Tensor:
     """SELU applied again and again, by an operation of its own for loops: the compiler unrolls those of Python."""
 
-    def condition(step: Tensor, carried: Tensor) -> Tensor:
+    def condition(step: torch.Tensor, carried: torch.Tensor) -> torch.Tensor:
         del carried
         return step < steps
 
-    def body(step: Tensor, carried: Tensor) -> tuple[Tensor, Tensor]:
+    def body(step: torch.Tensor, carried: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return step + 1, selu_op_by_op(carried)
 
     return torch.while_loop(condition, body, (torch.zeros((), dtype=torch.int64), values))[1]
@@ -63,7 +61,7 @@ def parts(
     name = "cpu" if device.type == "cpu" else "gpu"
     values = torch.from_numpy(selu.inputs(settings.size)).to(device)
 
-    def selu_row(row: str, function: Callable[[Tensor], Tensor], *, steps: int = 1) -> rows.Row:
+    def selu_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> rows.Row:
         applications = settings.applications if steps == 1 else None
         whole = measure(_chain(function, values), settings.effort, applications=applications)
         dispatch: Timing | None = None
@@ -85,7 +83,7 @@ def parts(
         timing = measure(_repeat(lambda one: one + 1, values[:1].clone()), settings.effort)
         return Found(rows=[rows.make("dispatch", timing, framework="torch", device=name, size=1)])
 
-    def compiled_row(row: str, function: Callable[[Tensor], Tensor], *, steps: int = 1) -> Found:
+    def compiled_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> Found:
         if not compiled:
             return Found(notes=[f"torch.compile on {name}: {row} left out, as torch_compile is False in the config"])
         try:
@@ -94,7 +92,7 @@ def parts(
         except Exception as error:  # whatever the compiler, or the lack of one, comes up with
             return Found(notes=[f"torch.compile on {name}: {row} could not be compiled: {_in_short(error)}"])
 
-    def loop(values: Tensor) -> Tensor:
+    def loop(values: torch.Tensor) -> torch.Tensor:
         return selu_loop(values, settings.loop_steps)
 
     found = {
@@ -108,7 +106,7 @@ def parts(
     return {part: _without_gradients(function) for part, function in found.items()}
 
 
-def _peaks(settings: Settings, device: torch.device, name: str, values: Tensor) -> Found:
+def _peaks(settings: Settings, device: torch.device, name: str, values: torch.Tensor) -> Found:
     target = torch.empty_like(values)
     copy = measure(_repeat(target.copy_, values), settings.effort)
     side = settings.matmul_size
@@ -124,7 +122,7 @@ def _peaks(settings: Settings, device: torch.device, name: str, values: Tensor) 
     return Found(peaks=[peak], threads=threads)
 
 
-def _chain(function: Callable[[Tensor], Tensor], start: Tensor) -> Block:
+def _chain(function: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor) -> Block:
     """Applies a function to its own answer, and waits once, at the end."""
 
     def block(calls: int) -> None:
@@ -136,7 +134,7 @@ def _chain(function: Callable[[Tensor], Tensor], start: Tensor) -> Block:
     return block
 
 
-def _repeat(function: Callable[[Tensor], Tensor], argument: Tensor) -> Block:
+def _repeat(function: Callable[[torch.Tensor], torch.Tensor], argument: torch.Tensor) -> Block:
     """Calls a function with one and the same argument, and waits for the last answer."""
 
     def block(calls: int) -> None:
@@ -147,7 +145,7 @@ def _repeat(function: Callable[[Tensor], Tensor], argument: Tensor) -> Block:
     return block
 
 
-def _wait(values: Tensor) -> None:
+def _wait(values: torch.Tensor) -> None:
     """Waits for the device; the CPU's work is done when a call returns."""
     if values.is_cuda:
         torch.cuda.synchronize(values.device)
