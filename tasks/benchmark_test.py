@@ -147,5 +147,5 @@ def test_an_interrupted_run_goes_on(tmp_path: pathlib.Path, monkeypatch: pytest.
     )
     assert _main(tmp_path / "run", *_RUN) == 1
     assert _main(tmp_path / "run", *_RUN) == 0
-    assert measured == ["machine", "jax_cpu_peaks", "jax_cpu_dispatch", "jax_cpu_selu_eager", "jax_cpu_selu_eager"]
+    assert measured == ["machine", "jax_cpu_dispatch", "jax_cpu_selu_eager", "jax_cpu_selu_eager", "jax_cpu_peaks"]
     assert [row["name"] for row in _record(tmp_path / "run")["results"]["rows"]] == ["dispatch", "selu_eager"]

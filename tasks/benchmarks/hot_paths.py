@@ -1,8 +1,8 @@
 """The project's own hot paths: `react`, `think`, chunks of updates, k-means.
 
 `react` and `think` are those of `//tasks:simple`'s set `skip`: three transformer layers over 32 nodes. The model is
-untrained. That changes no operation of `react`; and `think`, which finds no way, asks each layer for the most answers
-that its bounds allow, every time the same.
+untrained. That changes no operation of `react`. `think` finds no way and asks layers for as many answers as their
+bounds allow; how many it was is the row's `work`, and plans of different sizes are not compared.
 """
 
 import dataclasses

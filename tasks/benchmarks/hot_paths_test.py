@@ -4,16 +4,17 @@ import jax
 import numpy as np
 
 from humain import acting, planning
+from humain.spaces import Discrete
 from tasks.benchmarks import hot_paths, small_settings
 
 
 def test_the_model_is_that_of_the_graph_planner():
-    model, _ = hot_paths.build_model()
-    kernel = model.layers[0].cortex.kernel
+    model, state = hot_paths.build_model()
     assert len(model.layers) == 3
-    assert kernel.build.config.width == 64
-    assert kernel.build.config.hidden == 512
-    assert model.space.num_elements == 32
+    assert model.space == Discrete(32)
+    (params,) = (kernel.params for kernel in state.kernels)
+    # Three layers, and one feed-forward part from 64 to 512.
+    assert params["blocks"][0]["expand"]["kernel"].shape == (3, 64, 512)
 
 
 def test_every_part_is_measured():
@@ -36,19 +37,22 @@ def test_every_part_is_measured():
         assert 0 < ratio.low <= ratio.ratio <= ratio.high
 
 
-def test_a_plan_of_the_untrained_model_is_the_most_that_it_can_be():
+def test_a_plan_of_the_untrained_model_goes_as_far_as_its_bounds():
     model, state = hot_paths.build_model()
     plan = planning.think(model, state, *(np.array([node], np.int32) for node in (0, 5)))
     assert not plan.complete[0]
-    # Sixteen answers for the one goal of the top layer, and for the first goal of each layer below.
-    assert [int(np.sum(layer.valid)) for layer in plan.layers] == [16, 16, 16]
+    # Sixteen answers without reaching the one goal of the top layer; below, as many for the goal that is not reached.
+    sizes = [int(np.sum(layer.valid)) for layer in plan.layers]
+    assert sizes[2] == model.layers[2].max_sub_steps == 16
+    assert min(sizes) >= 16
 
 
 def test_react_is_compiled_once_for_a_batch_size():
     model, state = hot_paths.build_model()
     episode = acting.begin(model, 3)
     ids = jax.numpy.zeros(3, jax.numpy.int32)
-    before = acting.react._cache_size()
+    cache_size = acting.react._cache_size  # type: ignore[attr-defined]
+    before = cache_size()
     for _ in range(3):
         episode, _ = acting.react(model, state, episode, ids, ids)
-    assert acting.react._cache_size() == before + 1
+    assert cache_size() == before + 1

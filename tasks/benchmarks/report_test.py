@@ -1,6 +1,7 @@
 """Tables, charts and the report, from results as they are written."""
 
 import pathlib
+from typing import Any
 
 from tasks.benchmarks import report
 
@@ -26,7 +27,7 @@ def _row(name, framework="jax", **values):
     return whole | values
 
 
-_RESULTS = {
+_RESULTS: dict[str, Any] = {
     "rows": [
         _row("dispatch", median_seconds=4e-6, low=3e-6, high=5e-6),
         _row("selu_jit", gbytes_per_second=8.0, gflops=6.0, share_of_peak=0.4, dispatch_seconds=5e-6),

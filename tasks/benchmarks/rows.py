@@ -74,7 +74,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
-    """What a device was seen to do at best.
+    """What a device was seen to do at best, in the fastest repeat.
 
     Attributes:
         framework: by which it was measured.

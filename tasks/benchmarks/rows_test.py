@@ -7,7 +7,7 @@ from tasks.benchmarks import rows
 from tasks.benchmarks.rows import Peak, Row, Settings
 from tasks.benchmarks.timing import Effort, Interval, Timing
 
-_TIMING = Timing(first_seconds=3.0, seconds=Interval(0.5, 0.4, 0.8), repeats=30, calls=7)
+_TIMING = Timing(first_seconds=3.0, seconds=Interval(0.5, 0.4, 0.8), best_seconds=0.3, repeats=30, calls=7)
 
 
 def _row(**values: float | None) -> dict:
@@ -32,7 +32,7 @@ def test_what_is_not_counted_is_null():
 
 
 def test_the_dispatch_is_the_median_on_one_element():
-    one = Timing(first_seconds=1.0, seconds=Interval(2e-6, 1e-6, 3e-6), repeats=30, calls=9)
+    one = Timing(first_seconds=1.0, seconds=Interval(2e-6, 1e-6, 3e-6), best_seconds=1e-6, repeats=30, calls=9)
     made = rows.make("selu_jit", _TIMING, framework="jax", device="cpu", size=10, dispatch=one)
     assert made.dispatch_seconds == 2e-6
 

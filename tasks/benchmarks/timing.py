@@ -60,12 +60,14 @@ class Timing:
     Attributes:
         first_seconds: of the first call, with all that has to be compiled for it.
         seconds: of a call, over repeats.
+        best_seconds: of a call in the fastest repeat.
         repeats: that the median was taken over.
         calls: in each repeat.
     """
 
     first_seconds: float
     seconds: Interval
+    best_seconds: float
     repeats: int
     calls: int
 
@@ -116,7 +118,7 @@ def measure(block: Block, effort: Effort, *, applications: int | None = None) ->
         for _ in range(effort.repeats):
             effort.pulse()
             samples.append(_seconds(block, calls, effort.clock) / calls)
-    return Timing(first, median_interval(samples), effort.repeats, calls)
+    return Timing(first, median_interval(samples), min(samples), effort.repeats, calls)
 
 
 def in_turn(runs: Mapping[str, Callable[[], None]], effort: Effort) -> dict[str, list[float]]:

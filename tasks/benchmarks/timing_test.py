@@ -70,7 +70,21 @@ def test_too_few_samples_are_refused():
 def test_the_first_call_stands_apart():
     work = _Work(2.0, first=100.0)
     measured = timing.measure(work.block, _effort(work))
-    assert measured == timing.Timing(first_seconds=100.0, seconds=Interval(2.0, 2.0, 2.0), repeats=10, calls=1)
+    assert measured == timing.Timing(
+        first_seconds=100.0, seconds=Interval(2.0, 2.0, 2.0), best_seconds=2.0, repeats=10, calls=1
+    )
+
+
+def test_the_best_repeat_is_the_fastest():
+    work = _Work(1.0)
+
+    def block(calls: int) -> None:
+        work.block(calls)
+        # The first call, one to settle, then repeats of 3, 4, 5 ... seconds.
+        work.now += len(work.blocks) - 1
+
+    measured = timing.measure(block, _effort(work))
+    assert (measured.best_seconds, measured.seconds.median) == (3.0, 7.5)
 
 
 def test_a_short_call_is_repeated_until_the_clock_can_tell():
