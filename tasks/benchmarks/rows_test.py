@@ -1,8 +1,9 @@
 """Rates and shares by hand."""
 
+import dataclasses
+
 import pytest
 
-from humain import records
 from tasks.benchmarks import rows
 from tasks.benchmarks.rows import Peak, Row, Settings
 from tasks.benchmarks.timing import Effort, Interval, Timing
@@ -24,8 +25,7 @@ def test_rates_are_work_over_the_median():
 
 
 def test_what_is_not_counted_is_null():
-    made = records.to_json(rows.make("react_1", _TIMING, framework="jax", device="cpu", size=1))
-    assert isinstance(made, dict)
+    made = dataclasses.asdict(rows.make("react_1", _TIMING, framework="jax", device="cpu", size=1))
     assert (made["gbytes_per_second"], made["gflops"], made["share_of_peak"]) == (None, None, None)
     required = ("name", "framework", "device", "size", "compile_seconds", "median_seconds", "low", "high", "repeats")
     assert set(required) <= set(made)
@@ -48,9 +48,9 @@ def test_a_row_of_rounds_keeps_what_was_compiled_ahead():
 
 def test_a_share_is_the_larger_one_and_of_the_best_peak_of_the_device():
     peaks = [
-        records.to_json(Peak("jax", "cpu", gbytes_per_second=10.0, gflops=100.0)),
-        records.to_json(Peak("torch", "cpu", gbytes_per_second=20.0, gflops=50.0)),
-        records.to_json(Peak("jax", "gpu", gbytes_per_second=1000.0, gflops=1000.0)),
+        dataclasses.asdict(Peak("jax", "cpu", gbytes_per_second=10.0, gflops=100.0)),
+        dataclasses.asdict(Peak("torch", "cpu", gbytes_per_second=20.0, gflops=50.0)),
+        dataclasses.asdict(Peak("jax", "gpu", gbytes_per_second=1000.0, gflops=1000.0)),
     ]
     (row,) = rows.with_shares([_row(gbytes_per_second=5.0, gflops=10.0)], peaks)
     # 5 of 20 GB/s, 10 of 100 GFLOP/s.
@@ -60,7 +60,7 @@ def test_a_share_is_the_larger_one_and_of_the_best_peak_of_the_device():
 
 
 def test_there_is_no_share_without_a_rate_or_a_peak():
-    (row,) = rows.with_shares([_row()], [records.to_json(Peak("jax", "cpu", 1.0, 1.0))])
+    (row,) = rows.with_shares([_row()], [dataclasses.asdict(Peak("jax", "cpu", 1.0, 1.0))])
     assert row["share_of_peak"] is None
     (row,) = rows.with_shares([_row(gflops=1.0)], [])
     assert row["share_of_peak"] is None
