@@ -64,7 +64,7 @@ def check(task: TaskContext) -> None:
         raise errors.UserError("there is no PyTorch here; install torch, or pass --framework=jax")
     machine.use_cores(task.config.threads)
     if not _places(task):
-        raise errors.UserError(f"there is no GPU that {task.flags.framework} can use; {_NO_GPU}")
+        raise errors.UserError(f"there is no GPU that {' or '.join(_frameworks(task))} can use; {_NO_GPU}")
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
