@@ -32,9 +32,9 @@ from humain.kernels.table import table
 from humain.model import Layer, Model, ModelState
 from humain.spaces import Continuous, Discrete
 from humain.types import Array, Trajectories
-from tasks.parts import doors, rooms
+from tasks.parts import doors, room_worlds
 from tasks.parts.outcome import Outcome
-from tasks.parts.rooms import Rooms, Ways
+from tasks.parts.room_worlds import Rooms, Ways
 from tasks.parts.shares import Shares
 
 _SKIP_SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8)
@@ -100,10 +100,10 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     pictures = []
     for number in range(seed, seed + num_seeds):
         of_seed: dict[str, doors.Found] = {}
-        for kind, build in (("two_rooms", rooms.two_rooms), ("four_rooms", rooms.four_rooms)):
+        for kind, build in (("two_rooms", room_worlds.two_rooms), ("four_rooms", room_worlds.four_rooms)):
             rng = np.random.default_rng([number, _WORLD, kind == "four_rooms"])
             world = build(rng, smallest=settings.smallest, largest=settings.largest)
-            ways = _filled_up(rooms.shortest_ways(rng, world, settings.num_ways))
+            ways = _filled_up(room_worlds.shortest_ways(rng, world, settings.num_ways))
             learned = {
                 "entropy": _counted(settings, ways),
                 "neural_entropy": _learned(settings, rng, world, ways, jax.random.key(number)),
