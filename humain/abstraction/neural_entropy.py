@@ -7,7 +7,7 @@ from flax import struct
 from humain.abstraction import visit_density
 from humain.abstraction.abstraction import Track
 from humain.abstraction.visit_density import DensityConfig, VisitDensity
-from humain.spaces import Space
+from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
 
 
@@ -44,7 +44,12 @@ class NeuralEntropy:
 
     def level(self, state: Array) -> Array:
         """Logarithm of the density `[...]` at states `[..., *S]`."""
-        return self.density.log_density(state if self.places is None else self.places[state])
+        # Of ids there are fewer than states on all paths, so each is looked up and not worked out anew.
+        if self.places is not None:
+            return self.density.log_density(self.places)[state]
+        if isinstance(self.density.space, Discrete):
+            return self.density.log_density(jnp.arange(self.density.space.num_elements))[state]
+        return self.density.log_density(state)
 
     def is_pivot(self, previous: Array, state: Array, following: Array, position: Array) -> Array:
         """True where the density is at least that of the state before and more than that of the state after."""
