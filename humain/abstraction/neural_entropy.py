@@ -37,10 +37,7 @@ class NeuralEntropy:
     hysteresis: float = struct.field(pytree_node=False, default=0.05)
 
     def __post_init__(self) -> None:
-        if self.min_separation < 1:
-            raise ValueError(f"min_separation must be 1 or more, not {self.min_separation}")
-        if not self.hysteresis >= 0:
-            raise ValueError(f"hysteresis must be 0 or more, not {self.hysteresis}")
+        check_peaks(min_separation=self.min_separation, hysteresis=self.hysteresis)
 
     def level(self, state: Array) -> Array:
         """Logarithm of the density `[...]` at states `[..., *S]`."""
@@ -91,6 +88,18 @@ class NeuralEntropy:
     @property
     def _state_shape(self) -> tuple[int, ...]:
         return self.density.space.shape if self.places is None else ()
+
+
+def check_peaks(*, min_separation: int, hysteresis: float) -> None:
+    """Refuses what can't be asked of a peak.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if min_separation < 1:
+        raise ValueError(f"min_separation must be 1 or more, not {min_separation}")
+    if not hysteresis >= 0:
+        raise ValueError(f"hysteresis must be 0 or more, not {hysteresis}")
 
 
 def learn_visits(
