@@ -172,6 +172,7 @@ def test_each_layer_has_the_density_that_was_learned():
     assert learned[1] is learned[0]
     assert learned[0].hysteresis == 0.5
     (again, _), (other, _) = (sets.build_abstractions(config, trajectories, 5, seed=seed) for seed in (3, 4))
+    assert isinstance(again, NeuralEntropy) and isinstance(other, NeuralEntropy)
     levels = [abstraction.level(jnp.arange(5)) for abstraction in (learned[0], again, other)]
     np.testing.assert_array_equal(levels[0], levels[1])
     assert not np.array_equal(levels[0], levels[2])

@@ -104,7 +104,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
             rng = np.random.default_rng([number, _WORLD, kind == "four_rooms"])
             world = build(rng, smallest=settings.smallest, largest=settings.largest)
             ways = _filled_up(room_worlds.shortest_ways(rng, world, settings.num_ways))
-            learned = {
+            learned: dict[str, Abstraction] = {
                 "entropy": _counted(settings, ways),
                 "neural_entropy": _learned(settings, rng, world, ways, jax.random.key(number)),
             }
@@ -116,7 +116,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
             if number == seed:
                 pictures.append(_picture(kind, world, crossroads))
             if kind == "four_rooms":
-                skips = {f"skip_{stride}": Skip(stride) for stride in settings.strides}
+                skips: dict[str, Abstraction] = {f"skip_{stride}": Skip(stride) for stride in settings.strides}
                 for name, abstraction in (learned | skips).items():
                     plan = _plan(settings, world, ways, abstraction, seed=number)
                     plans.setdefault(name, []).append(plan)

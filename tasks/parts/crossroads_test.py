@@ -17,9 +17,10 @@ def _numbers():
 
 
 def test_doors_are_found(numbers):
-    # Counts of 1500 ways leave no doubt in rooms of nine cells.
-    assert numbers["entropy"]["precision"] == numbers["entropy"]["recall"] == 1
-    assert numbers["neural_entropy"]["recall"] >= 0.9
+    # Of two seeds' ten doors none may be missed, and next to nothing found beside them.
+    for name in ("entropy", "neural_entropy"):
+        assert numbers[name]["recall"] == 1
+        assert numbers[name]["precision"] >= 0.9
     assert numbers["on"]["mean"] > numbers["off"]["mean"]
 
 

@@ -1,5 +1,6 @@
 """What is found against the truth, by hand."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -28,7 +29,7 @@ def test_worlds_add_up():
 def test_shares_are_of_paths_that_pass():
     # Counts: 2 is the crossroads. It is passed by the first two paths, a pivot on both; the third starts there.
     states = np.array([[0, 2, 1], [3, 2, 0], [2, 0, 1]], np.int32)
-    shares = doors.pivot_shares(Entropy(np.array([3, 2, 9, 1])), states, np.array([3, 3, 3]), 4)
+    shares = doors.pivot_shares(Entropy(jnp.array([3, 2, 9, 1])), states, np.array([3, 3, 3]), 4)
     assert shares.tolist() == [0, 0, 1, 0]
     # What lies behind a path's end is not passed: the third ends at 0.
     shares = doors.pivot_shares(Skip(1), states, np.array([3, 3, 2]), 4)

@@ -114,8 +114,9 @@ def draw_worlds(path: pathlib.Path, worlds: Sequence[Mapping[str, Any]]) -> None
                 marker, size = _MARKS.get(name, ("^", 60))
                 rows, columns = np.array(states).reshape(-1, 2).T
                 color = plots.PALETTE[place % len(plots.PALETTE)]
-                filled = {"color": color} if marker == "x" else {"facecolors": "none", "edgecolors": color}
-                axes.scatter(columns, rows, s=size, marker=marker, label=name, **filled)
+                # A cross has no inside that could be left open.
+                inside = color if marker == "x" else "none"
+                axes.scatter(columns, rows, s=size, marker=marker, label=name, facecolors=inside, edgecolors=color)
             axes.set_title(world["name"].replace("_", " ") + " (doors in grey)")
             axes.set_axis_off()
             axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3)

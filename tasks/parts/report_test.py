@@ -1,18 +1,19 @@
 """The report on made-up results."""
 
 import pathlib
+from typing import Any
 
 from tasks.parts import report
 
 _SHARE = {"mean": 0.9, "sd": 0.1, "seeds": [0.8, 1.0]}
-_THINKING = {
+_THINKING: dict[str, Any] = {
     "complete": _SHARE,
     "optimum": _SHARE,
     "layer_0_steps": None,
     "layer_0_steps_for_one_sub_goal_at_most": _SHARE,
     "sub_goals": _SHARE,
 }
-_RESULTS = {
+_RESULTS: dict[str, dict[str, Any]] = {
     "crossroads": {
         "title": "Are doors <found>?",
         "on": _SHARE,

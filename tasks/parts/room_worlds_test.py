@@ -17,7 +17,7 @@ def test_doors_alone_join_the_rooms(build, num_doors, num_rooms, seed):
     assert np.max(world.graph.distances) < UNREACHABLE
     # Without doors what can be reached falls into as many parts as there are rooms.
     inside = np.setdiff1d(np.arange(len(world.places)), world.doors)
-    parts = []
+    parts: list[list[int]] = []
     for state in inside:
         near = [part for part in parts if any(max(abs(world.places[state] - world.places[o])) == 1 for o in part)]
         parts = [part for part in parts if part not in near] + [sum(near, [int(state)])]
@@ -50,7 +50,7 @@ def test_ways_are_shortest_and_of_all_kinds():
         assert all(step in edges for step in zip(states[: length - 1].tolist(), states[1:length].tolist(), strict=True))
         assert (states[length:] == states[length - 1]).all()
     # Of equally short ways between two cells several are taken.
-    by_pair = {}
+    by_pair: dict[tuple[int, int], set[tuple[int, ...]]] = {}
     for states, length in zip(ways.states.tolist(), ways.lengths, strict=True):
         by_pair.setdefault((states[0], states[length - 1]), set()).add(tuple(states[:length]))
     assert max(map(len, by_pair.values())) > 1
