@@ -142,6 +142,15 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         "num_layers": 3,
         "abstraction": "skip",
         "stride": 4,
+        # Of the abstraction `neural_entropy`: its network, and what is asked of a peak.
+        "neural_entropy": {
+            "width": 64,
+            "num_steps": 1000,
+            "batch_size": 2048,
+            "learning_rate": 1e-2,
+            "min_separation": 2,
+            "hysteresis": 0.02,
+        },
         "lookahead": 2,
         "context_length": 1,
         "encoding": "none",

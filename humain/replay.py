@@ -28,8 +28,9 @@ def compose(
         experience: whose trajectories say which m lies behind which s, and which states can be goals.
         key: consumed.
         batch_size: B.
-        pivot_share: in `[0, 1]`, share of the examples whose m is the next pivot; for the others it is the next state.
-            Pivots carry far with few compositions; single steps find what is missing between.
+        pivot_share: in `[0, 1]`, share of the examples whose m is the next pivot, which stands for the states up to it
+            (the reverse mask); for the others it is the next state. Pivots carry far with few compositions; single
+            steps find what is missing between.
 
     Returns:
         Examples, masked where one of the parts is not stored.

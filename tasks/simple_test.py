@@ -137,7 +137,7 @@ def test_results_have_the_documented_form(town):
     scores = list(results["baselines"].values())
     assert set(results["baselines"]) == {"random", "dijkstra"}
     for entry in results["sets"].values():
-        assert set(entry) == {"react", "think", "train_seconds", "compile_seconds", "plans", "trace"}
+        assert set(entry) == {"react", "think", "train_seconds", "compile_seconds", "plans", "trace", "walk"}
         scores += [entry["react"], entry["think"]]
     for score in scores:
         assert set(score) == _SCORE_KEYS

@@ -72,7 +72,7 @@ def make_pairs(graph: Graph, seed: int, max_pairs: int) -> world.Pairs:
 def train_set(task: TaskContext, name: str, config: Any, trajectories: Trajectories, num_nodes: int) -> TrainedSet:
     """Trains a set, or goes on where an earlier process stopped, or restores it where it was finished."""
     model = sets.build_model(config, num_nodes)
-    abstractions = sets.build_abstractions(config, trajectories, num_nodes)
+    abstractions = sets.build_abstractions(config, trajectories, num_nodes, seed=task.seed)
     key = jax.random.fold_in(jax.random.key(task.seed), _name_code(name))
     result = task.train(
         name,
