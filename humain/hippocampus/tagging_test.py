@@ -195,7 +195,7 @@ def test_batches_scans_and_jit_give_what_each_episode_gives_alone(step):
 
 
 def test_a_step_keeps_the_memorys_shapes_and_compiles_once():
-    settings, calls = Tagging(capacity=3), []
+    settings, calls = Tagging(capacity=3), list[None]()
 
     def counted(tags, state):
         calls.append(None)
