@@ -15,6 +15,7 @@ from humain.hippocampus import tagging
 from humain.hippocampus.tag_levels import Field
 from humain.hippocampus.tagged import TaggedSpace
 from humain.hippocampus.tagging import Tags
+from humain.selection import select
 from humain.types import Array, Trajectories
 
 
@@ -28,6 +29,15 @@ def observe(space: TaggedSpace, tags: Tags, states: Array) -> tuple[Tags, Array]
     """The states `[B, *S]` that are met now, tagged: elements `[B, *shape]`, and the memories with them."""
     tags, found = jax.vmap(partial(tagging.tag, space.tagging, space.base))(tags, states)
     return tags, space.join(states, space.levels.of(found))
+
+
+def destinations(space: TaggedSpace, actions: Array, elements: Array) -> Array:
+    """Where actions `[B, *shape]` that are next states lead, from present ones `[B, *shape]`: states `[B, *S]`.
+
+    An agent at its goal is answered the goal, which may leave the state open; that means to stay.
+    """
+    there, _, known = space.split(actions)
+    return select(known, there, space.split(elements)[0])
 
 
 def tag_trajectories(space: TaggedSpace, trajectories: Trajectories) -> Trajectories:
