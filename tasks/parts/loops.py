@@ -1,14 +1,15 @@
 """Loops: round a ring to doors that open only for those who have been round before.
 
-The ring has a number of places in a row, and a door at each, with an exit behind it. The agent goes on to the next place
-or tries the door. A door opens when its place has been passed as often as that door wants, 0, 1 or 2 times; tried too
-early, it turns about and lets one out a place before. The agent sees the place, not how often it has been there. A
-policy on the place alone either tries such a door at once, and circles between two places for ever, or never tries it,
-and circles round the ring. The number of visits, from the tag, tells when to try.
+The ring has a number of places, and a door at each, with an exit behind it. The agent goes on to the next place or
+tries the door. A door opens when its place has been passed as often as that door wants, 0, 1 or 2 times; tried too
+early, it lets one out half a ring before. The agent is asked for each of the exits. It sees the place, not how often it
+has been there. A policy on the place alone either tries such a door each time, and circles on half the ring for ever,
+or never tries it, and circles round all of it. The number of visits, from the tag, tells when to try.
 
-Without tags the layer has the same walks, updates and batches, and sees the place, as the one with tags does (tags
-aside). In `notes` there is what the best of all policies on the place alone comes to, by trying them all, and what a
-layer without tags makes of the newest 2 and 3 places (a table of more does not fit).
+Without tags the layer has the same walks, updates and batches, and sees the place alone. That is no matter of how it
+learns: in `notes` there is what the best of all policies on the place comes to, by trying them all. There is too what a
+layer without tags makes of the newest 2, 3 and 4 places; to see in them that it has been turned back it would need as
+many as half the ring and two.
 """
 
 import dataclasses
@@ -19,12 +20,10 @@ from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagging import Tagging
 from tasks.parts.outcome import Outcome
 from tasks.parts.rooms import Rooms
-from tasks.parts.shares import Shares
-from tasks.parts.tag_trials import Budget, shares_of_optimum
+from tasks.parts.tag_trials import Budget, Comparison
 
-_ON, _TRY = 0, 1
-_TRIES = 0.25
-"""Share of the doors passed that the walks try."""
+_ACTION_SHARES = np.array([0.85, 0.15])
+"""Going on and trying the door on the walks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Settings:
     num_places: int = 6
     tagging: Tagging = Tagging(capacity=16)
     num_visits: int = 4
-    budget: Budget = Budget(num_walks=2000, num_steps=32, num_updates=150, batch_size=2048, max_steps=72)
-    context_lengths: tuple[int, ...] = (2, 3)
+    budget: Budget = Budget(num_walks=2000, num_steps=32, num_updates=150, batch_size=4096, max_steps=72)
+    context_lengths: tuple[int, ...] = (2, 3, 4)
 
     def __post_init__(self) -> None:
         if self.num_places < 3 or self.num_places % 3:
@@ -66,7 +65,7 @@ def ring(rounds: np.ndarray, first: int) -> Rooms:
     places = (first + gone) % num_places
     exits = num_steps + np.arange(num_places)
     on = np.where(gone + 1 < num_steps, gone + 1, num_steps - num_places)
-    tried = np.where(gone // num_places >= rounds[places], exits[places], np.maximum(gone - 1, 0))
+    tried = np.where(gone // num_places >= rounds[places], exits[places], np.maximum(gone - num_places // 2, 0))
     following = np.concatenate([np.stack([on, tried], axis=1), np.stack([exits, exits], axis=1)])
     return Rooms(
         following=following.astype(np.int32),
@@ -84,23 +83,16 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
         rng = np.random.default_rng([seed, number, 1])
         rounds = rng.permutation(np.repeat(np.arange(3), settings.num_places // 3))
         worlds.append(ring(rounds, int(rng.integers(settings.num_places))))
-    shares = np.array([1 - _TRIES, _TRIES])
-    levels = TagLevels(visits=settings.num_visits)
-    on = shares_of_optimum(
-        worlds, settings.budget, action_shares=shares, seed=seed, tagging=settings.tagging, levels=levels
+    comparison = Comparison(
+        tagging=settings.tagging,
+        levels=TagLevels(visits=settings.num_visits),
+        budget=settings.budget,
+        context_lengths=settings.context_lengths,
     )
-    off = {
-        length: shares_of_optimum(worlds, settings.budget, action_shares=shares, seed=seed, context_length=length)
-        for length in (1, *settings.context_lengths)
-    }
-    return Outcome(
+    return comparison.measure(
+        worlds,
+        action_shares=_ACTION_SHARES,
+        seed=seed,
         title=f"Leave a ring of {settings.num_places} places by doors that open after 0, 1 or 2 rounds",
-        on_name="places with the number of visits",
-        off_name="places alone",
-        on=Shares.of(on),
-        off=Shares.of(off[1]),
-        notes={
-            "best_by_looks": Shares.of([world.best_by_looks() for world in worlds]).to_json(),
-            "off_contexts": {str(length): Shares.of(off[length]).to_json() for length in settings.context_lengths},
-        },
+        look="places",
     )

@@ -76,7 +76,7 @@ class Rooms:
         return float(np.mean(shares))
 
     def _fewest_by_looks(self, goal: int, room: int, chosen: dict[int, int], passed: frozenset[int]) -> int | None:
-        """Fewest steps from a room to the goal with the actions that are chosen already, or None if it isn't reached."""
+        """Fewest steps from a room to the goal with what is chosen already, or None if it isn't reached."""
         look = int(self.looks[room])
         if look == goal:
             return 0

@@ -22,9 +22,12 @@ from humain.hippocampus.tagged import TaggedIds
 from humain.hippocampus.tagging import Tagging
 from humain.kernels.table import table
 from humain.model import Layer, Model, ModelState
-from humain.spaces import Discrete
+from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
+from tasks.parts.outcome import Outcome
 from tasks.parts.rooms import Rooms
+from tasks.parts.shares import Shares
+
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
@@ -45,6 +48,49 @@ class Budget:
     max_steps: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A layer with tags beside layers without.
+
+    Attributes:
+        tagging: how looks are tagged.
+        levels: what is shown of the tags.
+        budget: of each layer.
+        context_lengths: that layers without tags are tried with besides 1, for the notes.
+    """
+
+    tagging: Tagging
+    levels: TagLevels
+    budget: Budget
+    context_lengths: tuple[int, ...]
+
+    def measure(
+        self, worlds: Sequence[Rooms], *, action_shares: np.ndarray, seed: int, title: str, look: str
+    ) -> Outcome:
+        """Both in each world.
+
+        Args:
+            worlds: see `shares_of_optimum`.
+            action_shares: see there.
+            seed: see there.
+            title: of the outcome.
+            look: what a look is called in this world.
+        """
+        run = partial(shares_of_optimum, worlds, self.budget, action_shares=action_shares, seed=seed)
+        contexts = {str(length): Shares.of(run(context_length=length)) for length in self.context_lengths}
+        return Outcome(
+            title=title,
+            on_name=f"{look} with the number of visits",
+            off_name=f"{look} alone",
+            on=Shares.of(run(tagging=self.tagging, levels=self.levels)),
+            off=Shares.of(run()),
+            notes={
+                "best_by_looks": Shares.of([world.best_by_looks() for world in worlds]).to_json(),
+                "off_contexts": {length: shares.to_json() for length, shares in contexts.items()},
+            },
+        )
+
+
 def shares_of_optimum(
     worlds: Sequence[Rooms],
     budget: Budget,
@@ -54,7 +100,7 @@ def shares_of_optimum(
     tagging: Tagging | None = None,
     levels: TagLevels | None = None,
     context_length: int = 1,
-) -> np.ndarray:
+) -> list[float]:
     """How well a layer does in each world after learning in it.
 
     Args:
@@ -67,7 +113,8 @@ def shares_of_optimum(
         context_length: looks that the layer sees, the present one included.
 
     Returns:
-        `[S]`: steps of the shortest way over steps taken, 0 where it doesn't arrive, mean over the goals.
+        For each world: steps of the shortest way over steps taken, 0 where it doesn't arrive within the bound; the mean
+        over the goals.
     """
     num_looks, num_actions = worlds[0].num_looks, worlds[0].following.shape[1]
     space: Discrete = Discrete(num_looks)
@@ -104,7 +151,8 @@ def shares_of_optimum(
     )
     steps = _follow(model, budget.max_steps, states, following, looks_of, starts, goals)
     shortest = np.stack([world.shortest() for world in worlds])
-    return np.where(np.asarray(steps) <= budget.max_steps, shortest / np.asarray(steps), 0).mean(axis=1)
+    shares = np.where(np.asarray(steps) <= budget.max_steps, shortest / np.asarray(steps), 0)
+    return [float(share) for share in shares.mean(axis=1)]
 
 
 _tag = jax.jit(tagged_episodes.tag_trajectories, static_argnums=0)
@@ -164,6 +212,6 @@ def _follow(
     return jax.vmap(follow)(states, following, looks, starts, goals)
 
 
-def _goals_asked(space: Discrete, goals: Array) -> Array:
+def _goals_asked(space: Space, goals: Array) -> Array:
     """Goals ask for a look, whatever its tag."""
     return tagged_episodes.ask(space, goals) if isinstance(space, TaggedIds) else goals
