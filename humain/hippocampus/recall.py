@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain.hippocampus.encodings import Encoding
 from humain.hippocampus.memory import Memory
 from humain.spaces import Space
-from humain.types import Array
+from humain.types import Array, Context
 
 
 @struct.dataclass
@@ -116,3 +117,38 @@ def recall_features(settings: Recall, memory: Memory, space: Space, cue: Array) 
         mask=mask[chosen],
         features=weights @ features,
     )
+
+
+def focus(
+    settings: Recall, context: Context, cue: Array, *, num_newest: int, space: Space, encoding: Encoding
+) -> Context:
+    """Of a long context, the newest states, and before them those of the older ones that a cue recalls.
+
+    Args:
+        settings: how many states to recall, and how sharply.
+        context: without batch axis, `[L]`; the older states are all but the last `num_newest`.
+        cue: `[*S]`.
+        num_newest: states that are shown whatever they are, the present one included.
+        space: of the states.
+        encoding: of the positions, which count from the oldest state shown.
+
+    Returns:
+        A context `[num_recalled + num_newest]` in time order; where there is less to recall, the first are masked.
+
+    Raises:
+        ValueError: if more states are asked for than there are older ones.
+    """
+    num_older = context.mask.shape[0] - num_newest
+    if settings.num_recalled > num_older:
+        raise ValueError(f"{settings.num_recalled} states are to be recalled from {num_older}; ask for fewer")
+    older, present = context.states[:num_older], context.mask[:num_older]
+    weights = similarity_weights(space.encode(cue), space.encode(older), present, sharpness=settings.sharpness)
+    # Newest first: among equals `top_k` takes the first.
+    _, ages = jax.lax.top_k(jnp.where(present, weights, -1.0)[::-1], settings.num_recalled)
+    places = num_older - 1 - ages
+    # What is not there comes first, then the oldest.
+    places = places[jnp.argsort(jnp.where(present[places], places, -1))]
+    states = jnp.concatenate([older[places], context.states[num_older:]])
+    mask = jnp.concatenate([present[places], context.mask[num_older:]])
+    positions = jnp.maximum(jnp.cumsum(mask) - 1, 0)
+    return Context(states=states, features=space.encode(states) + encoding(positions, space.num_features), mask=mask)

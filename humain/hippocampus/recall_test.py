@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import scipy.special
 
-from humain.hippocampus import memory, recall
+from humain.hippocampus import encodings, memory, recall
 from humain.hippocampus.recall import Recall
 from humain.spaces import Continuous, Discrete
+from humain.types import Context
 
 PLANE = Continuous(2)
 
@@ -99,6 +100,42 @@ def test_it_is_what_a_plain_list_gives(num_stored):
         np.testing.assert_allclose(found.features, weights @ kept, atol=1e-6)
 
 
+def focus(states, cue, *, num_recalled=2, num_newest=1, mask=None, encoding=encodings.none):
+    space = Discrete(10)
+    states = jnp.array(states)
+    mask = jnp.ones(states.shape, bool) if mask is None else jnp.array(mask)
+    context = Context(states=states, features=space.encode(states), mask=mask)
+    settings = Recall(num_recalled=num_recalled)
+    return recall.focus(settings, context, jnp.int32(cue), num_newest=num_newest, space=space, encoding=encoding)
+
+
+def test_a_context_is_focused_on_what_the_cue_recalls_in_time_order():
+    context = focus([3, 5, 3, 7, 8, 3], 3, num_newest=2)
+    # Of 3, 5, 3, 7 the two 3s, and the newest two whatever they are.
+    np.testing.assert_array_equal(context.states, [3, 3, 8, 3])
+    np.testing.assert_array_equal(context.features, np.eye(10)[[3, 3, 8, 3]])
+    # The 5 alone, and of what is not like it the newest.
+    np.testing.assert_array_equal(focus([3, 5, 3, 7, 8, 3], 5, num_newest=2).states, [5, 7, 8, 3])
+
+
+def test_what_is_not_there_is_masked_and_comes_first():
+    context = focus([0, 0, 4, 6, 9], 4, num_recalled=3, mask=[False, False, True, True, True])
+    np.testing.assert_array_equal(context.mask, [False, True, True, True])
+    np.testing.assert_array_equal(context.states[1:], [4, 6, 9])
+    # Padding is not recalled, however much it is like the cue.
+    context = focus([0, 0, 4, 6, 9], 0, num_recalled=1, mask=[False, False, True, True, True])
+    np.testing.assert_array_equal(context.states, [6, 9])
+
+
+def test_positions_count_from_the_oldest_state_shown():
+    def count(positions, num_features):
+        return 100 * jnp.broadcast_to(positions[:, None], (*positions.shape, num_features)).astype(jnp.float32)
+
+    context = focus([0, 1, 2, 3, 4], 2, mask=[False, True, True, True, True], encoding=count)
+    np.testing.assert_array_equal(context.states, [2, 3, 4])
+    np.testing.assert_array_equal(jnp.min(context.features, axis=1), [0, 100, 200])
+
+
 def test_vmap_and_jit_give_what_each_episode_gives_alone():
     stores = [fill(3, np.random.default_rng(number).normal(size=(number, 2))) for number in range(5)]
     cues = jnp.asarray(np.random.default_rng(9).normal(size=(5, 2)), jnp.float32)
@@ -127,3 +164,5 @@ def test_what_makes_no_sense_is_refused():
         Recall(sharpness=0.0)
     with pytest.raises(ValueError, match="the memory keeps 2; ask for fewer"):
         recall.recall(Recall(num_recalled=3), memory.empty(2, PLANE), PLANE, jnp.zeros(2))
+    with pytest.raises(ValueError, match="2 states are to be recalled from 1"):
+        focus([1, 2], 1)
