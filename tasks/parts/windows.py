@@ -72,7 +72,7 @@ class Settings:
 
 
 def step(places: np.ndarray | Array, actions: np.ndarray | Array, num_goals: int) -> Array:
-    """The next places. `0 .. n - 1` are windows, which can't be entered; then come n doors, then what is behind them."""
+    """The next places: `0 .. n - 1` are windows, which are passed only, then come n doors, then what is behind them."""
     places, actions = jnp.asarray(places), jnp.asarray(actions)
     on = jnp.where(places == 2 * num_goals - 1, num_goals, places + 1)
     moved = jnp.where((actions == ENTER) & (places >= num_goals), places + num_goals, on)
