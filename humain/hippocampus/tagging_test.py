@@ -210,6 +210,18 @@ def test_a_step_keeps_the_memorys_shapes_and_compiles_once():
     assert len(calls) == 1
 
 
+def test_a_step_costs_in_proportion_to_the_capacity():
+    def operations(capacity):
+        settings, space = Tagging(capacity=capacity), Continuous(8)
+        lowered = jax.jit(partial(tagging.tag, settings, space)).lower(tagging.empty(settings, space), jnp.zeros(8))
+        costs = lowered.compile().cost_analysis()
+        assert costs is not None
+        return costs["flops"]
+
+    small, large = operations(256), operations(1024)
+    assert 3 < large / small < 5
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -6,8 +6,9 @@ to go to each of the end rooms. A look alone does not tell which fork it is. How
 tag, does: on the way to a goal no look comes twice with the same count; and whoever has strayed has seen it more often,
 so that no way that begins nearer to the goal can be taken for one from here.
 
-Without tags the layer has the same walks, updates and batches, and sees the look alone. In `notes` there is what the
-best of all policies on the look comes to, by trying them all, and what a layer without tags makes of the newest looks.
+Without tags the layer has the same walks, updates and batches, and sees the look, or the newest 2 or 3 looks, whichever
+does best (all are in `notes`; a table of more does not fit beside the rest). In `notes` there is too what the best of
+all policies on the look comes to, by trying them all.
 """
 
 import dataclasses
@@ -34,7 +35,7 @@ class Settings:
         tagging: how looks are told apart and how many are remembered.
         num_visits: numbers of visits that are told apart.
         budget: of learning and of the test.
-        context_lengths: that a layer without tags is tried with besides 1.
+        context_lengths: that a layer without tags is tried with; the best of them counts.
     """
 
     num_forks: int = 5
@@ -42,7 +43,7 @@ class Settings:
     tagging: Tagging = Tagging(capacity=16)
     num_visits: int = 6
     budget: Budget = Budget(num_walks=3000, num_steps=16, num_updates=150, batch_size=4096, max_steps=40)
-    context_lengths: tuple[int, ...] = (2, 3)
+    context_lengths: tuple[int, ...] = (1, 2, 3)
 
 
 def maze(rng: np.random.Generator, *, num_forks: int, num_looks: int) -> Rooms:

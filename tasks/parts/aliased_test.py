@@ -12,7 +12,7 @@ SMALL = aliased.Settings(
     num_looks=1,
     num_visits=4,
     budget=Budget(num_walks=400, num_steps=8, num_updates=40, batch_size=1024, max_steps=16),
-    context_lengths=(2,),
+    context_lengths=(1, 2),
 )
 
 
@@ -41,5 +41,7 @@ def test_of_one_look_the_best_goes_one_way_always():
 def test_visits_find_every_room_where_looks_find_few():
     outcome = aliased.measure(SMALL, seed=0, num_seeds=2)
     assert outcome.on.values == (1.0, 1.0)
-    assert max(outcome.off.values) <= 2 / 8
-    assert set(outcome.to_json()["off_contexts"]) == {"2"}
+    contexts = outcome.to_json()["off_contexts"]
+    assert max(contexts["1"]["seeds"]) <= 2 / 8
+    # What counts is the best without tags.
+    assert outcome.off.mean == max(contexts["1"]["mean"], contexts["2"]["mean"]) <= 0.8

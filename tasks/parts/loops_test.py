@@ -12,7 +12,7 @@ SMALL = loops.Settings(
     num_places=3,
     num_visits=3,
     budget=Budget(num_walks=400, num_steps=14, num_updates=40, batch_size=1024, max_steps=24),
-    context_lengths=(),
+    context_lengths=(1,),
 )
 
 

@@ -56,7 +56,7 @@ class Comparison:
         tagging: how looks are tagged.
         levels: what is shown of the tags.
         budget: of each layer.
-        context_lengths: that layers without tags are tried with besides 1, for the notes.
+        context_lengths: that layers without tags are tried with, at least one; the best of them is compared with.
     """
 
     tagging: Tagging
@@ -77,16 +77,16 @@ class Comparison:
             look: what a look is called in this world.
         """
         run = partial(shares_of_optimum, worlds, self.budget, action_shares=action_shares, seed=seed)
-        contexts = {str(length): Shares.of(run(context_length=length)) for length in self.context_lengths}
+        off = {str(length): Shares.of(run(context_length=length)) for length in self.context_lengths}
         return Outcome(
             title=title,
             on_name=f"{look} with the number of visits",
-            off_name=f"{look} alone",
+            off_name=f"{look} without tags",
             on=Shares.of(run(tagging=self.tagging, levels=self.levels)),
-            off=Shares.of(run()),
+            off=max(off.values(), key=lambda shares: shares.mean),
             notes={
                 "best_by_looks": Shares.of([world.best_by_looks() for world in worlds]).to_json(),
-                "off_contexts": {length: shares.to_json() for length, shares in contexts.items()},
+                "off_contexts": {length: shares.to_json() for length, shares in off.items()},
             },
         )
 

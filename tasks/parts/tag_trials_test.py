@@ -37,7 +37,7 @@ def test_where_looks_say_all_both_do_all(tags):
 
 
 def test_where_they_do_not_tags_do():
-    comparison = Comparison(tagging=TAGGING, levels=LEVELS, budget=BUDGET, context_lengths=())
+    comparison = Comparison(tagging=TAGGING, levels=LEVELS, budget=BUDGET, context_lengths=(1,))
     outcome = comparison.measure([TWICE], action_shares=EVEN, seed=0, title="Twice", look="looks")
     # Room 3 needs the same action twice, room 4 needs the other one the second time.
     assert (outcome.on.values, outcome.off.values) == ((1.0,), (0.5,))
