@@ -7,8 +7,8 @@ tag, does: on the way to a goal no look comes twice with the same count; and who
 so that no way that begins nearer to the goal can be taken for one from here.
 
 Without tags the layer has the same walks, updates and batches, and sees the look, or the newest 2 or 3 looks, whichever
-does best (all are in `notes`; a table of more does not fit beside the rest). In `notes` there is too what the best of
-all policies on the look comes to, by trying them all.
+does best (all are in `notes`). In `notes` there is too what the best of all policies on the look comes to, by trying
+them all.
 """
 
 import dataclasses

@@ -1,14 +1,14 @@
 """Windows: what was seen in passing tells the way later, when it is no longer in the context.
 
-The agent passes a row of windows. Each shows one of the goals, in an order that is drawn for each episode. Then come as
-many doors, one after the other and after the last the first again, and behind each is the goal that the window of the
-same number showed. The agent goes on or enters; who has entered stays. It is asked to be at a goal for the second time:
-the first time is at the window. At a door, what helps is not what came last but the one state of the past that is like
-the goal: its window, with the tag that says which one it was.
+The agent passes a row of windows. Each shows one of the goals, in an order that is drawn for each episode. Then comes a
+hall of some steps, and then as many doors, one after the other and after the last the first again; behind each is the
+goal that the window of the same number showed. The agent goes on or enters; who has entered stays. It is asked to be at
+a goal for the second time: the first time is at the window. At a door, what helps is not what came last but the one
+state of the past that is like the goal: its window, with the tag that says which one it was.
 
-With recall, the layer sees the present state and the one that the goal recalls. Without, it sees the present state and
-the newest one before it, or the present state alone, whichever does better (both are in `notes`). All see tagged
-states and have the same walks, updates and batches. Longer contexts of tagged states do not fit into a table.
+With recall, the layer sees the present state and the one that the goal recalls. Without, it sees the present state, or
+the newest one before it too, whichever does better (both are in `notes`). All see tagged states and have the same
+walks, updates and batches. A context that shows a window at a door would have to be longer than the hall by two.
 """
 
 import dataclasses
@@ -47,6 +47,7 @@ class Settings:
 
     Attributes:
         num_goals: and windows, and doors.
+        hall_length: steps between windows and doors.
         recall: how the past is asked.
         num_walks: that are learned from.
         num_updates: of the layer.
@@ -54,6 +55,7 @@ class Settings:
     """
 
     num_goals: int = 3
+    hall_length: int = 2
     recall: Recall = Recall(num_recalled=1)
     num_walks: int = 1000
     num_updates: int = 100
@@ -61,29 +63,39 @@ class Settings:
 
     @property
     def num_steps(self) -> int:
-        """Of a walk, and what a test may take: past the windows and twice past all doors."""
-        return 3 * self.num_goals
+        """Of a walk, and what a test may take: past the windows, through the hall and twice past all doors."""
+        return self.hall_length + 3 * self.num_goals
+
+    @property
+    def first_door(self) -> int:
+        """Its place. Places are the windows, the hall, the doors and what is behind them, in this order."""
+        return self.num_goals + self.hall_length
 
     @property
     def space(self) -> TaggedIds:
-        """Goals, then doors, tagged by the order in which they came and whether for the first time."""
+        """Goals, the hall, then doors, tagged by the order in which they came and whether for the first time."""
+        num_states = self.first_door + self.num_goals
         levels = TagLevels(order=self.num_goals, visits=2)
-        return TaggedIds(num_states=2 * self.num_goals, tagging=Tagging(capacity=2 * self.num_goals), levels=levels)
+        return TaggedIds(num_states=num_states, tagging=Tagging(capacity=num_states), levels=levels)
 
 
-def step(places: np.ndarray | Array, actions: np.ndarray | Array, num_goals: int) -> Array:
-    """The next places: `0 .. n - 1` are windows, which are passed only, then come n doors, then what is behind them."""
+def step(settings: Settings, places: np.ndarray | Array, actions: np.ndarray | Array) -> Array:
+    """The places `[...]` that actions `[...]` lead to; there is nothing to enter but doors."""
     places, actions = jnp.asarray(places), jnp.asarray(actions)
-    on = jnp.where(places == 2 * num_goals - 1, num_goals, places + 1)
-    moved = jnp.where((actions == ENTER) & (places >= num_goals), places + num_goals, on)
-    return jnp.where(places >= 2 * num_goals, places, moved)
+    first_door, num_goals = settings.first_door, settings.num_goals
+    on = jnp.where(places == first_door + num_goals - 1, first_door, places + 1)
+    moved = jnp.where((actions == ENTER) & (places >= first_door), places + num_goals, on)
+    return jnp.where(places >= first_door + num_goals, places, moved)
 
 
-def looks(places: np.ndarray | Array, shown: np.ndarray | Array, num_goals: int) -> Array:
-    """What is seen at places `[...]` where the windows show goals `[..., n]`: a goal, or n and more for the doors."""
-    goals = jnp.take_along_axis(jnp.asarray(shown), (jnp.asarray(places) % num_goals)[..., None], axis=-1)[..., 0]
-    door = (places >= num_goals) & (places < 2 * num_goals)
-    return jnp.where(door, places, goals).astype(jnp.int32)
+def looks(settings: Settings, places: np.ndarray | Array, shown: np.ndarray | Array) -> Array:
+    """What is seen at places `[...]` where the windows show goals `[..., n]`: a goal, or elsewhere the place."""
+    places, shown = jnp.asarray(places), jnp.asarray(shown)
+    first_door, num_goals = settings.first_door, settings.num_goals
+    behind = places - first_door - num_goals
+    number = jnp.where(behind >= 0, behind, jnp.minimum(places, num_goals - 1))
+    goals = jnp.take_along_axis(shown, number[..., None], axis=-1)[..., 0]
+    return jnp.where((places < num_goals) | (behind >= 0), goals, places).astype(jnp.int32)
 
 
 def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
@@ -122,13 +134,13 @@ def _shares(settings: Settings, seed: int, num_seeds: int, *, context_length: in
     keys = jax.random.split(jax.random.key(seed), num_seeds)
     shown, goals = (jnp.asarray(column) for column in _episodes(settings.num_goals))
     steps = _learn_and_follow(model, settings, experience, keys, shown, goals)
-    return [float(share) for share in np.mean(shortest(shown, goals) / np.asarray(steps), axis=1)]
+    return [float(share) for share in np.mean(shortest(settings, shown, goals) / np.asarray(steps), axis=1)]
 
 
-def shortest(shown: np.ndarray | Array, goals: np.ndarray | Array) -> np.ndarray:
-    """Steps `[E]` to goals `[E]`: past all windows to the first door, on to the one of the goal's window, and in."""
+def shortest(settings: Settings, shown: np.ndarray | Array, goals: np.ndarray | Array) -> np.ndarray:
+    """Steps `[E]` to goals `[E]`: to the first door, on to the one of the goal's window, and in."""
     windows = np.argmax(np.asarray(shown) == np.asarray(goals)[:, None], axis=1)
-    return windows + np.asarray(shown).shape[1] + 1
+    return settings.first_door + windows + 1
 
 
 def _episodes(num_goals: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,8 +157,8 @@ def _experience(settings: Settings, rng: np.random.Generator) -> hindsight.Exper
     actions = (rng.random((num_walks, num_steps + 1)) < _ENTERS).astype(np.int32)
     places = np.zeros((num_walks, num_steps + 1), np.int32)
     for time in range(num_steps):
-        places[:, time + 1] = step(places[:, time], actions[:, time], num_goals)
-    seen = looks(places, np.repeat(shown[:, None], num_steps + 1, axis=1), num_goals)
+        places[:, time + 1] = step(settings, places[:, time], actions[:, time])
+    seen = looks(settings, places, np.repeat(shown[:, None], num_steps + 1, axis=1))
     walks = Trajectories(states=seen, actions=jnp.asarray(actions), lengths=jnp.full(num_walks, num_steps + 1))
     return hindsight.gather(_tag(settings.space, walks), (Skip(num_steps + 1),))
 
@@ -164,7 +176,7 @@ def _learn_and_follow(
     goals: Array,
 ) -> Array:
     """The steps `[S, E]` that each of S layers takes to the goals after learning, infinite where it doesn't arrive."""
-    space, num_goals = settings.space, settings.num_goals
+    space = settings.space
     asked = tagged_episodes.goals(space, goals, visits=jnp.full(goals.shape, 2))
 
     def learn(experience: hindsight.Experience, key: jax.Array) -> ModelState:
@@ -181,10 +193,10 @@ def _learn_and_follow(
     def follow(state: ModelState) -> Array:
         def move(carry: tuple, time: Array) -> tuple[tuple, None]:
             places, tags, episode, steps = carry
-            tags, seen = tagged_episodes.observe(space, tags, looks(places, shown, num_goals))
+            tags, seen = tagged_episodes.observe(space, tags, looks(settings, places, shown))
             steps = jnp.where(space.equal(seen, asked), jnp.minimum(steps, time), steps)
             episode, reaction = acting.react(model, state, episode, seen, asked)
-            return (step(places, reaction.action, num_goals), tags, episode, steps), None
+            return (step(settings, places, reaction.action), tags, episode, steps), None
 
         batch = goals.shape[0]
         begin = (jnp.zeros(batch, jnp.int32), tagged_episodes.begin(space, batch), acting.begin(model, batch))
