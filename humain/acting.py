@@ -106,7 +106,7 @@ def react(model: Model, state: ModelState, episode: Episode, states: Array, goal
         if layer.refresh_on_new_goal:
             changed = first | ~model.space.equal(goal, episode.goals[number])
             memories[number] = jax.vmap(memory_lib.refresh)(memories[number], changed)
-        context = layer.context(memories[number], here)
+        context = layer.context(memories[number], here, goal)
         answer = layer.cortex.answer(model.kernel_state(state, number), context, goal)
         scores[number] = answer.score
         if number > 0:

@@ -163,7 +163,7 @@ def test_on_a_finite_graph_replay_finds_all_shortest_ways_over_what_was_seen(see
         state = update(state, jax.random.fold_in(jax.random.key(seed), step))
     starts, goals = (jnp.asarray(ids.ravel(), jnp.int32) for ids in np.indices((12, 12)))
     layer = model.layers[0]
-    answer = layer.cortex.answer(model.kernel_state(state, 0), layer.context(layer.begin(144), starts), goals)
+    answer = layer.cortex.answer(model.kernel_state(state, 0), layer.context(layer.begin(144), starts, goals), goals)
     met_later = {state for walk in walks for state in walk[1:]}
     some_way = some_unseen = 0
     for at, (start, goal) in enumerate(itertools.product(range(12), repeat=2)):

@@ -1,3 +1,3 @@
 """One layer's episodic memory."""
 
-__all__ = ["encodings", "memory"]
+__all__ = ["encodings", "memory", "recall", "tag_levels", "tagged", "tagged_episodes", "tagging"]
