@@ -18,16 +18,18 @@ def test_a_variant_loads_as_the_harness_loads_it_and_fits(variant):
     assert loaded.is_locked
     assert tuple(loaded.experiments) == tuple(experiments.EXPERIMENTS)
     for name in loaded.experiments:
-        settings = experiments.build_settings(name, dict(loaded[name]))
+        settings = experiments.build_settings(name, loaded[name].to_dict())
         # Every field is in the config, so that the command line can change it.
         assert set(loaded[name]) == set(dataclasses.asdict(settings))
+        for field, value in dataclasses.asdict(settings).items():
+            assert not isinstance(value, dict) or set(loaded[name][field]) == set(value)
 
 
 def test_the_default_is_what_the_experiments_are_without_a_config():
     config = memory.get_config()
     assert config.num_seeds == 10
     for name in config.experiments:
-        assert experiments.build_settings(name, dict(config[name])) == experiments.build_settings(name, {})
+        assert experiments.build_settings(name, config[name].to_dict()) == experiments.build_settings(name, {})
 
 
 def test_no_variant_is_the_default_one():

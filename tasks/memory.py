@@ -42,7 +42,7 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def _settings(task: TaskContext, name: str) -> Any:
-    return experiments.build_settings(name, dict(task.config.get(name, {})))
+    return experiments.build_settings(name, task.config[name].to_dict() if name in task.config else {})
 
 
 def _measure(task: TaskContext, name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from humain import errors
-from tasks.parts import crossroads
+from tasks.parts import aliased, crossroads, loops, recall, windows
 
 
 class Result(Protocol):
@@ -52,10 +52,26 @@ def _finds_doors(numbers: Mapping[str, Any]) -> bool:
     return min(figures) >= 0.9
 
 
+def _makes_the_difference(numbers: Mapping[str, Any]) -> bool:
+    return numbers["on"]["mean"] >= 0.95 and numbers["on"]["mean"] - numbers["off"]["mean"] >= 0.2
+
+
+def _recalls_more(numbers: Mapping[str, Any]) -> bool:
+    return numbers["recalled"] >= 0.95 * numbers["capacity"] and numbers["recalled"] > numbers["hopfield"]
+
+
+_DIFFERENCE = "on at least 0.95, off at least 0.2 less"
+
 EXPERIMENTS: Mapping[str, Experiment] = {
+    "aliased": Experiment(aliased.Settings, aliased.measure, _DIFFERENCE, _makes_the_difference),
+    "loops": Experiment(loops.Settings, loops.measure, _DIFFERENCE, _makes_the_difference),
     "crossroads": Experiment(
         crossroads.Settings, crossroads.measure, "precision and recall of both at least 0.9", _finds_doors
     ),
+    "recall": Experiment(
+        recall.Settings, recall.measure, "0.95 of the capacity, and more than Hopfield's", _recalls_more
+    ),
+    "windows": Experiment(windows.Settings, windows.measure, _DIFFERENCE, _makes_the_difference),
 }
 
 
@@ -72,6 +88,16 @@ def build_settings(name: str, values: Mapping[str, Any]) -> Any:
     if name not in EXPERIMENTS:
         raise errors.UserError(f"experiment {name!r} is none of {', '.join(EXPERIMENTS)}")
     try:
-        return EXPERIMENTS[name].settings(**values)
+        return _replaced(EXPERIMENTS[name].settings(), values)
     except (TypeError, ValueError) as error:
         raise errors.UserError(f"{name}: {error}") from error
+
+
+def _replaced(settings: Any, values: Mapping[str, Any]) -> Any:
+    """Settings with other values; those of settings within them are given by name too."""
+    given = {}
+    for key, value in values.items():
+        before = getattr(settings, key, None)
+        within = dataclasses.is_dataclass(before) and isinstance(value, Mapping)
+        given[key] = _replaced(before, value) if within else value
+    return dataclasses.replace(settings, **given)

@@ -72,13 +72,20 @@ class RecallOutcome:
     notes: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers of patterns, with mean and spread over seeds, and the notes beside them."""
+        """Numbers of patterns, mean and spread over seeds; as shares of the capacity; and the notes beside them."""
         return {
             "capacity": self.capacity,
-            "recalled": self.recalled.to_json(),
-            "hopfield": self.hopfield.to_json(),
+            "recalled": self.recalled.mean,
+            "recalled_sd": self.recalled.sd,
+            "hopfield": self.hopfield.mean,
+            "hopfield_sd": self.hopfield.sd,
+            "on": self._shares(self.recalled).to_json(),
+            "off": self._shares(self.hopfield).to_json(),
             **self.notes,
         }
+
+    def _shares(self, counts: Shares) -> Shares:
+        return Shares.of([count / self.capacity for count in counts.values])
 
 
 def from_hippocampus(settings: Settings) -> _Retrieve:

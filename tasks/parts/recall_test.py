@@ -34,8 +34,12 @@ def test_the_hopfield_network_recalls_a_few(outcome):
 def test_results_say_what_docs_say(outcome):
     results = outcome.to_json()
     assert results["hopfield_theory"] == pytest.approx(5.52)
-    assert set(results) == {"capacity", "recalled", "hopfield", "hopfield_theory", "exact", "sweep"}
-    assert set(results["recalled"]) == {"mean", "sd", "seeds"}
+    assert results["recalled"] == outcome.recalled.mean
+    assert results["hopfield_sd"] == outcome.hopfield.sd
+    assert results["on"]["mean"] == pytest.approx(results["recalled"] / 40)
+    assert results["off"]["mean"] == pytest.approx(results["hopfield"] / 40)
+    assert set(results["exact"]) == {"recalled", "hopfield"}
+    assert set(results) >= {"capacity", "recalled_sd", "hopfield", "sweep"}
 
 
 def test_only_what_comes_back_counts():
