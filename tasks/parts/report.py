@@ -13,7 +13,7 @@ from humain.viewing.report import Report
 from humain.viewing.tables import Cell, Table
 from tasks.parts.experiments import EXPERIMENTS
 
-_MARKS = {"entropy": ("s", 130), "neural_entropy": ("o", 60), "skip": ("x", 30)}
+_MARKS = {"entropy": ("s", 130), "neural_entropy": ("o", 60), "skip": ("D", 25)}
 
 
 def table(results: Mapping[str, Any]) -> Table:
@@ -114,11 +114,9 @@ def draw_worlds(path: pathlib.Path, worlds: Sequence[Mapping[str, Any]]) -> None
                 marker, size = _MARKS.get(name, ("^", 60))
                 rows, columns = np.array(states).reshape(-1, 2).T
                 color = plots.PALETTE[place % len(plots.PALETTE)]
-                # A cross has no inside that could be left open.
-                inside = color if marker == "x" else "none"
-                axes.scatter(columns, rows, s=size, marker=marker, label=name, facecolors=inside, edgecolors=color)
+                axes.scatter(columns, rows, s=size, marker=marker, label=name, facecolors="none", edgecolors=color)
             axes.set_title(world["name"].replace("_", " ") + " (doors in grey)")
-            axes.set_axis_off()
+            axes.set(xticks=[], yticks=[])
             axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3)
         plots.save(figure, path)
 
