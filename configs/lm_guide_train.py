@@ -85,6 +85,8 @@ def _model(*, width: int, num_slots: int, chunks: tuple[int, ...], context_lengt
             "num_keys": 512,
             "sharpness": 1.0,
         },
+        # Of the states in a context: sinusoidal, none, or rotary (transformer). Embeddings have no location.
+        "encoding": "sinusoidal",
         "num_slots": num_slots,
         "access": "value",
         "asymmetry": 0.9,

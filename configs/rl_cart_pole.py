@@ -62,6 +62,10 @@ def _default() -> ConfigDict:
                 },
                 "bottom": _layer(num_slots=1, asymmetry=0.5),
                 "top": _layer(num_slots=1, asymmetry=0.5),
+                # none, location, sinusoidal or rotary (transformer); of a single state the last two tell nothing.
+                "encoding": "none",
+                # 1 to 3 coordinates; the longest wavelength, in units of their spread; shorter ones are halves.
+                "location": {"coordinates": ("x",), "longest": 16.0, "num_scales": 4},
                 "score_discount": 0.9,
                 "learning_rate": 5e-3,
             },

@@ -153,7 +153,10 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         },
         "lookahead": 2,
         "context_length": 1,
+        # none, sinusoidal, rotary (transformer), or location (where the graph's nodes have places); a table takes none.
         "encoding": "none",
+        # Wavelengths halve from twice the graph's extent; own_features shows the node beside its place.
+        "location": {"num_scales": 6, "own_features": True},
         "score_rule": "linear",
         "longest": 6,
         "score_discount": 0.8,

@@ -28,14 +28,18 @@ class Space(Protocol):
     def num_features(self) -> int:
         """Length of an element's feature vector."""
 
+    @property
+    def num_outputs(self) -> int:
+        """Length of a prediction of an element."""
+
     def encode(self, elements: Array) -> Array:
         """Features `[..., num_features]`, float32, of elements `[..., *shape]`."""
 
-    def decode(self, features: Array) -> Array:
-        """The element `[..., *shape]` that features `[..., num_features]` stand for."""
+    def decode(self, predictions: Array) -> Array:
+        """The element `[..., *shape]` that predictions `[..., num_outputs]` stand for."""
 
     def loss(self, predictions: Array, elements: Array) -> Array:
-        """How far predicted features `[..., num_features]` are from elements `[..., *shape]`: `[...]`, at least 0."""
+        """How far predictions `[..., num_outputs]` are from elements `[..., *shape]`: `[...]`, at least 0."""
 
     def equal(self, first: Array, second: Array) -> Array:
         """Bool `[...]`: whether two elements count as the same, for instance a state and a goal."""
@@ -66,13 +70,18 @@ class Discrete:
         """One feature for each id."""
         return self.num_elements
 
+    @property
+    def num_outputs(self) -> int:
+        """One logit for each id."""
+        return self.num_elements
+
     def encode(self, elements: Array) -> Array:
         """One-hot vectors."""
         return jax.nn.one_hot(elements, self.num_elements, dtype=jnp.float32)
 
-    def decode(self, features: Array) -> Array:
+    def decode(self, predictions: Array) -> Array:
         """The id with the largest logit."""
-        return jnp.argmax(features, axis=-1).astype(jnp.int32)
+        return jnp.argmax(predictions, axis=-1).astype(jnp.int32)
 
     def loss(self, predictions: Array, elements: Array) -> Array:
         """Cross-entropy of logits: several answers to one question share the probability instead of being averaged."""
@@ -111,13 +120,18 @@ class Continuous:
         """The vector's own numbers."""
         return self.size
 
+    @property
+    def num_outputs(self) -> int:
+        """The vector's own numbers."""
+        return self.size
+
     def encode(self, elements: Array) -> Array:
         """The vector as it is."""
         return elements.astype(jnp.float32)
 
-    def decode(self, features: Array) -> Array:
+    def decode(self, predictions: Array) -> Array:
         """The vector as it is."""
-        return features
+        return predictions
 
     def loss(self, predictions: Array, elements: Array) -> Array:
         """Sum of squared differences."""

@@ -62,7 +62,10 @@ def check(task: TaskContext) -> None:
                 raise errors.UserError(f"{group}.{key} must be 1 or more, not {value}")
     graph = training.make_graph(task) if one_graph else None
     for name, set_config in config.sets.items():
-        sets.check(name, set_config, config.world.num_nodes if graph is None else graph.num_nodes)
+        if graph is None:
+            sets.check(name, set_config, config.world.num_nodes)
+        else:
+            sets.check(name, set_config, graph.num_nodes, graph.places)
         task.check_batches({f"sets.{name}.{key}": size for key, size in sets.batch_sizes(set_config).items()})
     if graph is not None and values.graph is not None:
         if any(set_config.demonstrations for set_config in config.sets.values()):
@@ -143,7 +146,7 @@ def answer(task: TaskContext) -> None:
     start, goal = _question(task, graph)
     for name, config in task.config.sets.items():
         trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
-        trained = training.train_set(task, name, config, trajectories, graph.num_nodes)
+        trained = training.train_set(task, name, config, trajectories, graph.num_nodes, graph.places)
         tree = examples.plan(trained.model, trained.state, graph, start, goal)
         print(f"\n{name}\n{plan_tree.to_text(graph.names[start], tree)}")
         for line in plan_tree.failures(tree):
@@ -186,7 +189,7 @@ def _run_sets(task: TaskContext) -> Mapping[str, Any]:
 def _run_set(task: TaskContext, name: str, graph: Graph, pairs: Pairs, places: np.ndarray | None) -> dict[str, Any]:
     config = task.config.sets[name]
     trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
-    trained = training.train_set(task, name, config, trajectories, graph.num_nodes)
+    trained = training.train_set(task, name, config, trajectories, graph.num_nodes, graph.places)
     max_steps = task.config.test.max_react_steps
     plans = []
     shown = _shown_pairs(pairs)

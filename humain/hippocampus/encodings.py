@@ -1,5 +1,6 @@
-"""Position encodings: what tells a cortex the order of the states in its context."""
+"""Encodings of positions that are added to features: they tell a cortex the order of the states in its context."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -42,5 +43,22 @@ def sinusoidal(positions: Array, num_features: int, *, longest_period: float = 1
     return pairs.reshape(*positions.shape, 2 * num_pairs)[..., :num_features]
 
 
-ENCODINGS: dict[str, Encoding] = {"none": none, "sinusoidal": sinusoidal}
-"""The encodings that a config can name."""
+@dataclasses.dataclass(frozen=True)
+class Scaled:
+    """An encoding times a factor, for features that are smaller than the encoding.
+
+    Attributes:
+        encoding: of positions.
+        factor: more than 0.
+    """
+
+    encoding: Encoding
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not self.factor > 0:
+            raise ValueError(f"the factor must be more than 0, not {self.factor}")
+
+    def __call__(self, positions: Array, num_features: int) -> Array:
+        """As the encoding."""
+        return self.factor * self.encoding(positions, num_features)

@@ -50,5 +50,16 @@ def test_a_longest_period_that_is_too_short_is_refused(period):
         encodings.sinusoidal(jnp.arange(3), 4, longest_period=period)
 
 
-def test_configs_can_name_all_encodings():
-    assert set(encodings.ENCODINGS) == {"none", "sinusoidal"}
+def test_a_scaled_encoding_is_smaller_by_the_factor():
+    scaled = encodings.Scaled(encodings.sinusoidal, 0.1)
+    # At position 1 the first pair has turned by 1: a tenth of its sine and cosine.
+    np.testing.assert_allclose(scaled(jnp.array(1), 4)[:2], [0.0841470985, 0.0540302306], atol=1e-6)
+    # A model holds it, and equal models share what was compiled.
+    assert scaled == encodings.Scaled(encodings.sinusoidal, 0.1)
+    assert hash(scaled) == hash(encodings.Scaled(encodings.sinusoidal, 0.1))
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan")])
+def test_a_factor_that_leaves_nothing_is_refused(factor):
+    with pytest.raises(ValueError, match=f"more than 0, not {factor}"):
+        encodings.Scaled(encodings.sinusoidal, factor)

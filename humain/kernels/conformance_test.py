@@ -5,6 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 import pytest
 
+from humain.hippocampus.rotary import Rotary
 from humain.kernels.kernel import Kernel
 from humain.kernels.linear import LinearConfig, linear
 from humain.kernels.slots import SlotLoss
@@ -36,10 +37,14 @@ def make_linear(*, num_slots, access, suppression, optimizer):
     return linear(config, state_space=SPACE, target_space=SPACE, optimizer=optimizer, loss=loss)
 
 
-def make_transformer(*, num_slots, access, suppression, optimizer):
-    config = TransformerConfig(num_slots=num_slots, num_heads=2, width=32, hidden=64)
+def make_transformer(*, num_slots, access, suppression, optimizer, rotary=None):
+    config = TransformerConfig(num_slots=num_slots, num_heads=2, width=32, hidden=64, rotary=rotary)
     loss = SlotLoss(access=access, suppression=suppression)
     return transformer(config, state_space=SPACE, target_space=SPACE, optimizer=optimizer, loss=loss)
+
+
+def make_rotary_transformer(**settings):
+    return make_transformer(**settings, rotary=Rotary())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +107,7 @@ CASES = {
     "sparse_table": KernelCase(make_sparse_table, "value", exact=True),
     "linear": KernelCase(make_linear, "score", exact=False),
     "transformer": KernelCase(make_transformer, "score", exact=False, any_context_length=True),
+    "rotary_transformer": KernelCase(make_rotary_transformer, "score", exact=False, any_context_length=True),
     "relative_linear": KernelCase(make_relative_linear, "score", exact=False),
 }
 

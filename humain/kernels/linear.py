@@ -83,7 +83,7 @@ def linear(
         state_space=state_space,
         target_space=target_space,
         num_slots=config.num_slots,
-        build=_Build(config, state_space.num_features, target_space.num_features),
+        build=_Build(config, state_space.num_features, target_space.num_outputs),
         optimizer=optimizer,
         loss=loss,
         relative=relative,

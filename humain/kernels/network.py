@@ -11,7 +11,7 @@ from flax import nnx, struct
 
 from humain.kernels import slots as slots_lib
 from humain.kernels.kernel import Metrics
-from humain.spaces import Discrete, Space
+from humain.spaces import Space
 from humain.types import Array, Context, Examples, Slots
 
 Params: TypeAlias = dict[str, Any]
@@ -73,7 +73,7 @@ class NetworkKernel:
     def __post_init__(self) -> None:
         if self.num_slots < 1:
             raise ValueError(f"a kernel needs at least one slot, not {self.num_slots}")
-        if self.relative and isinstance(self.state_space, Discrete):
+        if self.relative and jnp.issubdtype(self.state_space.dtype, jnp.integer):
             raise ValueError("ids have no differences: relative must be False for a discrete state space")
 
     def init(self, key: jax.Array) -> NetworkState:
@@ -97,10 +97,8 @@ class NetworkKernel:
 
     def _predict(self, params: Params, context: Context, goals: Array) -> tuple[Array, Array]:
         graph = nnx.graphdef(nnx.eval_shape(lambda: self.build(nnx.Rngs(params=0))))
-        goal_features = self.state_space.encode(goals)
-        present = self.state_space.encode(context.states[:, -1])
-        if self.relative:
-            goal_features = goal_features - present
+        present = context.states[:, -1]
+        goal_features = self.state_space.encode(goals - present if self.relative else goals)
         outputs = nnx.merge(graph, params)(context.features, context.mask, goal_features)
         predictions = outputs[..., :-1]
         if self.relative and self.target_space == self.state_space:

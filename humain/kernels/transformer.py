@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from humain.hippocampus.rotary import Rotary
 from humain.kernels.network import NetworkKernel
 from humain.kernels.slots import SlotLoss
 from humain.spaces import Space
@@ -28,6 +29,7 @@ class TransformerConfig:
         window: how many states back a position attends, itself included.
         offset: spread of the constant that is added to embedded states and goals. The norms that follow keep only the
             direction of a vector; with an offset, one near 0 keeps its size too. 0 for ids.
+        rotary: of the context's positions in self-attention, or None; a head's width must then be even.
     """
 
     num_slots: int = 4
@@ -37,6 +39,7 @@ class TransformerConfig:
     hidden: int = 384
     window: int = 16
     offset: float = 0.0
+    rotary: Rotary | None = None
 
     def __post_init__(self) -> None:
         for name in ("num_slots", "num_blocks", "num_heads", "width", "hidden", "window"):
@@ -46,29 +49,44 @@ class TransformerConfig:
             raise ValueError(f"offset must be 0 or more, not {self.offset}")
         if self.width % self.num_heads:
             raise ValueError(f"width {self.width} must be a multiple of num_heads {self.num_heads}")
+        if self.rotary is not None and self.width // self.num_heads % 2:
+            raise ValueError(
+                f"rotary encoding turns pairs, so width {self.width} must be an even multiple of num_heads "
+                f"{self.num_heads}"
+            )
 
 
 class Attention(nnx.Module):
     """Multi-head attention (Vaswani et al., Attention Is All You Need); queries are normalised before, values too."""
 
-    def __init__(self, width: int, num_heads: int, *, rngs: nnx.Rngs) -> None:
-        """Args: width of the residual stream, number of heads, and `rngs` with a `params` stream."""
+    def __init__(self, width: int, num_heads: int, *, rotary: Rotary | None = None, rngs: nnx.Rngs) -> None:
+        """Args: width of the residual stream, number of heads, what turns queries and keys, `rngs` with `params`."""
         self.num_heads = num_heads
+        self.rotary = rotary
         self.queries = nnx.Linear(width, width, use_bias=False, rngs=rngs)
         self.keys = nnx.Linear(width, width, use_bias=False, rngs=rngs)
         self.values = nnx.Linear(width, width, use_bias=False, rngs=rngs)
         self.outputs = nnx.Linear(width, width, use_bias=False, rngs=rngs)
 
     def __call__(self, inputs: Array, memory: Array, mask: Array | None) -> Array:
-        """Attends from inputs `[B, T, D]` to memory `[B, S, D]` where mask `[B, T, S]` (bool) is True."""
+        """Attends from inputs `[B, T, D]` to memory `[B, S, D]` where mask `[B, T, S]` (bool) is True.
+
+        With rotary encoding, inputs and memory are one sequence each, counted from its first entry. Where it starts
+        makes no difference, so that padding before it makes none either.
+        """
         values = self.values(memory)
         if memory.shape[1] == 1:
             # All the weight is on the one entry, whatever query and key say.
             return jnp.broadcast_to(self.outputs(values), inputs.shape)
         heads = (self.num_heads, -1)
+        queries = self.queries(inputs).reshape(*inputs.shape[:2], *heads)
+        keys = self.keys(memory).reshape(*memory.shape[:2], *heads)
+        if self.rotary is not None:
+            queries = self.rotary.turn(queries, jnp.arange(inputs.shape[1]))
+            keys = self.rotary.turn(keys, jnp.arange(memory.shape[1]))
         attended = jax.nn.dot_product_attention(
-            self.queries(inputs).reshape(*inputs.shape[:2], *heads),
-            self.keys(memory).reshape(*memory.shape[:2], *heads),
+            queries,
+            keys,
             values.reshape(*memory.shape[:2], *heads),
             mask=None if mask is None else mask[:, None],
         )
@@ -80,7 +98,7 @@ class Block(nnx.Module):
 
     def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs) -> None:
         """Args: sizes, and `rngs` with a `params` stream."""
-        self.context_attention = Attention(config.width, config.num_heads, rngs=rngs)
+        self.context_attention = Attention(config.width, config.num_heads, rotary=config.rotary, rngs=rngs)
         self.goal_attention = Attention(config.width, config.num_heads, rngs=rngs)
         self.context_norm = nnx.LayerNorm(config.width, rngs=rngs)
         self.goal_norm = nnx.LayerNorm(config.width, rngs=rngs)
@@ -143,7 +161,7 @@ def transformer(
         state_space=state_space,
         target_space=target_space,
         num_slots=config.num_slots,
-        build=_Build(config, state_space.num_features, target_space.num_features),
+        build=_Build(config, state_space.num_features, target_space.num_outputs),
         optimizer=optimizer,
         loss=loss,
         relative=relative,

@@ -7,6 +7,7 @@ import optax
 import pytest
 from flax import nnx
 
+from humain.hippocampus.rotary import Rotary
 from humain.kernels.transformer import Attention, TransformerConfig, TransformerNetwork, transformer
 from humain.spaces import Continuous
 from humain.types import Context, Examples
@@ -47,6 +48,49 @@ def test_attention_by_hand():
     # The query 1 weighs the memories 2 : 4. The query 0 weighs both the same, and the mask leaves it the first alone.
     attended = attention(jnp.array([[[1.0], [0.0]]]), memory, jnp.array([[[True, True], [True, False]]]))
     np.testing.assert_allclose(attended[0, :, 0], [np.log(2) / 3 + 2 * np.log(4) / 3, np.log(2)], rtol=1e-5)
+
+
+def test_rotary_attention_by_hand():
+    # One head of width 2, all maps the identity; the pair turns by a quarter of a circle a position (its only period
+    # is the shortest one). Memory (1, 0), (0, 1), (1, 0) at 0, 1, 2 becomes the keys (1, 0), (-1, 0), (-1, 0); the
+    # query (0, 1) at 2 becomes (0, -1). Products are 0: all weigh the same. A query (1, 0) at 2 is (-1, 0): products
+    # -1, 1, 1 over the root of 2.
+    rotary = Rotary(shortest_period=2 / np.pi, longest_period=100.0)
+    attention = Attention(2, 1, rotary=rotary, rngs=nnx.Rngs(params=0))
+    for part in (attention.queries, attention.keys, attention.values, attention.outputs):
+        part.kernel[...] = jnp.eye(2)
+    memory = jnp.array([[[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]])
+    queries = memory.at[0, 1].set(jnp.array([0.0, 1.0]))
+    attended = attention(queries, memory, jnp.ones((1, 3, 3), bool))
+    weights = np.exp(np.array([-1, 1, 1]) / np.sqrt(2))
+    weights /= weights.sum()
+    np.testing.assert_allclose(attended[0, 2], [weights[0] + weights[2], weights[1]], atol=1e-5)
+    across = attention(jnp.array([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]]), memory, jnp.ones((1, 3, 3), bool))
+    np.testing.assert_allclose(across[0, 2], [2 / 3, 1 / 3], atol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [1, 5, 250])
+def test_rotary_attention_does_not_depend_on_where_a_sequence_starts(shift):
+    attention = Attention(8, 2, rotary=Rotary(), rngs=nnx.Rngs(params=0))
+    inputs = jax.random.normal(jax.random.key(0), (2, 4, 8))
+    before = jax.random.normal(jax.random.key(1), (2, shift, 8))
+    here = attention(inputs, inputs, jnp.ones((2, 4, 4), bool))
+    longer = jnp.concatenate([before, inputs], axis=1)
+    mask = jnp.broadcast_to(jnp.arange(shift + 4) >= shift, (2, shift + 4, shift + 4))
+    np.testing.assert_allclose(here, attention(longer, longer, mask)[:, shift:], atol=1e-4)
+
+
+def test_rotary_attention_tells_distances():
+    attention = Attention(8, 2, rotary=Rotary(), rngs=nnx.Rngs(params=0))
+    inputs = jax.random.normal(jax.random.key(0), (1, 4, 8))
+    swapped = inputs[:, jnp.array([1, 0, 2, 3])]
+    there = jnp.ones((1, 4, 4), bool)
+    assert np.abs(attention(inputs, inputs, there) - attention(swapped, swapped, there))[0, 3].max() > 1e-3
+
+
+def test_a_head_of_odd_width_can_not_be_turned():
+    with pytest.raises(ValueError, match="width 6 must be an even multiple of num_heads 2"):
+        TransformerConfig(width=6, num_heads=2, rotary=Rotary())
 
 
 def test_one_entry_to_attend_to_is_a_shortcut_to_the_same():

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from humain.model import Model, ModelState
-from humain.types import Array, Context
+from humain.types import Array
 from tasks.control import cart_pole
+from tasks.control.contexts import present
 from tasks.control.learner import Knowledge, Settings, nearer
 from tasks.control.steps import Steps
 
@@ -88,7 +89,7 @@ def collect(
     def act(progress: _Progress, key: jax.Array) -> tuple[Array, Array]:
         slot_key, which_key, action_key, random_key, goal_key = jax.random.split(key, 5)
         here = knowledge.normalizer.normalize(progress.state)[None]
-        context = Context(states=here[:, None], features=here[:, None], mask=jnp.ones((1, 1), bool))
+        context = present(model, here)
         bottom, top = (layer.cortex for layer in model.layers)
         slots = top.kernel.recall(
             model.kernel_state(state, 1), context, nearer(settings, knowledge, here, progress.goal[None])

@@ -24,8 +24,9 @@ from humain.imagination import Coordinates
 from humain.kernels.network import NetworkState
 from humain.model import Model, ModelState
 from humain.training.loop import Update
-from humain.types import Array, Context, Examples
+from humain.types import Array, Examples
 from tasks.control.cart_pole import NUM_ACTIONS
+from tasks.control.contexts import present
 from tasks.control.steps import Steps
 
 _ROUNDING = 0.5
@@ -270,14 +271,14 @@ def build_update(settings: Settings, model: Model) -> Update:
         ends = branches.states(column, judged, settings.branch_steps)
         slow = dataclasses.replace(_upper(model, learner.model), params=learner.slow)
         beyond = top.answer(
-            slow, _context(_rows(ends)), _rows(jnp.broadcast_to(learner.goals[:, None], ends.shape))
+            slow, present(model, _rows(ends)), _rows(jnp.broadcast_to(learner.goals[:, None], ends.shape))
         ).score.reshape(judged.shape)
         returns = near[column, judged] + far * jnp.where(alive[column, judged], jnp.clip(beyond, 0, 1), 0)
         best_return = jnp.max(returns, axis=1)
         best = judged[rows, jnp.argmax(returns, axis=1)]
         everything = jnp.ones(pool, bool)
         wanted = Examples(
-            context=_context(learner.states),
+            context=present(model, learner.states),
             goals=learner.goals,
             targets=branches.states(rows, best, ahead),
             scores=best_return,
@@ -289,7 +290,7 @@ def build_update(settings: Settings, model: Model) -> Update:
         times = jax.random.randint(keys[3], shape, 0, behind)
         distances = jax.random.randint(keys[4], shape, 1, ahead + 1)
         done = Examples(
-            context=_context(_rows(branches.states(column, which, times))),
+            context=present(model, _rows(branches.states(column, which, times))),
             goals=_rows(branches.states(column, which, times + distances)),
             targets=branches.actions[which, times].reshape(-1),
             scores=bottom.score_rule.score(distances.reshape(-1)),
@@ -351,10 +352,6 @@ def _pushes(settings: Settings, tendency_key: jax.Array, action_key: jax.Array) 
 def _rows(vectors: Array) -> Array:
     """`[A, B, D]` as `[A * B, D]`."""
     return vectors.reshape(-1, vectors.shape[-1])
-
-
-def _context(states: Array) -> Context:
-    return Context(states=states[:, None], features=states[:, None], mask=jnp.ones((states.shape[0], 1), bool))
 
 
 def _upper(model: Model, state: ModelState) -> NetworkState:

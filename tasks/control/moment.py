@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain.model import Model, ModelState
-from humain.types import Array, Context
+from humain.types import Array
 from humain.viewing.plan_tree import Node
+from tasks.control.contexts import present
 from tasks.control.learner import Knowledge, Settings, closeness, nearer
 
 _ACTION_NAMES = ("left", "right")
@@ -92,10 +93,11 @@ def _follow(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """One sub-goal from a state `[D]` and its score; the actions under it `[T]`, their scores and states `[T, D]`."""
     bottom, top = (layer.cortex for layer in model.layers)
-    asked = top.answer(model.kernel_state(state, 1), _context(here), nearer(settings, knowledge, here, goal)[None])
+    wanted = nearer(settings, knowledge, here, goal)[None]
+    asked = top.answer(model.kernel_state(state, 1), present(model, here[None]), wanted)
 
     def act(here: Array, _: None) -> tuple[Array, tuple[Array, Array, Array]]:
-        answer = bottom.answer(model.kernel_state(state, 0), _context(here), asked.value)
+        answer = bottom.answer(model.kernel_state(state, 0), present(model, here[None]), asked.value)
         action = answer.value[0]
         num_actions = knowledge.world.dynamics.weights.shape[0] - here.shape[0] - 1
         there = knowledge.world.dynamics.step(here, jax.nn.one_hot(action, num_actions))
@@ -103,7 +105,3 @@ def _follow(
 
     _, (actions, scores, path) = jax.lax.scan(act, here, length=settings.subgoal_steps)
     return asked.value[0], asked.score[0], actions, scores, path
-
-
-def _context(state: Array) -> Context:
-    return Context(states=state[None, None], features=state[None, None], mask=jnp.ones((1, 1), bool))

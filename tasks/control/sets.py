@@ -7,6 +7,8 @@ import optax
 from humain import errors
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
+from humain.hippocampus import routing
+from humain.hippocampus.location import PlacesInVectors, Scales
 from humain.kernels.kernel import Kernel
 from humain.kernels.linear import LinearConfig, linear
 from humain.kernels.slots import SlotLoss
@@ -58,26 +60,38 @@ def build_model(config: Any, num_updates: int) -> Model:
         config: `model` of the task's config.
         num_updates: over which the learning rate falls to 0.
     """
-    space = Continuous(cart_pole.STATE_SIZE)
     try:
+        encoding = _build_encoding(config)
         optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, num_updates))
         layers = tuple(
             Layer(
                 cortex=Cortex(
-                    kernel=_build_kernel(config.kernel, layer, space, target, optimizer),
+                    kernel=_build_kernel(config.kernel, layer, encoding, target, optimizer),
                     score_rule=Geometric(config.score_discount),
-                )
+                ),
+                encoding=encoding.added,
             )
-            for layer, target in ((config.bottom, Discrete(cart_pole.NUM_ACTIONS)), (config.top, space))
+            for layer, target in ((config.bottom, Discrete(cart_pole.NUM_ACTIONS)), (config.top, encoding.space))
         )
-        return Model(layers=layers, space=space)
+        return Model(layers=layers, space=encoding.space)
     except (AttributeError, TypeError, ValueError) as error:
         raise errors.UserError(f"model: {error}") from error
 
 
+def _build_encoding(config: Any) -> routing.Routing:
+    """The config's encoding; the place of a cart pole are the coordinates that it names."""
+    location = None
+    if config.encoding == "location":
+        places = PlacesInVectors(tuple(cart_pole.coordinate(name) for name in config.location.coordinates))
+        scales = Scales(config.location.longest, config.location.num_scales)
+        location = routing.Location(places, scales, own_features=True)
+    return routing.route(config.encoding, Continuous(cart_pole.STATE_SIZE), location=location)
+
+
 def _build_kernel(
-    config: Any, layer: Any, states: Continuous, targets: Space, optimizer: optax.GradientTransformation
+    config: Any, layer: Any, encoding: routing.Routing, targets: Space, optimizer: optax.GradientTransformation
 ) -> Kernel:
+    states = encoding.space
     loss = SlotLoss(
         access=layer.access,
         asymmetry=layer.asymmetry,
@@ -93,11 +107,13 @@ def _build_kernel(
             hidden=config.hidden,
             window=1,
             offset=1.0,
+            rotary=encoding.rotary,
         )
         return transformer(
             sizes, state_space=states, target_space=targets, optimizer=optimizer, loss=loss, relative=True
         )
     if config.name == "linear":
+        encoding.check_kernel("linear", features=True, attention=False)
         size = LinearConfig(num_slots=layer.num_slots, num_keys=config.num_keys, sharpness=config.sharpness)
         return linear(size, state_space=states, target_space=targets, optimizer=optimizer, loss=loss, relative=True)
     raise ValueError(f"kernel {config.name!r} is none of transformer, linear")

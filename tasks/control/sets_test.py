@@ -13,6 +13,7 @@ from humain.abstraction.skip import Skip
 from humain.spaces import Continuous, Discrete
 from humain.types import Context
 from tasks.control import sets
+from tasks.control.contexts import present
 
 
 @pytest.fixture
@@ -70,6 +71,7 @@ def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
     ("part", "key", "value", "match"),
     [
         ("model.kernel", "name", "lstm", "model: kernel 'lstm' is none of transformer, linear"),
+        ("model", "encoding", "rotten", "model: encoding 'rotten' is none of none, sinusoidal, rotary, location"),
         ("model.top", "access", "rank", "model: access must be 'value' or 'score', not 'rank'"),
         ("model.bottom", "num_slots", 0, "model: num_slots must be 1 or more, not 0"),
         (
@@ -96,3 +98,49 @@ def test_what_can_not_be_is_the_user_s_error(config, part, key, value, match):
         "exploration": (sets.build_exploration, (config.exploration,)),
     }[part.split(".")[0]]
     refused(match, build, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "encoding"),
+    [(kernel, name) for kernel in ("transformer", "linear") for name in ("none", "sinusoidal", "location")]
+    + [("transformer", "rotary")],
+)
+def test_every_encoding_that_makes_sense_is_asked_and_answers(config, kernel, encoding):
+    config.model.kernel.update({"name": kernel, "num_heads": 2, "width": 8, "hidden": 8, "num_keys": 8})
+    config.model.encoding = encoding
+    config.model.location.coordinates = ("x", "theta")
+    model = sets.build_model(config.model, 10)
+    state = model.init(jax.random.key(0), (Skip(2), Skip(2)))
+    states = jax.random.normal(jax.random.key(1), (5, 4))
+    context = present(model, states)
+    assert context.features.shape == (5, 1, model.space.num_features)
+    top = model.layers[1].cortex
+    answer = top.answer(model.kernel_state(state, 1), context, states + 1)
+    assert answer.value.shape == (5, 4)
+    assert np.all(np.isfinite(answer.value))
+
+
+def test_places_stand_behind_the_state_s_own_numbers(config):
+    config.model.encoding = "location"
+    config.model.location.update({"coordinates": ("theta",), "longest": 8.0, "num_scales": 1})
+    model = sets.build_model(config.model, 10)
+    shown = present(model, jnp.array([[1.0, 0.0, 2.0, 3.0]])).features
+    # A quarter of the wavelength.
+    np.testing.assert_allclose(shown, [[[1, 0, 2, 3, 1, 0]]], atol=1e-6)
+
+
+def test_a_linear_kernel_has_no_attention_to_turn(config):
+    config.model.kernel.name = "linear"
+    config.model.encoding = "rotary"
+    refused(
+        "model: encoding 'rotary' acts inside self-attention, which the kernel 'linear' has not; .*",
+        sets.build_model,
+        config.model,
+        10,
+    )
+
+
+def test_an_unknown_coordinate_is_refused(config):
+    config.model.encoding = "location"
+    config.model.location.coordinates = ("y",)
+    refused("model: 'y' is no coordinate of a cart pole; .*", sets.build_model, config.model, 10)

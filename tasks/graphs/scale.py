@@ -29,7 +29,7 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
     """
     config = task.config.sets[name]
     trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
-    trained = training.train_set(task, name, config, trajectories, graph.num_nodes)
+    trained = training.train_set(task, name, config, trajectories, graph.num_nodes, graph.places)
     pairs = training.make_pairs(graph, task.seed, task.config.test.max_pairs)
     react = evaluation.score_react(
         trained.model, trained.state, graph, pairs, max_steps=task.config.test.max_react_steps

@@ -18,7 +18,8 @@ from humain.abstraction.skip import Skip
 from humain.abstraction.visit_density import DensityConfig
 from humain.cortex import balance, hindsight, scores
 from humain.cortex.cortex import Cortex
-from humain.hippocampus.encodings import ENCODINGS
+from humain.hippocampus import routing
+from humain.hippocampus.location import Located, PlacesOfIds, Scales
 from humain.kernels.kernel import Kernel
 from humain.kernels.linear import LinearConfig, linear
 from humain.kernels.slots import SlotLoss
@@ -68,13 +69,14 @@ class Lessons:
     before: sweeping.Predecessors | None
 
 
-def check(name: str, config: Any, num_nodes: int) -> None:
+def check(name: str, config: Any, num_nodes: int, places: PlacesOfIds | None = None) -> None:
     """Refuses a set's config that can't be trained.
 
     Args:
         name: of the set.
         config: of the set, see `configs/simple.py`.
         num_nodes: size of the world.
+        places: of the nodes, where they have some.
 
     Raises:
         UserError: naming the set, the value and what was expected.
@@ -82,7 +84,7 @@ def check(name: str, config: Any, num_nodes: int) -> None:
     no_walks = as_trajectories(np.zeros((1, 2), np.int32), np.zeros(1, np.int32))
     try:
         _check_numbers(config)
-        build_model(config, num_nodes)
+        build_model(config, num_nodes, places)
         # What is learned from walks can't be built without them.
         if config.abstraction == "neural_entropy":
             check_peaks(**_neural_entropy(config)[1])
@@ -149,7 +151,7 @@ def farthest(config: Any) -> tuple[int, str]:
     return min(bounds)
 
 
-def build_model(config: Any, num_nodes: int) -> Model:
+def build_model(config: Any, num_nodes: int, places: PlacesOfIds | None = None) -> Model:
     """The stack that a set's config describes.
 
     Layer i's next state lies about `stride ** i` steps ahead, so distances that score 0 and the discount of goals are
@@ -158,11 +160,10 @@ def build_model(config: Any, num_nodes: int) -> Model:
     Args:
         config: of one set, see `configs/simple.py`.
         num_nodes: size of the world.
+        places: of the nodes, for the encoding `location`; None where they have none.
     """
-    space = Discrete(num_nodes)
-    kernel = _build_kernel(config, space)
-    if config.encoding not in ENCODINGS:
-        raise errors.UserError(f"encoding {config.encoding!r} is none of {', '.join(ENCODINGS)}")
+    encoding = routing.route(config.encoding, Discrete(num_nodes), location=_location(config, places))
+    kernel = _build_kernel(config, encoding)
     layers = []
     for number in range(config.num_layers):
         stretch = config.stride**number
@@ -178,12 +179,12 @@ def build_model(config: Any, num_nodes: int) -> Model:
             Layer(
                 cortex=cortex,
                 context_length=config.context_length,
-                encoding=ENCODINGS[config.encoding],
+                encoding=encoding.added,
                 max_sub_steps=config.max_sub_steps,
                 max_nodes=config.max_nodes,
             )
         )
-    return Model(layers=tuple(layers), space=space, group_layers=config.kernel.name != "table")
+    return Model(layers=tuple(layers), space=encoding.space, group_layers=config.kernel.name != "table")
 
 
 def build_abstractions(
@@ -315,14 +316,25 @@ def build_update(config: Any, model: Model) -> Update:
 
 
 def _ids(model: Model) -> Discrete:
-    """The model's space, which is one of ids in all that `build_model` builds."""
-    assert isinstance(model.space, Discrete)
-    return model.space
+    """The model's space, which is one of ids, with places or without, in all that `build_model` builds."""
+    space = model.space.space if isinstance(model.space, Located) else model.space
+    assert isinstance(space, Discrete)
+    return space
 
 
-def _build_kernel(config: Any, space: Discrete) -> Kernel:
-    kernel = config.kernel
+def _location(config: Any, places: PlacesOfIds | None) -> routing.Location | None:
+    """Codes of the nodes' places, the longest wavelength of twice the extent, so that no two look alike."""
+    if places is None or not places.extent:
+        return None
+    scales = Scales(2 * places.extent, config.location.num_scales)
+    return routing.Location(places, scales, own_features=config.location.own_features)
+
+
+def _build_kernel(config: Any, encoding: routing.Routing) -> Kernel:
+    kernel, space = config.kernel, encoding.space
     if kernel.name == "table":
+        encoding.check_kernel("table", features=False, attention=False)
+        assert isinstance(space, Discrete)
         return table(
             state_space=space,
             target_space=space,
@@ -339,6 +351,7 @@ def _build_kernel(config: Any, space: Discrete) -> Kernel:
     )
     schedule = optax.cosine_decay_schedule(config.learning_rate, config.num_steps)
     if kernel.name == "linear":
+        encoding.check_kernel("linear", features=True, attention=False)
         size = LinearConfig(
             num_slots=kernel.num_slots,
             num_keys=kernel.num_keys,
@@ -354,6 +367,7 @@ def _build_kernel(config: Any, space: Discrete) -> Kernel:
             width=kernel.width,
             hidden=kernel.hidden,
             window=config.context_length,
+            rotary=encoding.rotary,
         )
         return transformer(sizes, state_space=space, target_space=space, optimizer=optax.adam(schedule), loss=loss)
     raise errors.UserError(f"kernel {kernel.name!r} is none of table, linear, transformer")

@@ -10,6 +10,8 @@ from humain.abstraction.entropy import Entropy
 from humain.abstraction.neural_entropy import NeuralEntropy
 from humain.abstraction.skip import Skip
 from humain.cortex import scores
+from humain.hippocampus import routing
+from humain.hippocampus.location import PlacesOfIds
 from humain.kernels.table import Table
 from humain.spaces import Discrete
 from tasks.graphs import sets, small_runs
@@ -87,7 +89,8 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoding": "rotten"}, "encoding 'rotten' is none of none, sinusoidal"),
+        ({"encoding": "rotten"}, "encoding 'rotten' is none of none, sinusoidal, rotary, location"),
+        ({"encoding": "location"}, "'location' needs states that have 1 to 3 coordinates, and these have none; .*"),
         ({"abstraction": "kmean"}, "abstraction 'kmean' is none of skip, entropy, neural_entropy"),
         ({"score_rule": "cubic"}, "score_rule 'cubic' is none of linear, geometric"),
         ({"kernel": {"name": "tabel"}}, "kernel 'tabel' is none of table, linear, transformer"),
@@ -282,3 +285,33 @@ def test_an_update_depends_on_its_step_and_root_key_alone():
     assert loss(0, 0) == loss(0, 0)
     assert len({loss(0, 0), loss(0, 1), loss(1, 0), loss(1, 1)}) == 4
     assert update._cache_size() == 1
+
+
+_PLACES = PlacesOfIds(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (2.0, 1.0), (2.0, 4.0)))
+
+
+@pytest.mark.parametrize("encoding", routing.NAMES)
+@pytest.mark.parametrize("kernel", ["skip", "linear", "table"])
+def test_every_encoding_that_makes_sense_learns(kernel, encoding):
+    config = _config(kernel, context_length=2, encoding=encoding)
+    if kernel == "table" and encoding != "none" or (kernel, encoding) == ("linear", "rotary"):
+        with pytest.raises(errors.UserError, match=f"^set mine: encoding '{encoding}' acts .* kernel '{kernel}'"):
+            sets.check("mine", config, 5, _PLACES)
+        return
+    sets.check("mine", config, 5, _PLACES)
+    model = sets.build_model(config, 5, _PLACES)
+    trajectories = sets.as_trajectories(_NODES, _LENGTHS)
+    abstractions = sets.build_abstractions(config, trajectories, 5)
+    learner = sets.init_learner(config, model, abstractions, jax.random.key(0))
+    lessons = sets.make_lessons(config, model, trajectories, abstractions)
+    _, metrics = jax.jit(sets.build_update(config, model))(learner, lessons, jnp.int32(0))
+    assert all(np.isfinite(value) for value in metrics.values())
+
+
+def test_nodes_are_shown_by_their_places():
+    model = sets.build_model(
+        _config("skip", encoding="location", location={"num_scales": 1, "own_features": False}), 5, _PLACES
+    )
+    # Twice the widest extent is 8: the last node's 2 and 4 are a quarter and a half of it.
+    np.testing.assert_allclose(model.space.encode(jnp.array(4)), [1, 0, 0, -1], atol=1e-6)
+    assert model.space.num_outputs == 5

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from humain.hippocampus.location import PlacesOfIds
 from humain.model import Model, ModelState
 from humain.training import loop
 from humain.types import Trajectories
@@ -69,9 +70,16 @@ def make_pairs(graph: Graph, seed: int, max_pairs: int) -> world.Pairs:
     return world.Pairs(starts, goals, graph.distances[starts, goals])
 
 
-def train_set(task: TaskContext, name: str, config: Any, trajectories: Trajectories, num_nodes: int) -> TrainedSet:
+def train_set(
+    task: TaskContext,
+    name: str,
+    config: Any,
+    trajectories: Trajectories,
+    num_nodes: int,
+    places: PlacesOfIds | None = None,
+) -> TrainedSet:
     """Trains a set, or goes on where an earlier process stopped, or restores it where it was finished."""
-    model = sets.build_model(config, num_nodes)
+    model = sets.build_model(config, num_nodes, places)
     abstractions = sets.build_abstractions(config, trajectories, num_nodes, seed=task.seed)
     key = jax.random.fold_in(jax.random.key(task.seed), _name_code(name))
     result = task.train(

@@ -12,6 +12,7 @@ import scipy.sparse
 import scipy.sparse.csgraph
 
 from humain import errors
+from humain.hippocampus.location import PlacesOfIds
 
 UNREACHABLE = np.iinfo(np.int32).max
 """Distance of a pair without a path."""
@@ -29,10 +30,12 @@ class Graph:
     Attributes:
         names: of the nodes; a node's id is its place here.
         edges: `[E, 2]` int32, from and to, sorted, without duplicates and self loops.
+        places: of the nodes, by id; None where they have none.
     """
 
     names: tuple[str, ...]
     edges: np.ndarray
+    places: PlacesOfIds | None = None
 
     @property
     def num_nodes(self) -> int:
@@ -112,14 +115,18 @@ def read_graph(path: pathlib.Path) -> Graph:
 
     A CSV row or a line of an edge list names two nodes; what follows on it is passed over, as are comments (`#`) and,
     in a CSV file, a first row `source,target`. An undirected GraphML graph has each edge both ways. Self loops are
-    left out, weights are not used.
+    left out, weights are not used. Where all nodes of a GraphML file have the attribute `x`, or `x` and `y`, or `x`,
+    `y` and `z`, those are their places.
 
     Raises:
         UserError: if the file can't be read, or holds no edge or more nodes than `MAX_NODES`.
     """
+    coordinates: dict[str, tuple[float, ...]] = {}
     try:
         if path.suffix.lower() in (".graphml", ".xml"):
-            pairs = [(str(a), str(b)) for a, b in nx.DiGraph(nx.read_graphml(path).to_directed()).edges()]
+            network = nx.DiGraph(nx.read_graphml(path).to_directed())
+            pairs = [(str(a), str(b)) for a, b in network.edges()]
+            coordinates = _coordinates(network)
         elif path.suffix.lower() == ".csv":
             pairs = _read_csv(path)
         else:
@@ -135,7 +142,8 @@ def read_graph(path: pathlib.Path) -> Graph:
     _check_size(len(names))
     ids = {name: number for number, name in enumerate(names)}
     edges = np.unique(np.array([(ids[source], ids[target]) for source, target in pairs], np.int32), axis=0)
-    return Graph(names=names, edges=edges)
+    places = PlacesOfIds(tuple(coordinates[name] for name in names)) if coordinates else None
+    return Graph(names=names, edges=edges, places=places)
 
 
 def random_walks(
@@ -239,6 +247,17 @@ def _check_size(num_nodes: int) -> None:
             f"the graph has {num_nodes} nodes, and {MAX_NODES} is the most that fits: what is known of every pair is "
             "held in memory; plan on a part of it"
         )
+
+
+def _coordinates(network: nx.DiGraph) -> dict[str, tuple[float, ...]]:
+    """Places of all nodes by their names, or nothing unless every node has one of as many coordinates."""
+    found: dict[str, tuple[float, ...]] = {}
+    for node, attributes in network.nodes(data=True):
+        given = [name for name in "xyz" if name in attributes]
+        if not given or given != list("xyz")[: len(given)]:
+            return {}
+        found[str(node)] = tuple(float(attributes[name]) for name in given)
+    return found if len({len(place) for place in found.values()}) == 1 else {}
 
 
 def _read_edge_list(path: pathlib.Path) -> list[tuple[str, str]]:

@@ -340,3 +340,19 @@ def test_a_graph_is_read_where_it_is(tmp_path: pathlib.Path, monkeypatch: pytest
     (tmp_path / "edges.txt").write_text("a b\n")
     monkeypatch.chdir(tmp_path)
     assert world.read_graph(pathlib.Path("edges.txt")).names == ("a", "b")
+
+
+def test_places_come_with_a_graphml_file(tmp_path):
+    network = nx.DiGraph()
+    for name, place in {"b": (1.0, 2.0), "a": (3.0, -4.5), "c": (0.0, 0.0)}.items():
+        network.add_node(name, x=place[0], y=place[1])
+    network.add_edges_from([("a", "b"), ("b", "c")])
+    nx.write_graphml(network, tmp_path / "placed.graphml")
+    places = world.read_graph(tmp_path / "placed.graphml").places
+    assert places is not None
+    assert places.coordinates == ((3.0, -4.5), (1.0, 2.0), (0.0, 0.0))
+    # A node without a place leaves the others' without use.
+    network.add_node("d")
+    network.add_edge("c", "d")
+    nx.write_graphml(network, tmp_path / "partly.graphml")
+    assert world.read_graph(tmp_path / "partly.graphml").places is None

@@ -67,7 +67,7 @@ def _recall(
     model: Model, layer: int, state: ModelState, states: Array, rows: Array, goals: Array
 ) -> tuple[Array, Array]:
     """All slots for one question: values `[K, F]` and scores `[K]`."""
-    context = learner.context(rows, states)
+    context = learner.context(rows, states, model.layers[layer].encoding)
     slots = model.layers[layer].cortex.kernel.recall(model.kernel_state(state, layer), context, goals)
     return slots.values[0], slots.scores[0]
 

@@ -33,6 +33,7 @@ _CONFIG = ConfigDict(
         "access": "value",
         "asymmetry": 0.9,
         "suppression": "per_slot",
+        "encoding": "sinusoidal",
         "suppression_weight": 0.1,
         "score_discount": 0.9,
         "learning_rate": 1e-2,

@@ -13,7 +13,8 @@ from humain import errors
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
-from humain.hippocampus import encodings
+from humain.hippocampus import encodings, routing
+from humain.hippocampus.encodings import Encoding
 from humain.kernels.kernel import Kernel
 from humain.kernels.linear import LinearConfig, linear
 from humain.kernels.slots import SlotLoss
@@ -24,7 +25,7 @@ from humain.training.loop import Update
 from humain.types import Array, Context, Examples
 from tasks.language.hierarchy import Table
 
-_POSITION_SCALE = 0.1
+_SMALL = encodings.Scaled(encodings.sinusoidal, 0.1)
 """Positions are told by less than what sentences differ by."""
 
 
@@ -55,6 +56,7 @@ def build_model(config: Any, *, num_features: int, num_updates: int, context_len
     """
     space = Continuous(num_features)
     try:
+        encoding = routing.route(config.encoding, space)
         optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, num_updates))
         loss = SlotLoss(
             access=config.access,
@@ -66,10 +68,11 @@ def build_model(config: Any, *, num_features: int, num_updates: int, context_len
             layers=tuple(
                 Layer(
                     cortex=Cortex(
-                        kernel=_build_kernel(config, space, length, optimizer, loss),
+                        kernel=_build_kernel(config, encoding, length, optimizer, loss),
                         score_rule=Geometric(config.score_discount),
                     ),
                     context_length=length,
+                    encoding=_SMALL if config.encoding == "sinusoidal" else encoding.added,
                 )
                 for length in context_lengths
             ),
@@ -80,9 +83,9 @@ def build_model(config: Any, *, num_features: int, num_updates: int, context_len
 
 
 def _build_kernel(
-    config: Any, space: Continuous, context_length: int, optimizer: optax.GradientTransformation, loss: SlotLoss
+    config: Any, encoding: routing.Routing, context_length: int, optimizer: optax.GradientTransformation, loss: SlotLoss
 ) -> Kernel:
-    kernel = config.kernel
+    kernel, space = config.kernel, encoding.space
     if kernel.name == "transformer":
         return transformer(
             TransformerConfig(
@@ -93,6 +96,7 @@ def _build_kernel(
                 hidden=kernel.hidden,
                 window=context_length,
                 offset=kernel.offset,
+                rotary=encoding.rotary,
             ),
             state_space=space,
             target_space=space,
@@ -100,6 +104,7 @@ def _build_kernel(
             loss=loss,
         )
     if kernel.name == "linear":
+        encoding.check_kernel("linear", features=True, attention=False)
         return linear(
             LinearConfig(
                 num_slots=config.num_slots,
@@ -130,7 +135,8 @@ def build_update(model: Model, batch_size: int) -> Update:
     ) -> tuple[Learner, Mapping[str, jax.Array]]:
         keys = jax.random.split(jax.random.fold_in(learner.key, step), len(tables))
         examples = {
-            number: _draw(table, key, batch_size) for number, (table, key) in enumerate(zip(tables, keys, strict=True))
+            number: _draw(table, key, batch_size, model.layers[number].encoding)
+            for number, (table, key) in enumerate(zip(tables, keys, strict=True))
         }
         state, metrics = model.learn(learner.model, examples)
         return Learner(model=state, key=learner.key), metrics
@@ -145,19 +151,19 @@ def on_device(tables: Sequence[Table]) -> tuple[dict[str, Array], ...]:
     )
 
 
-def context(rows: Array, states: Array) -> Context:
-    """Contexts `[B, C, F]` out of rows `[B, C]` of states `[M, F]`, where -1 is none."""
+def context(rows: Array, states: Array, encoding: Encoding) -> Context:
+    """Contexts `[B, C, F]` out of rows `[B, C]` of states `[M, F]`, where -1 is none, with a layer's encoding."""
     mask = rows >= 0
     seen = jnp.where(mask[..., None], states[jnp.maximum(rows, 0)], 0)
     positions = jnp.cumsum(mask, axis=1) - 1
-    encoded = _POSITION_SCALE * encodings.sinusoidal(jnp.maximum(positions, 0), states.shape[1])
+    encoded = encoding(jnp.maximum(positions, 0), states.shape[1])
     return Context(states=seen, features=seen + encoded, mask=mask)
 
 
-def _draw(table: Mapping[str, Array], key: jax.Array, batch_size: int) -> Examples:
+def _draw(table: Mapping[str, Array], key: jax.Array, batch_size: int, encoding: Encoding) -> Examples:
     index = jax.random.randint(key, (batch_size,), 0, table["scores"].shape[0])
     return Examples(
-        context=context(table["contexts"][index], table["states"]),
+        context=context(table["contexts"][index], table["states"], encoding),
         goals=table["goals"][table["asked"][index]],
         targets=table["states"][table["targets"][index]],
         scores=table["scores"][index],

@@ -9,8 +9,16 @@ import pytest
 from ml_collections import ConfigDict
 
 from humain import errors
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Geometric
+from humain.hippocampus import encodings
+from humain.model import Layer
+from humain.spaces import Continuous
+from humain.testing.probe import Probe
 from tasks.language import hierarchy, learner
 from tasks.language.paths import Path
+
+_ENCODING = encodings.Scaled(encodings.sinusoidal, 0.1)
 
 _WIDTH = 4
 _CONTEXT_LENGTHS = (2, 1)
@@ -33,6 +41,7 @@ def _config(name="transformer", **values):
             "access": "value",
             "asymmetry": 0.9,
             "suppression": "per_slot",
+            "encoding": "sinusoidal",
             "suppression_weight": 0.3,
             "score_discount": 0.9,
             "learning_rate": 1e-2,
@@ -67,6 +76,8 @@ def _changed(first, second):
 class _Echo:
     """A model that keeps the examples that it is to learn from."""
 
+    layers = (Layer(Cortex(Probe(Continuous(_WIDTH), Continuous(_WIDTH)), Geometric(0.9)), encoding=_ENCODING),) * 2
+
     def learn(self, state, examples):
         del state
         return examples, {}
@@ -95,7 +106,7 @@ def trained(request):
 def test_a_context_by_hand():
     # Row 0 is the state before the first one; rows 1 and 2 are states.
     states = jnp.array([[0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
-    found = learner.context(jnp.array([[-1, -1, 0], [-1, 0, 2], [0, 1, 2]]), states)
+    found = learner.context(jnp.array([[-1, -1, 0], [-1, 0, 2], [0, 1, 2]]), states, _ENCODING)
     np.testing.assert_array_equal(found.mask, [[False, False, True], [False, True, True], [True, True, True]])
     zero, one, two = np.asarray(states)
     np.testing.assert_array_equal(found.states, [[zero, zero, zero], [zero, zero, two], [zero, one, two]])
@@ -111,7 +122,7 @@ def test_a_context_by_hand():
 
 def test_what_is_not_there_shows_no_state():
     # Row -1 is none, and not the last one.
-    found = learner.context(jnp.array([[-1, 0]]), jnp.array([[1.0, 1.0], [9.0, 9.0]]))
+    found = learner.context(jnp.array([[-1, 0]]), jnp.array([[1.0, 1.0], [9.0, 9.0]]), _ENCODING)
     np.testing.assert_array_equal(found.states, [[[0, 0], [1, 1]]])
 
 
@@ -201,6 +212,9 @@ def test_layers_have_the_sizes_of_the_config(name):
         ({"access": "best"}, "model: access must be 'value' or 'score', not 'best'"),
         ({"score_discount": 2.0}, "model: .*2.0"),
         ({"num_slots": 0}, "model: num_slots must be 1 or more, not 0"),
+        ({"encoding": "rotten"}, "model: encoding 'rotten' is none of none, sinusoidal, rotary, location"),
+        ({"encoding": "location"}, "model: encoding 'location' needs states that have 1 to 3 coordinates"),
+        ({"encoding": "rotary", "kernel": "linear"}, "model: encoding 'rotary' acts inside self-attention"),
         ({"context_lengths": ()}, "model: a model needs at least one layer"),
     ],
 )
@@ -210,3 +224,15 @@ def test_what_can_not_be_is_one_line_for_the_user(values, message):
     config = _config(values.pop("kernel", "transformer"), **values)
     with pytest.raises(errors.UserError, match=f"^{message}"):
         _model(config, context_lengths=lengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "added"), [("none", encodings.none), ("sinusoidal", _ENCODING), ("rotary", encodings.none)]
+)
+def test_every_encoding_that_makes_sense_learns(name, added):
+    model = _model(_config(encoding=name))
+    assert all(layer.encoding == added for layer in model.layers)
+    begun = learner.begin(model, jax.random.key(0))
+    after, metrics = jax.jit(learner.build_update(model, 8))(begun, _DATA, jnp.int32(0))
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert _changed(model.kernel_state(begun.model, 0).params, model.kernel_state(after.model, 0).params)
