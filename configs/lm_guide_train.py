@@ -54,6 +54,8 @@ def get_config(variant: str = "default") -> ConfigDict:
 def _default() -> ConfigDict:
     return ConfigDict(
         {
+            # Devices that a batch is split over, of all processes together; 0 for all that there are.
+            "mesh": {"data": 0},
             "num_updates": 3000,
             "chunk_steps": 50,
             "batch_size": 64,

@@ -40,6 +40,8 @@ def get_config(variant: str = "default") -> ConfigDict:
 def _default() -> ConfigDict:
     return ConfigDict(
         {
+            # Devices that a batch is split over, of all processes together; 0 for all that there are.
+            "mesh": {"data": 0},
             # Steps that each course collects before it learns: the first at random, the others as learned so far.
             "sets": {"kindergarten": (2000,), "curriculum": (1000, 500, 500)},
             # The set whose trained model --goal, --moment and --save_dataset are about.

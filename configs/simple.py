@@ -45,6 +45,7 @@ def _default() -> ConfigDict:
     return ConfigDict(
         {
             "experiment": "sets",
+            "mesh": _mesh(),
             "world": {
                 "num_nodes": 32,
                 "edge_probability": 0.2,
@@ -83,6 +84,7 @@ def _curve() -> ConfigDict:
     return ConfigDict(
         {
             "experiment": "curve",
+            "mesh": _mesh(),
             "world": {
                 "num_graphs": 30,
                 "num_nodes": 32,
@@ -102,6 +104,7 @@ def _scale() -> ConfigDict:
     return ConfigDict(
         {
             "experiment": "scale",
+            "mesh": _mesh(),
             "world": {
                 "num_nodes": 1024,
                 # Mean out-degree 6.
@@ -124,6 +127,11 @@ def _scale() -> ConfigDict:
     )
 
 
+def _mesh() -> dict[str, int]:
+    """Devices that a batch is split over, of all processes together; 0 for all that there are."""
+    return {"data": 0}
+
+
 def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
     """A model set: three layers, every fourth state a pivot.
 
@@ -134,6 +142,15 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         "num_layers": 3,
         "abstraction": "skip",
         "stride": 4,
+        # Of the abstraction `neural_entropy`: its network, and what is asked of a peak.
+        "neural_entropy": {
+            "width": 64,
+            "num_steps": 1000,
+            "batch_size": 2048,
+            "learning_rate": 1e-2,
+            "min_separation": 2,
+            "hysteresis": 0.02,
+        },
         "lookahead": 2,
         "context_length": 1,
         # none, sinusoidal, rotary (transformer), or location (where the graph's nodes have places); a table takes none.

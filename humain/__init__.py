@@ -9,6 +9,7 @@ __all__ = [
     "cortex",
     "dynamics",
     "errors",
+    "file_lock",
     "hippocampus",
     "imagination",
     "kernels",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain.abstraction.abstraction import lift_through
+from humain.abstraction.abstraction import Track, begin_track, choose_pivot, lift_through
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
 from humain.model import Model, ModelState
@@ -22,11 +22,13 @@ class Trail:
         newest: `[B, *S]`.
         before: `[B, *S]`, the one before it; equal to it where there is none.
         count: `[B]` int32, states on the path so far.
+        track: `[B]`, what the layer's abstraction carries along the path, up to the state before the newest.
     """
 
     newest: Array
     before: Array
     count: Array
+    track: Track
 
 
 @struct.dataclass
@@ -62,7 +64,8 @@ class Reaction:
 def begin(model: Model, batch_size: int) -> Episode:
     """The episodes before their first state."""
     blank = jnp.zeros((batch_size, *model.space.shape), model.space.dtype)
-    trail = Trail(newest=blank, before=blank, count=jnp.zeros(batch_size, jnp.int32))
+    track = begin_track((batch_size,))
+    trail = Trail(newest=blank, before=blank, count=jnp.zeros(batch_size, jnp.int32), track=track)
     return Episode(
         memories=tuple(layer.begin(batch_size) for layer in model.layers),
         trails=tuple(trail for _ in model.layers),
@@ -103,7 +106,7 @@ def react(model: Model, state: ModelState, episode: Episode, states: Array, goal
         if layer.refresh_on_new_goal:
             changed = first | ~model.space.equal(goal, episode.goals[number])
             memories[number] = jax.vmap(memory_lib.refresh)(memories[number], changed)
-        context = layer.context(memories[number], here)
+        context = layer.context(memories[number], here, goal)
         answer = layer.cortex.answer(model.kernel_state(state, number), context, goal)
         scores[number] = answer.score
         if number > 0:
@@ -132,12 +135,13 @@ def _remember(model: Model, state: ModelState, episode: Episode, states: Array) 
         # On the bottom layer the past is every earlier state; above, the pivots that came up.
         stored, present = (trail.newest, passed) if number == 0 else (arriving, arrived)
         memories.append(jax.vmap(memory_lib.append)(episode.memories[number], stored, present))
-        pivot = abstraction.is_pivot(trail.before, trail.newest, arriving, trail.count - 1)
+        pivot, track = choose_pivot(abstraction, trail.track, trail.before, trail.newest, arriving, trail.count - 1)
         trails.append(
             Trail(
                 newest=select(arrived, arriving, trail.newest),
                 before=select(arrived, select(trail.count > 0, trail.newest, arriving), trail.before),
                 count=trail.count + arrived,
+                track=jax.tree.map(partial(select, passed), track, trail.track),
             )
         )
         arrived, arriving = passed & pivot, abstraction.lift(trail.newest)

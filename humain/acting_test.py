@@ -16,6 +16,7 @@ from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import encodings
+from humain.hippocampus.recall import Recall
 from humain.kernels.table import table
 from humain.model import Layer, Model
 from humain.spaces import Continuous, Discrete
@@ -169,7 +170,8 @@ def test_a_layer_that_need_not_forget_does_not():
 
 @pytest.mark.parametrize("abstraction", ["skip", "entropy", "blocks"])
 @pytest.mark.parametrize("refreshed", [False, True])
-def test_contexts_are_those_that_training_showed(abstraction, refreshed):
+@pytest.mark.parametrize("recalled", [{}, {"recall": Recall(num_recalled=2), "recall_capacity": 4}])
+def test_contexts_are_those_that_training_showed(abstraction, refreshed, recalled):
     """An agent that walks along a stored trajectory is shown, on each layer, what hindsight shows for that moment."""
     rng = np.random.default_rng(3)
     states = jnp.asarray(rng.integers(0, 40, (4, 17)), jnp.int32)
@@ -181,7 +183,8 @@ def test_contexts_are_those_that_training_showed(abstraction, refreshed):
         "blocks": (Blocks(2), Blocks(8), Skip(2)),
     }
     abstractions = kinds[abstraction]
-    model = with_probes(3, context_length=3, encoding=encodings.sinusoidal, refresh_on_new_goal=refreshed)
+    layer_settings = {"context_length": 3, "encoding": encodings.sinusoidal, "refresh_on_new_goal": refreshed}
+    model = with_probes(3, **layer_settings, **recalled)
     state = model.init(jax.random.key(0), abstractions)
     experience = hindsight.gather(trajectories, abstractions)
     episode = acting.begin(model, 4)
@@ -203,11 +206,12 @@ def test_contexts_are_those_that_training_showed(abstraction, refreshed):
                 jnp.full(4, time),
                 jnp.asarray(since_refresh[layer]),
                 layer=layer,
-                length=3,
+                length=model.layers[layer].stored_length,
                 space=model.space,
                 encoding=encodings.sinusoidal,
             )
             asked = reaction.goals[layer]
+            shown = model.layers[layer].focus(shown, asked)
             expected = probe.recall(state.kernels[0], shown, asked).scores[:, 0]
             np.testing.assert_allclose(
                 reaction.scores[layer], expected, atol=1e-5, err_msg=f"time {time} layer {layer}"

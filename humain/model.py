@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain import sharding
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.hippocampus import encodings
 from humain.hippocampus import memory as memory_lib
+from humain.hippocampus import recall as recall_lib
 from humain.hippocampus.memory import Memory
 from humain.kernels.kernel import KernelState, Metrics
 from humain.spaces import Space
@@ -32,6 +34,10 @@ class Layer:
         refresh_on_new_goal: whether the hippocampus forgets when the layer's goal changes.
         max_sub_steps: answers that a plan may take for one goal.
         max_nodes: answers of this layer that a plan has room for.
+        recall: how states that are no longer in the context are recalled into it, by the goal as the cue: before the
+            `context_length` newest ones come those of the older ones that are most like the goal. None for the newest
+            alone. The kernel is then for contexts of `shown_length`.
+        recall_capacity: older states that are kept to recall from.
     """
 
     cortex: Cortex
@@ -40,22 +46,48 @@ class Layer:
     refresh_on_new_goal: bool = True
     max_sub_steps: int = 16
     max_nodes: int = 64
+    recall: recall_lib.Recall | None = None
+    recall_capacity: int = 0
 
     def __post_init__(self) -> None:
         for name in ("context_length", "max_sub_steps", "max_nodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        num_recalled = 0 if self.recall is None else self.recall.num_recalled
+        if self.recall_capacity < num_recalled or (self.recall is None and self.recall_capacity):
+            raise ValueError(
+                f"recall_capacity must be the older states kept to recall {num_recalled} from, as many at least and 0 "
+                f"without recall, not {self.recall_capacity}"
+            )
+
+    @property
+    def stored_length(self) -> int:
+        """States that a context is made from, the present one included."""
+        return self.context_length + self.recall_capacity
+
+    @property
+    def shown_length(self) -> int:
+        """States in a context, the present one included."""
+        return self.context_length + (0 if self.recall is None else self.recall.num_recalled)
 
     def begin(self, batch_size: int) -> Memory:
         """The hippocampi of `B` episodes before their first state."""
-        memory = memory_lib.empty(self.context_length - 1, self.cortex.kernel.state_space)
+        memory = memory_lib.empty(self.stored_length - 1, self.cortex.kernel.state_space)
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (batch_size, *leaf.shape)), memory)
 
-    def context(self, memories: Memory, states: Array) -> Context:
-        """What the cortex sees of `B` episodes in the present states `[B, *S]`."""
+    def context(self, memories: Memory, states: Array, goals: Array) -> Context:
+        """What the cortex sees of `B` episodes in the present states `[B, *S]`, asked for goals `[B, *S]`."""
         space = self.cortex.kernel.state_space
-        show = partial(memory_lib.context, length=self.context_length, space=space, encoding=self.encoding)
-        return jax.vmap(show)(memories, states)
+        show = partial(memory_lib.context, length=self.stored_length, space=space, encoding=self.encoding)
+        return self.focus(jax.vmap(show)(memories, states), goals)
+
+    def focus(self, contexts: Context, goals: Array) -> Context:
+        """Of all that is stored, `[B, stored_length]`, what the cortex sees when asked for goals `[B, *S]`."""
+        if self.recall is None:
+            return contexts
+        space = self.cortex.kernel.state_space
+        focus = partial(recall_lib.focus, num_newest=self.context_length, space=space, encoding=self.encoding)
+        return jax.vmap(partial(focus, self.recall))(contexts, goals)
 
 
 @struct.dataclass
@@ -103,7 +135,7 @@ class Model:
         """Layers whose kernels are equal and see equal shapes; each group learns in one vmapped update."""
         members: dict[Any, list[int]] = {}
         for number, layer in enumerate(self.layers):
-            shape = (layer.cortex.kernel, layer.context_length) if self.group_layers else number
+            shape = (layer.cortex.kernel, layer.shown_length) if self.group_layers else number
             members.setdefault(shape, []).append(number)
         return tuple(tuple(group) for group in members.values())
 
@@ -141,7 +173,8 @@ class Model:
 
         Args:
             state: what was learned before.
-            examples: a batch for each layer that is to learn, by the layer's number; equal sizes within a group.
+            examples: a batch for each layer that is to learn, by the layer's number; equal sizes within a group. They
+                are split over the devices of the mesh, if one is set; see `humain.sharding`.
 
         Returns:
             The new state and the metrics, named `layer_0/loss` and so on.
@@ -149,6 +182,7 @@ class Model:
         Raises:
             ValueError: if only some layers of a group have examples.
         """
+        examples = {number: sharding.split_batch(batch) for number, batch in examples.items()}
         kernels = []
         metrics: Metrics = {}
         for members, before in zip(self.groups, state.kernels, strict=True):
@@ -175,19 +209,20 @@ class Model:
     def sample(self, experience: hindsight.Experience, key: jax.Array, batch_size: int) -> dict[int, Examples]:
         """A batch of hindsight examples for each layer; `key` is consumed."""
         keys = jax.random.split(key, len(self.layers))
-        return {
-            number: hindsight.sample(
+        batches = {}
+        for number, layer in enumerate(self.layers):
+            examples = hindsight.sample(
                 experience,
                 keys[number],
                 batch_size,
                 layer=number,
                 cortex=layer.cortex,
-                context_length=layer.context_length,
+                context_length=layer.stored_length,
                 space=self.space,
                 encoding=layer.encoding,
             )
-            for number, layer in enumerate(self.layers)
-        }
+            batches[number] = dataclasses.replace(examples, context=layer.focus(examples.context, examples.goals))
+        return batches
 
     @partial(jax.jit, static_argnames=("self", "batch_size"))
     def observe(

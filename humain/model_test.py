@@ -12,7 +12,8 @@ from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric, Linear
-from humain.hippocampus import encodings
+from humain.hippocampus import encodings, memory
+from humain.hippocampus.recall import Recall
 from humain.kernels.linear import LinearConfig, linear
 from humain.kernels.table import table
 from humain.model import Layer, Model
@@ -124,7 +125,7 @@ def test_observing_stores_what_was_seen(experience):
     assert {"layer_0/improved", "layer_1/improved"} <= metrics.keys()
     layer = model.layers[0]
     states, goals = jnp.array([1, 5, 2]), jnp.array([3, 4, 5])
-    answer = layer.cortex.answer(model.kernel_state(state, 0), layer.context(layer.begin(3), states), goals)
+    answer = layer.cortex.answer(model.kernel_state(state, 0), layer.context(layer.begin(3), states, goals), goals)
     # 1 -> 2 -> 3; 5 -> 4 has been seen only as the end of 5 3 1 0 2 4, five steps away and out of the lookahead of two
     # pivots; 2 -> 3 -> 4 -> 5, three steps.
     np.testing.assert_array_equal(answer.known, [True, False, True])
@@ -149,12 +150,36 @@ def test_each_layer_samples_with_its_own_key(experience):
 
 def test_a_layer_shows_its_cortex_what_its_memory_holds():
     layer = Layer(linear_cortex(context_length=2), context_length=2, encoding=encodings.sinusoidal)
-    context = layer.context(layer.begin(2), jnp.array([3, 4]))
+    context = layer.context(layer.begin(2), jnp.array([3, 4]), jnp.array([0, 0]))
     np.testing.assert_array_equal(context.states[:, -1], [3, 4])
     np.testing.assert_array_equal(context.mask, [[False, True]] * 2)
     np.testing.assert_array_equal(
         context.features[:, -1], SPACE.encode(jnp.array([3, 4])) + encodings.sinusoidal(jnp.zeros(2, jnp.int32), 6)
     )
+
+
+def test_a_layer_recalls_what_is_like_the_goal():
+    layer = Layer(linear_cortex(context_length=3), context_length=2, recall=Recall(), recall_capacity=3)
+    assert (layer.stored_length, layer.shown_length) == (5, 3)
+    memories = layer.begin(2)
+    for states in ([4, 0], [1, 0], [2, 0], [3, 5]):
+        memories = jax.vmap(memory.append)(memories, jnp.array(states))
+    context = layer.context(memories, jnp.array([0, 3]), jnp.array([4, 2]))
+    # 4 lies four states back, before 1, 2 and 3; among the zeros nothing is like 2 and the newest stands for all.
+    np.testing.assert_array_equal(context.states, [[4, 3, 0], [0, 5, 3]])
+    np.testing.assert_array_equal(context.mask, [[True] * 3] * 2)
+
+
+def test_a_layer_without_a_past_shows_the_present_alone():
+    layer = Layer(linear_cortex(context_length=3), context_length=2, recall=Recall(), recall_capacity=3)
+    context = layer.context(layer.begin(1), jnp.array([4]), jnp.array([2]))
+    np.testing.assert_array_equal(context.mask, [[False, False, True]])
+
+
+@pytest.mark.parametrize("settings", [{"recall": Recall(2), "recall_capacity": 1}, {"recall_capacity": 3}])
+def test_recalling_from_too_few_or_for_nothing_is_refused(settings):
+    with pytest.raises(ValueError, match="recall_capacity must be"):
+        Layer(linear_cortex(), **settings)
 
 
 def test_what_a_kernel_is_for_must_fit_the_stack():

@@ -126,7 +126,7 @@ def _work(
 
     def step(progress: _Progress) -> _Progress:
         goal = specify(goals[rows, jnp.minimum(progress.goal_index, num_goals - 1)], progress.states)
-        answer = layer.cortex.answer(kernel_state, layer.context(progress.memory, progress.states), goal)
+        answer = layer.cortex.answer(kernel_state, layer.context(progress.memory, progress.states, goal), goal)
         # What an upper layer does not know it passes on; at the bottom nobody is left to ask.
         value = answer.value if bottom else select(answer.known, answer.value, goal)
         there_already = model.space.equal(progress.states, goal)

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from humain import acting, planning
+from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
+from humain.hippocampus.recall import Recall
 from humain.kernels.table import table
 from humain.model import Layer, Model
 from humain.spaces import Discrete
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
+from humain.testing.probe import Probe
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +250,16 @@ def test_thinking_again_does_not_recompile(line):
     for start in (0, 1, 2):
         plan_for(state, jnp.array([start, 3, 3]), jnp.array([5, 1, start]))
     assert len(traced) == 1
+
+
+def test_layers_that_recall_plan_as_others_where_there_is_nothing_to_recall():
+    """Each goal begins with a fresh memory, and the first answer reaches it: a probe answers the goal itself."""
+    space = Discrete(8)
+    plans = []
+    for recall, capacity in [(None, 0), (Recall(num_recalled=2), 3)]:
+        layer = Layer(Cortex(Probe(space, space), Linear(8)), recall=recall, recall_capacity=capacity)
+        model = Model(layers=(layer, layer), space=space)
+        state = model.init(jax.random.key(0), (Skip(2), Skip(2)))
+        plans.append(planning.think(model, state, jnp.array([0, 3]), jnp.array([5, 3])))
+    np.testing.assert_array_equal(plans[0].layers[0].states, plans[1].layers[0].states)
+    np.testing.assert_array_equal(plans[1].complete, [True, True])

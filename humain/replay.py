@@ -28,8 +28,9 @@ def compose(
         experience: whose trajectories say which m lies behind which s, and which states can be goals.
         key: consumed.
         batch_size: B.
-        pivot_share: in `[0, 1]`, share of the examples whose m is the next pivot; for the others it is the next state.
-            Pivots carry far with few compositions; single steps find what is missing between.
+        pivot_share: in `[0, 1]`, share of the examples whose m is the next pivot, which stands for the states up to it
+            (the reverse mask); for the others it is the next state. Pivots carry far with few compositions; single
+            steps find what is missing between.
 
     Returns:
         Examples, masked where one of the parts is not stored.
@@ -101,13 +102,14 @@ def imagine(
             times,
             times,
             layer=number,
-            length=layer.context_length,
+            length=layer.stored_length,
             space=model.space,
             encoding=layer.encoding,
         )
         examples = hindsight.examples_between(
             imagined, walks, times, trajectories.lengths - 1, layer=number, cortex=layer.cortex, contexts=contexts
         )
+        examples = dataclasses.replace(examples, context=layer.focus(contexts, examples.goals))
         batches[number] = dataclasses.replace(examples, mask=examples.mask & arrived)
     return batches
 
@@ -115,16 +117,18 @@ def imagine(
 def _contexts(model: Model, experience: Experience, walks: Array, times: Array) -> Context:
     """Contexts `[B]` of the bottom layer, as right after a refresh."""
     layer = model.layers[0]
-    return hindsight.contexts_at(
+    contexts = hindsight.contexts_at(
         experience,
         walks,
         times,
         jnp.zeros_like(times),
         layer=0,
-        length=layer.context_length,
+        length=layer.stored_length,
         space=model.space,
         encoding=layer.encoding,
     )
+    # Nothing is stored yet: whatever the cue, there is nothing to recall.
+    return layer.focus(contexts, contexts.states[:, -1])
 
 
 def _roll(model: Model, state: ModelState, starts: Array, goals: Array, max_steps: int) -> tuple[Trajectories, Array]:
@@ -137,7 +141,7 @@ def _roll(model: Model, state: ModelState, starts: Array, goals: Array, max_step
     def step(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         count, path, lengths, walking = carry
         here = path[:, count]
-        answer = layer.cortex.answer(kernel, layer.context(layer.begin(batch), here), goals)
+        answer = layer.cortex.answer(kernel, layer.context(layer.begin(batch), here, goals), goals)
         moves = walking & answer.known
         place = jnp.where(moves, count + 1, max_steps + 1)
         path = path.at[jnp.arange(batch), place].set(answer.value, mode="drop")

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from humain import replay
+from humain.abstraction.entropy import count_visits
+from humain.abstraction.pivots import pivot_mask, reverse_mask, with_end
 from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
 from humain.testing import stacks
@@ -74,6 +76,22 @@ def test_through_pivots_the_middle_is_the_next_pivot():
     experience = experience_of([0, 1, 2, 3, 4])
     assert listed(compose(model, state, experience, pivot_share=1.0)) == {(0, 4, 1, 0.75)}
     assert listed(compose(model, state, experience, pivot_share=0.0)) == set()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_middle_is_the_pivot_that_stands_for_the_next_state(seed):
+    # What replay goes through is the reverse mask, as an index: from each state of a walk, the pivot whose row of the
+    # mask holds the state after it, the walk's end counting as one.
+    rng = np.random.default_rng(seed)
+    walks = Trajectories(states=jnp.asarray(rng.integers(0, 7, (3, 12)), jnp.int32), lengths=jnp.array([12, 9, 2]))
+    counted = count_visits(walks, 7)
+    experience = hindsight.gather(walks, (counted, counted))
+    for walk, length in enumerate(walks.lengths.tolist()):
+        path = jnp.arange(12) < length
+        owners = np.asarray(reverse_mask(with_end(pivot_mask(counted, walks.states[walk], path), path), path))
+        for time in range(length - 1):
+            middle = min(int(experience.paths[1].following(jnp.array([walk]), jnp.array([time]))[0]), length - 1)
+            assert np.flatnonzero(owners[:, time + 1]).tolist() == [middle]
 
 
 def test_the_end_of_a_walk_is_a_pivot():
@@ -145,7 +163,7 @@ def test_on_a_finite_graph_replay_finds_all_shortest_ways_over_what_was_seen(see
         state = update(state, jax.random.fold_in(jax.random.key(seed), step))
     starts, goals = (jnp.asarray(ids.ravel(), jnp.int32) for ids in np.indices((12, 12)))
     layer = model.layers[0]
-    answer = layer.cortex.answer(model.kernel_state(state, 0), layer.context(layer.begin(144), starts), goals)
+    answer = layer.cortex.answer(model.kernel_state(state, 0), layer.context(layer.begin(144), starts, goals), goals)
     met_later = {state for walk in walks for state in walk[1:]}
     some_way = some_unseen = 0
     for at, (start, goal) in enumerate(itertools.product(range(12), repeat=2)):

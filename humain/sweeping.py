@@ -129,16 +129,18 @@ def sweep(
     goals_each = jnp.repeat(goals, num_steps)
 
     def contexts(walks: Array, times: Array) -> hindsight.Context:
-        return hindsight.contexts_at(
+        shown = hindsight.contexts_at(
             experience,
             walks,
             times,
             jnp.zeros_like(times),
             layer=0,
-            length=layer.context_length,
+            length=layer.stored_length,
             space=model.space,
             encoding=layer.encoding,
         )
+        # Nothing is stored yet: whatever the cue, there is nothing to recall.
+        return layer.focus(shown, shown.states[:, -1])
 
     steps = hindsight.examples_between(
         experience, walks, times, times + 1, layer=0, cortex=cortex, contexts=contexts(walks, times)

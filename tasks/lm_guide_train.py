@@ -29,6 +29,7 @@ def check(task: TaskContext) -> None:
         )
     if config.batch_size < 1:
         raise errors.UserError(f"batch_size must be 1 or more, not {config.batch_size}")
+    task.check_batches({"batch_size": config.batch_size})
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:

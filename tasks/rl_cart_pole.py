@@ -72,9 +72,10 @@ def check(task: TaskContext) -> None:
                     f"--goal={text}: layers are taught goals in {', '.join(config.learning.goal_coordinates)} only "
                     "(learning.goal_coordinates)"
                 )
+    settings = sets.build_settings(config.learning)
+    task.check_batches({"learning.pool_size": settings.pool_size})
     if task.flags.save_dataset is not None:
         datasets.check_target(task.resolve(task.flags.save_dataset))
-    sets.build_settings(config.learning)
     sets.build_exploration(config.exploration)
     sets.build_model(config.model, config.num_updates)
 

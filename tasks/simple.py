@@ -12,6 +12,7 @@ import numpy as np
 from absl import flags
 
 from humain import errors
+from humain.types import Trajectories
 from humain.viewing import plan_tree
 from tasks.graphs import curve, drawing, evaluation, examples, report, scale, sets, training, world
 from tasks.graphs.world import Graph, Pairs
@@ -65,6 +66,7 @@ def check(task: TaskContext) -> None:
             sets.check(name, set_config, config.world.num_nodes)
         else:
             sets.check(name, set_config, graph.num_nodes, graph.places)
+        task.check_batches({f"sets.{name}.{key}": size for key, size in sets.batch_sizes(set_config).items()})
     if graph is not None and values.graph is not None:
         if any(set_config.demonstrations for set_config in config.sets.values()):
             world.check_demonstrations(graph)
@@ -206,7 +208,14 @@ def _run_set(task: TaskContext, name: str, graph: Graph, pairs: Pairs, places: n
         "compile_seconds": trained.result.compile_seconds,
         "plans": plans,
         "trace": examples.reaction_trace(trained.model, trained.state, graph, *shown[0], max_steps=max_steps),
+        "walk": examples.walk_outline(trained.model, trained.state, graph, _longest_walk(trajectories)),
     }
+
+
+def _longest_walk(trajectories: Trajectories) -> np.ndarray:
+    """The nodes of the first of the longest walks."""
+    lengths = np.asarray(trajectories.lengths)
+    return np.asarray(trajectories.states)[np.argmax(lengths), : np.max(lengths)]
 
 
 def _shown_pairs(pairs: Pairs) -> list[tuple[int, int]]:

@@ -119,7 +119,17 @@ class _Page(html.parser.HTMLParser):
 
 def test_results_have_the_documented_form(town):
     record = json.loads((_workdir(town) / "results.json").read_text())
-    assert set(record) == {"task", "config", "seed", "versions", "device", "wall_seconds", "steps", "results"}
+    assert set(record) == {
+        "task",
+        "config",
+        "seed",
+        "versions",
+        "device",
+        "matmul_precision",
+        "wall_seconds",
+        "steps",
+        "results",
+    }
     assert (record["task"], record["seed"], record["steps"]) == ("simple", 0, 80)
     results = record["results"]
     assert set(results) == {"sets", "baselines"}
@@ -127,7 +137,7 @@ def test_results_have_the_documented_form(town):
     scores = list(results["baselines"].values())
     assert set(results["baselines"]) == {"random", "dijkstra"}
     for entry in results["sets"].values():
-        assert set(entry) == {"react", "think", "train_seconds", "compile_seconds", "plans", "trace"}
+        assert set(entry) == {"react", "think", "train_seconds", "compile_seconds", "plans", "trace", "walk"}
         scores += [entry["react"], entry["think"]]
     for score in scores:
         assert set(score) == _SCORE_KEYS

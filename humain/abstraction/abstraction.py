@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 from humain.types import Array
 
@@ -13,7 +14,8 @@ class Abstraction(Protocol):
     """Chooses the pivots of a path, lifts states up and specifies sub-goals down.
 
     A pytree: what it has learned is data. `is_pivot` is the whole choice: `pivots.pivot_mask` applies it to stored
-    paths and the stack applies it one state at a time while acting, so that both agree.
+    paths and the stack applies it one state at a time while acting, so that both agree. An abstraction that has to know
+    more of the path than three states is a `TrackingAbstraction`.
 
     A layer sees nothing but states lifted through all abstractions below it: its context, the present state, its goal
     and its answers, in hindsight as in acting and planning. Layer 0 sees the states themselves. A sub-goal comes down
@@ -68,6 +70,61 @@ class PathAbstraction(Abstraction, Protocol):
         Returns:
             `[..., *S]`.
         """
+
+
+_NO_PIVOT = 2**30
+"""Far enough from a pivot for any abstraction."""
+
+
+@struct.dataclass
+class Track:
+    """What an abstraction carries along a path, from each of its states to the next.
+
+    Attributes:
+        since: `[...]` int32, states since the newest pivot; 2**30 and more where there was none.
+        level: `[...]` float32, a number of the abstraction's own; 0 before the path's first state.
+    """
+
+    since: Array
+    level: Array
+
+
+def begin_track(shape: tuple[int, ...] = ()) -> Track:
+    """The tracks `[...]` of paths that have no state yet."""
+    return Track(since=jnp.full(shape, _NO_PIVOT, jnp.int32), level=jnp.zeros(shape))
+
+
+@runtime_checkable
+class TrackingAbstraction(Abstraction, Protocol):
+    """An abstraction for which the way to a state counts too, not its neighbours alone.
+
+    `is_pivot` says what a state is by its neighbours alone; along a path, `track_pivot` chooses in its stead.
+    """
+
+    def track_pivot(
+        self, track: Track, previous: Array, state: Array, following: Array, position: Array
+    ) -> tuple[Array, Track]:
+        """Whether a path's next state is a pivot.
+
+        Args:
+            track: `[...]`, from `begin_track` at a path's first state, else from the call for the state before.
+            previous: as for `is_pivot`, and so are the others.
+            state: `[..., *S]`.
+            following: `[..., *S]`.
+            position: `[...]` int32.
+
+        Returns:
+            `[...]` bool, and the tracks with this state in them.
+        """
+
+
+def choose_pivot(
+    abstraction: Abstraction, track: Track, previous: Array, state: Array, following: Array, position: Array
+) -> tuple[Array, Track]:
+    """`track_pivot` for any abstraction; one that tracks nothing leaves the tracks as they are."""
+    if isinstance(abstraction, TrackingAbstraction):
+        return abstraction.track_pivot(track, previous, state, following, position)
+    return abstraction.is_pivot(previous, state, following, position), track
 
 
 def lift_path(abstraction: Abstraction, states: Array, path: Array) -> Array:

@@ -8,7 +8,9 @@ import pytest
 from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.entropy import count_visits
 from humain.abstraction.kmeans import cluster_states
+from humain.abstraction.neural_entropy import learn_visits
 from humain.abstraction.skip import Skip
+from humain.abstraction.visit_density import DensityConfig
 from humain.spaces import Continuous, Discrete
 from humain.testing.abstraction_conformance import CHECKS, AbstractionCase
 from humain.testing.blocks import Blocks
@@ -18,7 +20,13 @@ _RNG = np.random.default_rng(5)
 _IDS = jnp.asarray(_RNG.integers(0, 12, (4, 20)), jnp.int32)
 _VECTORS = jnp.asarray(_RNG.normal(size=(3, 17, 2)), jnp.float32)
 _CLUSTERS = cluster_states(jnp.reshape(_VECTORS, (-1, 2)), 5, jax.random.key(0))
-_COUNTS = count_visits(Trajectories(states=_IDS, lengths=jnp.full(4, 20)), 12)
+_WALKS = Trajectories(states=_IDS, lengths=jnp.full(4, 20))
+_COUNTS = count_visits(_WALKS, 12)
+_QUICK = DensityConfig(width=8, num_steps=60, batch_size=64)
+_DENSITY = learn_visits(_WALKS, jax.random.key(0), space=Discrete(12), config=_QUICK)
+_VECTOR_DENSITY = learn_visits(
+    Trajectories(states=_VECTORS, lengths=jnp.full(3, 17)), jax.random.key(0), space=Continuous(2), config=_QUICK
+)
 
 CASES = {
     "skip": AbstractionCase(Skip(2), _IDS, Discrete(12)),
@@ -26,6 +34,8 @@ CASES = {
     "blocks": AbstractionCase(Blocks(2), _IDS, Discrete(12)),
     "chunk_mean": AbstractionCase(ChunkMean(2), _VECTORS, Continuous(2)),
     "entropy": AbstractionCase(_COUNTS, _IDS, Discrete(12)),
+    "neural_entropy": AbstractionCase(_DENSITY, _IDS, Discrete(12)),
+    "neural_entropy_vectors": AbstractionCase(_VECTOR_DENSITY, _VECTORS, Continuous(2)),
     "kmeans": AbstractionCase(_CLUSTERS, _VECTORS, Continuous(2)),
 }
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.abstraction import Abstraction, Track, TrackingAbstraction, begin_track
 from humain.types import Array
 
 
@@ -27,7 +27,10 @@ def pivot_mask(abstraction: Abstraction, states: Array, path: Array) -> Array:
     previous = jnp.where(before < 0, times, before)
     following = jnp.where(after >= path.shape[0], times, after)
     positions = jnp.cumsum(path) - 1
-    return path & abstraction.is_pivot(states[previous], states, states[following], positions)
+    if not isinstance(abstraction, TrackingAbstraction):
+        return path & abstraction.is_pivot(states[previous], states, states[following], positions)
+
+    return _track_pivots(abstraction, path, (states[previous], states, states[following], positions))
 
 
 def reverse_mask(pivots: Array, path: Array) -> Array:
@@ -160,6 +163,19 @@ def arrivals_above(arrivals: Array, path: Array) -> Array:
         `[T]` int32; T or more where there is no next state.
     """
     return jnp.append(arrivals, path.shape[0])[_next_after(path)]
+
+
+@jax.jit
+def _track_pivots(abstraction: TrackingAbstraction, path: Array, places: tuple[Array, Array, Array, Array]) -> Array:
+    """The pivots `[T]` of one path, one state after the other; compiled once for paths of one length."""
+
+    def step(track: Track, at: tuple[Array, tuple[Array, Array, Array, Array]]) -> tuple[Track, Array]:
+        on_path, place = at
+        pivot, new = abstraction.track_pivot(track, *place)
+        return jax.tree.map(lambda new, old: jnp.where(on_path, new, old), new, track), on_path & pivot
+
+    _, pivots = jax.lax.scan(step, begin_track(), (path, places))
+    return pivots
 
 
 def _next_after(mask: Array, *, inclusive: bool = False) -> Array:

@@ -1,63 +1,85 @@
-"""Every encoding does what is promised, with every kernel on which it acts; a new one is a line here."""
+"""What the hippocampus remembers of an episode does what it must; a new part is a line here."""
 
-from typing import Any
+import dataclasses
+from functools import partial
 
-import optax
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from humain.hippocampus.location import PlacesInVectors, PlacesOfIds
-from humain.hippocampus.routing import NAMES
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.transformer import TransformerConfig, transformer
+from humain.hippocampus import encodings, memory, recall, tagged_episodes, tagging
+from humain.hippocampus.recall import Recall
+from humain.hippocampus.tag_levels import TagLevels
+from humain.hippocampus.tagged import TaggedIds, TaggedVectors
+from humain.hippocampus.tagging import Tagging
 from humain.spaces import Continuous, Discrete
-from humain.testing.encoding_conformance import CHECKS, CONTEXT_LENGTH, NUM_STATES, EncodingCase
+from humain.testing.memory_conformance import CHECKS, MemoryCase
 
-_OPTIMIZER = optax.adam(0.01)
-
-
-def make_linear(routing):
-    routing.check_kernel("linear", features=True, attention=False)
-    size = LinearConfig(num_slots=2, num_keys=16, context_length=CONTEXT_LENGTH)
-    return linear(size, state_space=routing.space, target_space=routing.space, optimizer=_OPTIMIZER)
+_RNG = np.random.default_rng(2)
+_IDS = jnp.asarray(_RNG.integers(0, 6, (3, 14)), jnp.int32)
+_VECTORS = jnp.asarray(_RNG.normal(size=(3, 14, 2)), jnp.float32)
+_TAGGING = Tagging(capacity=4, threshold=0.8, eviction="least_met")
+_LEVELS = TagLevels(order=5, visits=3, age=4, absence=3)
 
 
-def make_transformer(routing):
-    routing.check_kernel("transformer", features=True, attention=True)
-    sizes = TransformerConfig(num_slots=2, num_heads=2, width=16, hidden=16, offset=0.3, rotary=routing.rotary)
-    return transformer(sizes, state_space=routing.space, target_space=routing.space, optimizer=_OPTIMIZER)
+def tags(space, states):
+    return MemoryCase(
+        begin=partial(tagging.empty, _TAGGING, space),
+        step=partial(tagging.tag, _TAGGING, space),
+        refresh=tagging.refresh,
+        states=states,
+    )
 
 
-_CORNERS = ((0.0, 0.5), (0.0, 2.0), (2.0, 1.0), (3.0, 2.0))
-_IDS: dict[str, Any] = {
-    "space": Discrete(NUM_STATES),
-    "elements": tuple(range(NUM_STATES)),
-    "places": PlacesOfIds(_CORNERS),
-}
-_VECTORS: dict[str, Any] = {"space": Continuous(2), "elements": _CORNERS, "places": PlacesInVectors((1, 0))}
-_POSITIONS = ("sinusoidal", "rotary")
+def tagged_states(space, states):
+    """Through the space: elements, as a layer sees them."""
+
+    def step(held, state):
+        batch, elements = tagged_episodes.observe(space, jax.tree.map(lambda leaf: leaf[None], held), state[None])
+        return jax.tree.map(lambda leaf: leaf[0], (batch, elements))
+
+    return dataclasses.replace(tags(space.base, states), step=step)
+
+
+def contexts(space, states, settings=None):
+    """A context of the newest three states, or of what the present one recalls and the newest two."""
+
+    def step(held, state):
+        shown = memory.context(
+            held, state, length=3 if settings is None else 7, space=space, encoding=encodings.sinusoidal
+        )
+        if settings is not None:
+            shown = recall.focus(settings, shown, state, num_newest=2, space=space, encoding=encodings.sinusoidal)
+        # What is masked may be anything.
+        shown = dataclasses.replace(shown, features=jnp.where(shown.mask[:, None], shown.features, 0))
+        return memory.append(held, state), (shown.features, shown.mask)
+
+    return MemoryCase(begin=partial(memory.empty, 6, space), step=step, refresh=memory.refresh, states=states)
+
+
+def recalled(space, states):
+    def step(held, state):
+        found = recall.recall(Recall(num_recalled=2, sharpness=2.0), held, space, state)
+        return memory.append(held, state), (found.weights, found.mask, found.features)
+
+    return MemoryCase(begin=partial(memory.empty, 5, space), step=step, refresh=memory.refresh, states=states)
+
 
 CASES = {
-    f"{name}-{kernel}-{kind}": EncodingCase(
-        name,
-        make,
-        **elements,
-        # A linear kernel reads each place of the context by itself.
-        tells_order=name in _POSITIONS or kernel == "linear",
-    )
-    for name in NAMES
-    for kernel, make in (("linear", make_linear), ("transformer", make_transformer))
-    for kind, elements in (("ids", _IDS), ("vectors", _VECTORS))
-    if (name, kernel) != ("rotary", "linear")
+    "contexts": contexts(Discrete(6), _IDS),
+    "contexts_that_recall": contexts(Discrete(6), _IDS, Recall(num_recalled=2)),
+    "contexts_of_vectors_that_recall": contexts(Continuous(2), _VECTORS, Recall(num_recalled=2)),
+    "recall": recalled(Discrete(6), _IDS),
+    "recall_of_vectors": recalled(Continuous(2), _VECTORS),
+    "tags": tags(Discrete(6), _IDS),
+    "tags_of_vectors": tags(Continuous(2), _VECTORS),
+    "tagged_ids": tagged_states(TaggedIds(num_states=6, tagging=_TAGGING, levels=_LEVELS), _IDS),
+    "tagged_vectors": tagged_states(TaggedVectors(base=Continuous(2), tagging=_TAGGING, levels=_LEVELS), _VECTORS),
 }
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_conformance(case, check):
-    check(case)
-
-
-def test_a_kernel_without_attention_refuses_rotary():
-    case = EncodingCase("rotary", make_linear, **_IDS, tells_order=True)
-    with pytest.raises(ValueError, match="'rotary' acts inside self-attention, which the kernel 'linear' has not"):
-        case.make(case.routing)
+def test_conformance(case, check, tmp_path):
+    check(case, tmp_path)

@@ -52,8 +52,8 @@ def test_a_relative_memory_answers_offsets_from_the_present_state():
         relative=True,
     )
     state = kernel.init(jax.random.key(0))
-    state.params["keys"][...] = jnp.array([[0.0, 0.0], [0.0, 0.5]])
-    state.params["memories"][...] = jnp.array([[0.0, 1.0], [4.0, 0.0]])
+    state.params["keys"] = jnp.array([[0.0, 0.0], [0.0, 0.5]])
+    state.params["memories"] = jnp.array([[0.0, 1.0], [4.0, 0.0]])
     states = jnp.array([[[7.0]]])
     context = Context(states=states, features=states, mask=jnp.ones((1, 1), bool))
     slots = kernel.recall(state, context, jnp.array([[7.0 + np.log(3.0)]]))

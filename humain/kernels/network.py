@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,8 @@ from humain.kernels import slots as slots_lib
 from humain.kernels.kernel import Metrics
 from humain.spaces import Space
 from humain.types import Array, Context, Examples, Slots
+
+Params: TypeAlias = dict[str, Any]
 
 
 class Network(Protocol):
@@ -36,11 +38,12 @@ class NetworkState:
     """What a network kernel has learned.
 
     Attributes:
-        params: the module's parameters, an `nnx.State`.
+        params: the module's parameters, nested dicts of arrays. An `nnx.State` would be taken apart by Python at every
+            jitted call, which costs more than the call of a small network itself.
         optimizer: the optimiser's state.
     """
 
-    params: nnx.State
+    params: Params
     optimizer: optax.OptState
 
 
@@ -75,7 +78,7 @@ class NetworkKernel:
 
     def init(self, key: jax.Array) -> NetworkState:
         """Parameters at random, an optimiser that has seen nothing; `key` is consumed."""
-        params = nnx.state(self.build(nnx.Rngs(params=key)), nnx.Param)
+        params = nnx.to_pure_dict(nnx.state(self.build(nnx.Rngs(params=key)), nnx.Param))
         return NetworkState(params=params, optimizer=self.optimizer.init(params))
 
     def recall(self, state: NetworkState, context: Context, goals: Array) -> Slots:
@@ -92,7 +95,7 @@ class NetworkKernel:
         anything = jnp.any(examples.mask)
         return jax.tree.map(lambda after, before: jnp.where(anything, after, before), learned, state), metrics
 
-    def _predict(self, params: nnx.State, context: Context, goals: Array) -> tuple[Array, Array]:
+    def _predict(self, params: Params, context: Context, goals: Array) -> tuple[Array, Array]:
         graph = nnx.graphdef(nnx.eval_shape(lambda: self.build(nnx.Rngs(params=0))))
         present = context.states[:, -1]
         goal_features = self.state_space.encode(goals - present if self.relative else goals)
@@ -102,7 +105,7 @@ class NetworkKernel:
             predictions = predictions + present[:, None]
         return predictions, outputs[..., -1]
 
-    def _loss(self, params: nnx.State, examples: Examples) -> tuple[Array, Metrics]:
+    def _loss(self, params: Params, examples: Examples) -> tuple[Array, Metrics]:
         predictions, scores = self._predict(params, examples.context, examples.goals)
         if self.loss.access == "value":
             distances = self.target_space.loss(predictions, jnp.expand_dims(examples.targets, 1))

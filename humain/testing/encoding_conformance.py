@@ -76,7 +76,7 @@ class EncodingCase:
         memories, states = layer.begin(1), self.states(path)
         for state in states[:-1]:
             memories = jax.vmap(memory_lib.append)(memories, state[None])
-        return layer.context(memories, states[-1:])
+        return layer.context(memories, states[-1:], states[-1:])
 
     def examples(self) -> Examples:
         """A batch of hindsight."""

@@ -6,7 +6,11 @@ Arrays of different rank do not broadcast silently, a random key is used once, a
 import jax
 import pytest
 
-pytest.register_assert_rewrite("humain.testing.abstraction_conformance", "humain.testing.kernel_conformance")
+pytest.register_assert_rewrite(
+    "humain.testing.abstraction_conformance",
+    "humain.testing.kernel_conformance",
+    "humain.testing.memory_conformance",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

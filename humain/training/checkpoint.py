@@ -28,6 +28,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from humain import errors, records
+from humain.processes import Processes
 
 PyTree: TypeAlias = Any
 
@@ -58,13 +59,15 @@ class Checkpointer:
     Saving is synchronous: when `save` returns, the checkpoint survives the process.
     """
 
-    def __init__(self, directory: pathlib.Path, *, fingerprint: str, keep: int = 2):
+    def __init__(self, directory: pathlib.Path, *, fingerprint: str, keep: int = 2, processes: Processes | None = None):
         """Prepares it; the directory is made by the first save.
 
         Args:
           directory: where the checkpoints of this run lie, and nothing else.
           fingerprint: a digest of all that the user chose (config, seed ...); restoring demands an equal one.
           keep: how many checkpoints to keep, 1 or more.
+          processes: those that share the directory. All of them save and restore together, as Orbax demands; the first
+            one alone decides what is whole, and writes all but the arrays. This one alone by default.
 
         Raises:
           ValueError: for `keep` below 1.
@@ -74,6 +77,7 @@ class Checkpointer:
         self._directory = directory.absolute()
         self._fingerprint = fingerprint
         self._keep = keep
+        self._processes = processes or Processes()
 
     @property
     def directory(self) -> pathlib.Path:
@@ -101,31 +105,46 @@ class Checkpointer:
         Raises:
           ValueError: for a leaf that is none of these.
         """
-        final = self._step_directory(step)
-        if final.exists():
-            if self._fault(step) is None:
-                return
-            shutil.rmtree(final)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        for stale in self._directory.glob(_TEMPORARY + "*"):
-            shutil.rmtree(stale)
-        temporary = self._directory / f"{_TEMPORARY}{final.name}"
-        temporary.mkdir()
+        leads = self._processes.leads
+        temporary = self._directory / f"{_TEMPORARY}{self._step_directory(step).name}"
+        (saved,) = self._processes.agree(leads and not self._make_room(step, temporary))
+        if saved:
+            return
         leaves = _named_leaves(state)
         # Orbax can't store arrays without elements; their shape, in the description, is all there is to them.
         arrays = {name: array for name, leaf in leaves.items() if (array := _to_array(name, leaf)).size}
         if arrays:
             with _quiet():
                 ocp.save(temporary / _STATE, arrays)
+        if leads:
+            self._complete(step, temporary, leaves, notes or {})
+
+    def _make_room(self, step: int, temporary: pathlib.Path) -> bool:
+        """Prepares the directory to write to; False where this step is already saved whole."""
+        final = self._step_directory(step)
+        if final.exists():
+            if self._fault(step) is None:
+                return False
+            shutil.rmtree(final)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        for stale in self._directory.glob(_TEMPORARY + "*"):
+            shutil.rmtree(stale)
+        temporary.mkdir()
+        return True
+
+    def _complete(
+        self, step: int, temporary: pathlib.Path, leaves: Mapping[str, Any], notes: Mapping[str, float]
+    ) -> None:
+        """Describes, marks and names what was written, and deletes what is now too old."""
         description = {
             "step": step,
             "fingerprint": self._fingerprint,
-            "notes": {name: float(value) for name, value in (notes or {}).items()},
+            "notes": {name: float(value) for name, value in notes.items()},
             "leaves": {name: _describe(leaf) for name, leaf in leaves.items()},
         }
         records.write_json(temporary / _DESCRIPTION, description)
         records.write_json(temporary / _MARKER, _manifest(temporary))
-        temporary.rename(final)
+        temporary.rename(self._step_directory(step))
         others = [other for other in self.steps() if other != step]
         whole = [other for other in others if self._fault(other) is None]
         kept = whole[len(whole) - self._keep + 1 :]
@@ -146,6 +165,8 @@ class Checkpointer:
         Raises:
           UserError: when the checkpoint was made by another configuration, or of another structure.
         """
+        if self._processes.count > 1:
+            return self._restore_together(template)
         for step in reversed(self.steps()):
             fault = self._fault(step)
             if fault is None:
@@ -161,6 +182,21 @@ class Checkpointer:
                 stacklevel=2,
             )
         return None
+
+    def _restore_together(self, template: PyTree) -> Restored | None:
+        """Restores what the first process finds whole, in every process."""
+        # A step counts from 1 here: where there is none, all agree on 0.
+        found = self.latest_step() if self._processes.leads else None
+        (number,) = self._processes.agree(0 if found is None else found + 1)
+        if not number:
+            return None
+        try:
+            return self._load(number - 1, template)
+        except OSError as error:
+            raise errors.UserError(
+                f"{self._step_directory(number - 1)} can't be read by process {self._processes.index} ({error}); all "
+                "processes need one and the same work directory"
+            ) from error
 
     def _step_directory(self, step: int) -> pathlib.Path:
         return self._directory / f"{step:012d}"
@@ -282,7 +318,7 @@ def _from_array(array: Any, leaf: Any) -> Any:
 
 
 def _default_sharding() -> jax.sharding.Sharding:
-    return jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    return jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
 
 
 def _manifest(directory: pathlib.Path) -> dict[str, list[int]]:

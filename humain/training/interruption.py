@@ -1,21 +1,24 @@
 """Ctrl-C and SIGTERM: save, say so, and leave in bounded time.
 
 Python runs signal handlers between two bytecodes of the main thread, so a handler alone is deaf while the main thread
-is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a pipe
-(`signal.set_wakeup_fd`) that a watcher thread reads. The main thread is asked to stop at its next safe point; if it has
-not come to one when the grace time is over, the watcher ends the process. What was saved last is whole at any
-time, so the next run goes on from there.
+is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a socket
+(`signal.set_wakeup_fd`; Windows can wait for nothing but sockets) that a watcher thread reads. The main thread is asked
+to stop at its next safe point; if it has not come to one when the grace time is over, the watcher ends the process.
+What was saved last is whole at any time, so the next run goes on from there.
 """
 
 import contextlib
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from humain.processes import Processes
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _REPEAT_SECONDS = 1.0  # `timeout` and shells deliver one request as two signals; closer than this they are one
@@ -44,12 +47,19 @@ class Interruption:
     with 130 or 143. Handlers that were there before are put back on leaving. Enter it in the main thread only.
     """
 
-    def __init__(self, *, grace_seconds: float = 4.0, before_forced_exit: Callable[[], None] | None = None):
+    def __init__(
+        self,
+        *,
+        grace_seconds: float = 4.0,
+        before_forced_exit: Callable[[], None] | None = None,
+        processes: Processes | None = None,
+    ):
         """Prepares it; nothing is installed before it is entered.
 
         Args:
           grace_seconds: time that the main thread has, from the first signal on, to come to a safe point.
           before_forced_exit: called by the watcher thread before it ends the process; short, and without locks.
+          processes: those of the run; a signal to any of them stops all. This one alone by default.
 
         Raises:
           ValueError: for a grace time that is not positive.
@@ -58,6 +68,7 @@ class Interruption:
             raise ValueError(f"grace_seconds is {grace_seconds}; expected a positive number of seconds")
         self._grace_seconds = grace_seconds
         self._before_forced_exit = before_forced_exit
+        self._processes = processes or Processes()
         self._requested: int | None = None
         self._holds = 0
         self._previous_handlers: dict[int, Any] = {}
@@ -70,9 +81,13 @@ class Interruption:
         return self._requested
 
     def check(self) -> None:
-        """Raises Interrupted when a signal has come; call it where everything worth keeping is saved."""
-        if self._requested is not None:
-            raise Interrupted(self._requested)
+        """Raises Interrupted when a signal has come; call it where everything worth keeping is saved.
+
+        Where the run has several processes, all of them have to call it: it is raised in each when any has the signal.
+        """
+        (number,) = self._processes.agree(self._requested or 0)
+        if number:
+            raise Interrupted(number)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -84,13 +99,13 @@ class Interruption:
             self._holds -= 1
 
     def __enter__(self) -> Self:
-        self._read_end, self._write_end = os.pipe()
-        os.set_blocking(self._write_end, False)
-        self._stop_read, self._stop_write = os.pipe()
+        self._read_end, self._write_end = socket.socketpair()
+        self._write_end.setblocking(False)
+        self._stop_read, self._stop_write = socket.socketpair()
         self._watcher = threading.Thread(target=self._watch, name="interruption", daemon=True)
         for number in _SIGNALS:
             self._previous_handlers[number] = signal.signal(number, self._handle)
-        self._previous_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        self._previous_wakeup = signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
         self._watcher.start()
         return self
 
@@ -101,11 +116,11 @@ class Interruption:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         self._previous_handlers = {}
-        os.close(self._stop_write)
+        self._stop_write.close()
         if self._watcher is not None:
             self._watcher.join()
-        for descriptor in (self._read_end, self._write_end, self._stop_read):
-            os.close(descriptor)
+        for end in (self._read_end, self._write_end, self._stop_read):
+            end.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         # The watcher sees the same signal through the pipe. An Event would not do here: its lock is not reentrant, and
@@ -123,7 +138,7 @@ class Interruption:
             ready, _, _ = select.select([self._read_end, self._stop_read], [], [], None if first is None else 0.05)
             stopping = self._stop_read in ready
             # A signal that came just before leaving is answered all the same.
-            for received in os.read(self._read_end, 64) if self._read_end in ready else b"":
+            for received in self._read_end.recv(64) if self._read_end in ready else b"":
                 if received not in _SIGNALS:
                     continue
                 now = time.monotonic()

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from humain import errors
+from humain import errors, sharding
+from humain.processes import Processes
 from humain.training import checkpoint as checkpoint_lib
 from humain.training import interruption as interruption_lib
 from humain.training import metrics as metrics_lib
@@ -64,9 +65,13 @@ class Executables:
 
 
 def executable_key(chunk: Chunk, *arguments: PyTree) -> Hashable:
-    """What an executable depends on: the function itself, and structure, shapes and types of its arguments."""
+    """What an executable depends on: the function itself, and structure, shapes, types, devices of its arguments."""
     leaves, structure = jax.tree.flatten(arguments)
-    return chunk, structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    return (
+        chunk,
+        structure,
+        tuple((jnp.shape(leaf), jnp.result_type(leaf), getattr(leaf, "sharding", None)) for leaf in leaves),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +86,10 @@ class Host:
       checkpoint_seconds: save when this long has passed since the last save.
       checkpoint_steps: also save after this many steps.
       executables: where compiled chunks are kept for the next call with the same `chunk`.
+      mesh: devices that state and data are replicated over, and that `chunk` may split its batches over (see
+        `humain.sharding`); one device by default.
+      processes: those that train together, over a mesh with devices of each; this one alone by default. All of them
+        call `train` with equal arguments, and save and stop together.
     """
 
     checkpointer: checkpoint_lib.Checkpointer | None = None
@@ -90,6 +99,8 @@ class Host:
     checkpoint_seconds: float = 60.0
     checkpoint_steps: int | None = None
     executables: Executables | None = None
+    mesh: jax.sharding.Mesh | None = None
+    processes: Processes = Processes()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +108,7 @@ class TrainResult:
     """Where training ended.
 
     Attributes:
-      state: the final state.
+      state: the final state, on a device of this process.
       step: updates done in all.
       first_step: updates done before this call: 0, or the step that was restored.
       compile_seconds: time to trace and compile the chunk.
@@ -153,14 +164,15 @@ def train(
 ) -> TrainResult:
     """Trains from the newest checkpoint, or from `state`, up to `num_steps` updates.
 
-    The result is the same, bit for bit, however often the run was interrupted, as long as `chunk` is deterministic.
+    The result is the same, bit for bit, however often the run was interrupted, as long as `chunk` is deterministic and
+    the mesh the same. A checkpoint is good for any mesh; on another one, sums are taken in another order.
 
     Args:
       state: the initial state, a pytree of arrays; left as it is.
       chunk: `(state, data, first_step) -> (state, metrics)` over `chunk_steps` updates, as from `make_chunk`; compiled
         here, with the state donated. A metric is a scalar (the mean over the chunk) or has a leading axis
         `[chunk_steps]`.
-      data: what `chunk` reads, a pytree of arrays; put on the device once.
+      data: what `chunk` reads, a pytree of arrays; put on the devices once.
       num_steps: updates in all, a multiple of `chunk_steps`.
       chunk_steps: updates in one call of `chunk`.
       name: names the run in metrics, messages and errors.
@@ -192,6 +204,7 @@ class _Loop:
         self._chunk_steps = chunk_steps
         self._num_steps = num_steps
         self._host = host
+        self._processes = host.processes
         self._progress = host.progress or progress_lib.NoProgress()
         self._saved_step: int | None = None
         self._saved_at = time.monotonic()
@@ -219,11 +232,19 @@ class _Loop:
             host.metrics.resume(self._name, first_step)
         self._progress.start(self._name, first_step, self._num_steps)
         try:
-            return self._run(state, first_step, chunk, jax.device_put(data))
+            return self._run(*self._place(state, data), first_step, chunk)
         finally:
             self._progress.close()
 
-    def _run(self, state: PyTree, first_step: int, chunk: Chunk, data: PyTree) -> TrainResult:
+    def _place(self, state: PyTree, data: PyTree) -> tuple[PyTree, PyTree]:
+        """State and data where they are trained: on the device, or on each of the mesh."""
+        mesh = self._host.mesh
+        if mesh is None:
+            return state, jax.device_put(data)
+        self._processes.check_equal((state, data), f"beginnings of {self._name}")
+        return sharding.replicate(state, mesh), sharding.replicate(data, mesh)
+
+    def _run(self, state: PyTree, data: PyTree, first_step: int, chunk: Chunk) -> TrainResult:
         started = time.monotonic()
         compiled = self._compile(chunk, state, data, first_step)
         compile_seconds = time.monotonic() - started
@@ -234,19 +255,23 @@ class _Loop:
         step = first_step
         unread: tuple[int, Metrics] | None = None
         while step < self._num_steps:
-            if self._interrupted() or self._save_due(step):
+            # The clock of one process counts for all, and a signal to any of them.
+            stop, save = self._processes.agree(self._requested(), self._processes.leads and self._save_due(step))
+            if stop or save:
                 self._read(unread)
                 unread = None
                 self._count(state)
                 self._save(step, state)
                 self._check_interruption()
-            state, metrics = compiled(state, data, jnp.int32(step))
+            state, metrics = compiled(state, data, np.int32(step))
             step += self._chunk_steps
             self._read(unread)
             unread = (step, metrics)
         self._read(unread)
         self._count(state)
         self._save(step, state)
+        if self._host.mesh is not None:
+            state = sharding.local(state)
         return TrainResult(state, step, first_step, self._compile_seconds, self._run_seconds)
 
     def _count(self, state: PyTree) -> None:
@@ -262,8 +287,8 @@ class _Loop:
         key = executable_key(chunk, state, data)
         if executables is not None and (known := executables.find(key)) is not None:
             return known
-        # Tracing stays here, in the thread whose JAX context managers (meshes, checks) the caller has set.
-        lowered = jax.jit(chunk, donate_argnums=0).lower(state, data, jnp.int32(step))
+        # Tracing stays here, in the thread whose JAX context managers (checks) the caller has set.
+        lowered = self._lower(chunk, state, data, step)
         outcome: list[Any] = []
 
         def compile_chunk() -> None:
@@ -276,7 +301,8 @@ class _Loop:
         worker.start()
         while worker.is_alive():
             worker.join(timeout=0.02)
-            if self._interrupted() and worker.is_alive():
+            # Others would wait for a process that leaves here; in company, it is left before the first chunk.
+            if self._processes.count == 1 and self._requested() and worker.is_alive():
                 self._save(step, state)
                 self._check_interruption(abandoned=worker)
         if isinstance(outcome[0], BaseException):
@@ -285,13 +311,24 @@ class _Loop:
             executables.store(key, outcome[0])
         return outcome[0]
 
-    def _interrupted(self) -> bool:
-        return self._host.interruption is not None and self._host.interruption.requested is not None
+    def _lower(self, chunk: Chunk, state: PyTree, data: PyTree, step: int) -> jax.stages.Lowered:
+        mesh = self._host.mesh
+        if mesh is None:
+            return jax.jit(chunk, donate_argnums=0).lower(state, data, np.int32(step))
+        # What comes out lies as what goes in, so that it can go in again.
+        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        with jax.set_mesh(mesh):
+            return jax.jit(chunk, donate_argnums=0, out_shardings=everywhere).lower(state, data, np.int32(step))
+
+    def _requested(self) -> int:
+        """The signal that this process was asked by to stop, or 0."""
+        interruption = self._host.interruption
+        return (interruption.requested if interruption is not None else None) or 0
 
     def _check_interruption(self, *, abandoned: threading.Thread | None = None) -> None:
-        interruption = self._host.interruption
-        if interruption is not None and interruption.requested is not None:
-            raise interruption_lib.Interrupted(interruption.requested, abandoned=abandoned)
+        (number,) = self._processes.agree(self._requested())
+        if number:
+            raise interruption_lib.Interrupted(number, abandoned=abandoned)
 
     def _save_due(self, step: int) -> bool:
         if self._host.checkpointer is None:

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain import imagination, normalization
+from humain import imagination, normalization, sharding
 from humain.abstraction.skip import Skip
 from humain.imagination import Coordinates
 from humain.kernels.network import NetworkState
@@ -253,6 +253,9 @@ def build_update(settings: Settings, model: Model) -> Update:
 
     def update(learner: Learner, knowledge: Knowledge, step: jax.Array) -> tuple[Learner, Mapping[str, jax.Array]]:
         keys = jax.random.split(jax.random.fold_in(learner.key, step), 8)
+        learner = dataclasses.replace(
+            learner, states=sharding.split_batch(learner.states), goals=sharding.split_batch(learner.goals)
+        )
         world = knowledge.world
         branches = imagination.branch(world, learner.states, _pushes(settings, keys[0], keys[1]), NUM_ACTIONS)
         goals = tuple(learner.goals[:, at, None] for at in range(learner.goals.shape[1]))

@@ -44,7 +44,7 @@ def train_set(task: TaskContext, pupil: Pupil, name: str) -> list[Course]:
 def save_dataset(task: TaskContext, course: Course) -> None:
     """Writes what the first seed experienced as a Minari dataset, if --save_dataset asks for it."""
     path = task.flags.save_dataset
-    if path is None:
+    if path is None or not task.processes.leads:
         return
     store = jax.tree.map(lambda leaf: np.asarray(leaf[0]), course.store)
     datasets.save(task.resolve(path), steps.episodes(store))

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import acting, planning
+from humain.abstraction.abstraction import lift_through
+from humain.abstraction.pivots import pivot_mask, reverse_mask, with_end
 from humain.model import Model, ModelState
 from humain.viewing import plan_tree
 from humain.viewing.plan_tree import Node
@@ -34,3 +36,27 @@ def reaction_trace(model: Model, state: ModelState, graph: Graph, start: int, go
         here = np.array([answer], np.int32)
     columns = ["at", *(f"goal of layer {number}" for number in numbers), "next", "score"]
     return Table(columns=columns, rows=rows, formats={"score": ".2f"}).to_text()
+
+
+def walk_outline(model: Model, state: ModelState, graph: Graph, walk: np.ndarray) -> str:
+    """A walk as the layers see it: for each layer its sub-goals, and before each the states that it stands for.
+
+    Args:
+        model: the stack.
+        state: what it has learned, its abstractions among it.
+        graph: names the nodes.
+        walk: `[T]` nodes, without padding. Its end counts as a pivot for every layer, as in hindsight.
+    """
+    states = lift_through(state.abstractions, jnp.asarray(walk, jnp.int32))
+    path = jnp.ones(len(walk), bool)
+    lines = ["the walk: " + " ".join(graph.names[int(node)] for node in walk)]
+    for number in range(1, len(model.layers)):
+        pivots = with_end(pivot_mask(state.abstractions[number - 1], states[number - 1], path), path)
+        owners = np.asarray(reverse_mask(pivots, path))
+        groups = []
+        for pivot in np.flatnonzero(pivots):
+            *before, last = (graph.names[int(walk[time])] for time in np.flatnonzero(owners[pivot]))
+            groups.append(" ".join([*before, f"[{last}]"]))
+        lines.append(f"layer {number}: " + " | ".join(groups))
+        path = pivots
+    return "\n".join(lines)

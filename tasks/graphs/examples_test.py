@@ -1,5 +1,6 @@
 """Single plans and reactions as text, of models that know the ways by heart."""
 
+import numpy as np
 import pytest
 
 from humain.viewing import plan_tree
@@ -28,6 +29,19 @@ def test_a_plan_as_text(stack):
         "└─ d  (sub-goal of layer 1, score 0.25)\n"
         "   └─ d  (step, score 0.75)"
     )
+
+
+def test_a_walk_shows_what_each_sub_goal_stands_for(stack):
+    model, state = stack
+    # Every second state is a pivot, and so is the walk's end.
+    outline = examples.walk_outline(model, state, _GRAPH, np.array([0, 1, 2, 3, 1, 2]))
+    assert outline == "the walk: a b c d b c\nlayer 1: [a] | b [c] | d [b] | [c]"
+
+
+def test_pivots_of_pivots_stand_for_pivots():
+    model = known_ways.model(num_layers=3)
+    outline = examples.walk_outline(model, known_ways.taught(model, {}), _GRAPH, np.array([0, 1, 2, 3, 1, 2, 0]))
+    assert outline.splitlines()[1:] == ["layer 1: [a] | b [c] | d [b] | c [a]", "layer 2: [a] | c [b] | [a]"]
 
 
 def test_a_reaction_says_what_each_layer_was_asked_for(stack):

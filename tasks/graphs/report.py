@@ -117,6 +117,8 @@ def write_sets_report(workdir: pathlib.Path, results: Mapping[str, Any], title: 
             report.preformatted(plan["text"])
         with report.details("the same way by react: what each layer was asked for at each step"):
             report.preformatted(entry["trace"])
+        with report.details("a walk that it learned from: sub-goals in brackets, before each the states it stands for"):
+            report.preformatted(entry["walk"])
     report.heading("Learning")
     for path in draw_losses(workdir, list(results["sets"])):
         report.figure(path, caption=f"{path.stem.removeprefix('learning_')}: by update, mean over a chunk.")

@@ -26,6 +26,7 @@ _RESULTS = {
             "compile_seconds": 2.0,
             "plans": [{"start": "a", "goal": "<d>", "text": "from a to <d>", "tree": {}}],
             "trace": "at a",
+            "walk": "layer 1: a [b]",
         }
     },
     "baselines": {"dijkstra": _SCORE | {"arrived": 1.0, "optimal": 1.0}},

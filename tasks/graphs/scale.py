@@ -1,6 +1,5 @@
 """A large graph: tables and replay, with times and memory."""
 
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from humain import acting, planning
 from humain.kernels.table import TableState
 from tasks.graphs import evaluation, training
 from tasks.graphs.world import Graph, Pairs
+from tasks.harness import memory
 from tasks.harness.context import TaskContext
 
 _BATCH = 256
@@ -51,7 +51,7 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
         "react_optimal": react.optimal,
         "react_us": _microseconds(lambda: acting.react(trained.model, trained.state, episode, starts, goals)),
         "think_us": _microseconds(lambda: planning.think(trained.model, trained.state, starts, goals)),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": memory.peak_rss_mb(),
         "rows_used": sum(int(jnp.sum(jnp.any(table.packed > 0, axis=1))) for table in tables),
         "rows_refused": sum(int(table.index.refused) for table in tables),
         "sweep_waiting": 0 if queue is None else int(queue.size),

@@ -13,7 +13,9 @@ from flax import struct
 from humain import errors, replay, sweeping
 from humain.abstraction.abstraction import Abstraction
 from humain.abstraction.entropy import count_visits
+from humain.abstraction.neural_entropy import check_peaks, learn_visits
 from humain.abstraction.skip import Skip
+from humain.abstraction.visit_density import DensityConfig
 from humain.cortex import balance, hindsight, scores
 from humain.cortex.cortex import Cortex
 from humain.hippocampus import routing
@@ -83,7 +85,11 @@ def check(name: str, config: Any, num_nodes: int, places: PlacesOfIds | None = N
     try:
         _check_numbers(config)
         build_model(config, num_nodes, places)
-        build_abstractions(config, no_walks, num_nodes)
+        # What is learned from walks can't be built without them.
+        if config.abstraction == "neural_entropy":
+            check_peaks(**_neural_entropy(config)[1])
+        else:
+            build_abstractions(config, no_walks, num_nodes)
     except AttributeError as error:
         key = " ".join(str(error).replace("'", "").replace('"', "").split())
         raise errors.UserError(f"set {name}: what it is made of needs a value that its config lacks: {key}") from error
@@ -123,6 +129,12 @@ def _value(config: Any, key: str) -> Any:
             raise errors.UserError(f"its config lacks {key}")
         config = config[part]
     return config
+
+
+def batch_sizes(config: Any) -> dict[str, int]:
+    """The examples in each batch that a set learns from, by the key of its config that says so."""
+    keys = ("batch_size", "replay.sweep_batch_size", "replay.compose_batch_size", "replay.imagine_batch_size")
+    return {key: _value(config, key) for key in keys}
 
 
 def farthest(config: Any) -> tuple[int, str]:
@@ -175,13 +187,33 @@ def build_model(config: Any, num_nodes: int, places: PlacesOfIds | None = None) 
     return Model(layers=tuple(layers), space=encoding.space, group_layers=config.kernel.name != "table")
 
 
-def build_abstractions(config: Any, trajectories: Trajectories, num_nodes: int) -> tuple[Abstraction, ...]:
-    """One abstraction for each layer."""
+def build_abstractions(
+    config: Any, trajectories: Trajectories, num_nodes: int, *, seed: int = 0
+) -> tuple[Abstraction, ...]:
+    """One abstraction for each layer.
+
+    Args:
+        config: of one set.
+        trajectories: whose visits are counted or learned.
+        num_nodes: size of the world.
+        seed: of what is learned.
+    """
     if config.abstraction == "skip":
         return tuple(Skip(config.stride) for _ in range(config.num_layers))
     if config.abstraction == "entropy":
         return tuple(count_visits(trajectories, num_nodes) for _ in range(config.num_layers))
-    raise errors.UserError(f"abstraction {config.abstraction!r} is none of skip, entropy")
+    if config.abstraction == "neural_entropy":
+        density, peaks = _neural_entropy(config)
+        learned = learn_visits(trajectories, jax.random.key(seed), space=Discrete(num_nodes), config=density, **peaks)
+        return (learned,) * config.num_layers
+    raise errors.UserError(f"abstraction {config.abstraction!r} is none of skip, entropy, neural_entropy")
+
+
+def _neural_entropy(config: Any) -> tuple[DensityConfig, dict[str, Any]]:
+    """How a set's density is trained, and what is asked of a peak."""
+    values = dict(_value(config, "neural_entropy"))
+    peaks = {name: _value(config, f"neural_entropy.{name}") for name in ("min_separation", "hysteresis")}
+    return DensityConfig(**{name: value for name, value in values.items() if name not in peaks}), peaks
 
 
 def as_trajectories(nodes: np.ndarray, lengths: np.ndarray) -> Trajectories:

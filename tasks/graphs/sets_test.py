@@ -7,6 +7,7 @@ import pytest
 
 from humain import errors, planning
 from humain.abstraction.entropy import Entropy
+from humain.abstraction.neural_entropy import NeuralEntropy
 from humain.abstraction.skip import Skip
 from humain.cortex import scores
 from humain.hippocampus import routing
@@ -90,7 +91,7 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
     [
         ({"encoding": "rotten"}, "encoding 'rotten' is none of none, sinusoidal, rotary, location"),
         ({"encoding": "location"}, "'location' needs states that have 1 to 3 coordinates, and these have none; .*"),
-        ({"abstraction": "kmean"}, "abstraction 'kmean' is none of skip, entropy"),
+        ({"abstraction": "kmean"}, "abstraction 'kmean' is none of skip, entropy, neural_entropy"),
         ({"score_rule": "cubic"}, "score_rule 'cubic' is none of linear, geometric"),
         ({"kernel": {"name": "tabel"}}, "kernel 'tabel' is none of table, linear, transformer"),
         ({"kernel": {"access": "best"}}, "access must be 'value' or 'score', not 'best'"),
@@ -163,6 +164,35 @@ def test_each_layer_has_its_abstraction():
     counted = sets.build_abstractions(_config("entropy", num_layers=2), trajectories, 6)
     # Node 2 ends one walk and starts the other; node 5 is on none.
     assert [_counts(layer) for layer in counted] == [[1, 1, 2, 1, 1, 0]] * 2
+
+
+def test_each_layer_has_the_density_that_was_learned():
+    trajectories = sets.as_trajectories(_NODES, _LENGTHS)
+    config = _config("entropy", abstraction="neural_entropy", num_layers=2)
+    config.neural_entropy.update({"num_steps": 20, "batch_size": 16, "hysteresis": 0.5})
+    learned = sets.build_abstractions(config, trajectories, 5, seed=3)
+    assert isinstance(learned[0], NeuralEntropy)
+    assert learned[1] is learned[0]
+    assert learned[0].hysteresis == 0.5
+    (again, _), (other, _) = (sets.build_abstractions(config, trajectories, 5, seed=seed) for seed in (3, 4))
+    assert isinstance(again, NeuralEntropy) and isinstance(other, NeuralEntropy)
+    levels = [abstraction.level(jnp.arange(5)) for abstraction in (learned[0], again, other)]
+    np.testing.assert_array_equal(levels[0], levels[1])
+    assert not np.array_equal(levels[0], levels[2])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hysteresis": -1.0}, "set dense: hysteresis must be 0 or more, not -1.0"),
+        ({"width": 0}, "set dense: width must be 1 or more, not 0"),
+    ],
+)
+def test_a_density_that_cannot_be_is_refused(values, message):
+    config = _config("entropy", abstraction="neural_entropy")
+    config.neural_entropy.update(values)
+    with pytest.raises(errors.UserError, match=message):
+        sets.check("dense", config, 5)
 
 
 def test_padding_is_not_counted():

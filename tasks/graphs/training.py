@@ -80,7 +80,7 @@ def train_set(
 ) -> TrainedSet:
     """Trains a set, or goes on where an earlier process stopped, or restores it where it was finished."""
     model = sets.build_model(config, num_nodes, places)
-    abstractions = sets.build_abstractions(config, trajectories, num_nodes)
+    abstractions = sets.build_abstractions(config, trajectories, num_nodes, seed=task.seed)
     key = jax.random.fold_in(jax.random.key(task.seed), _name_code(name))
     result = task.train(
         name,

@@ -1,6 +1,7 @@
 """Config files: `path.py[:variant]`, loaded as an `ml_collections.ConfigDict` whose keys and types are fixed."""
 
 import difflib
+import os
 import re
 import runpy
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,10 @@ def split_spec(spec: str, default_path: str) -> tuple[str, str | None]:
     Returns:
       The file's path, and the variant or None.
     """
-    path, _, variant = spec.partition(":")
+    # On Windows, a path may start with a drive and its colon.
+    drive, rest = os.path.splitdrive(spec)
+    path, _, variant = rest.partition(":")
+    path = drive + path
     if path and not path.endswith(".py") and "/" not in path and not variant:
         path, variant = "", path
     return path or default_path, variant or None

@@ -1,5 +1,7 @@
 """Tests of config files."""
 
+import ntpath
+import os
 import pathlib
 
 import ml_collections
@@ -44,6 +46,21 @@ def workspace(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathli
     ],
 )
 def test_a_spec_is_a_file_a_variant_or_both(spec: str, expected: tuple[str, str | None]) -> None:
+    assert config.split_spec(spec, "configs/default.py") == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (r"C:\configs\toy.py:smoke", (r"C:\configs\toy.py", "smoke")),
+        (r"C:\configs\toy.py", (r"C:\configs\toy.py", None)),
+        (":smoke", ("configs/default.py", "smoke")),
+    ],
+)
+def test_a_drive_is_part_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, spec: str, expected: tuple[str, str | None]
+) -> None:
+    monkeypatch.setattr(os.path, "splitdrive", ntpath.splitdrive)
     assert config.split_spec(spec, "configs/default.py") == expected
 
 

@@ -1,15 +1,18 @@
 """What a task's `run` is given: config, seed, work directory, and training that survives interruption."""
 
 import dataclasses
+import functools
 import pathlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import ml_collections
 from absl import flags as absl_flags
 
-from humain import errors, records
+from humain import errors, records, sharding
+from humain.processes import Processes
 from humain.training import checkpoint, interruption, loop, metrics, progress
 from tasks.harness import paths, secrets
 from tasks.harness import workdir as workdir_lib
@@ -25,7 +28,8 @@ class TaskContext:
       task: the task's name.
       config: the config, overrides applied; frozen.
       seed: the root of all randomness.
-      workdir: where all that the task writes goes; exists.
+      workdir: where all that the task writes goes; exists. Of several processes only the first one's is the run's, the
+        others' are thrown away.
       flags: all flags, the task's own among them.
       identity: what makes this run this run.
       interruption: asks to save and stop; `stage` and `train` heed it.
@@ -34,6 +38,8 @@ class TaskContext:
       checkpoint_seconds: how often training saves.
       steps: updates done by all learners so far, those of finished stages included.
       executables: compiled chunks; learners with one and the same `chunk` and equal shapes are compiled once.
+      processes: those that make the run together, each of which does all of it; this one alone by default.
+      run_directory: the run's work directory, the same for all processes; `workdir` by default.
     """
 
     task: str
@@ -48,6 +54,27 @@ class TaskContext:
     checkpoint_seconds: float = 30.0
     steps: int = 0
     executables: loop.Executables = dataclasses.field(default_factory=loop.Executables)
+    processes: Processes = Processes()
+    run_directory: pathlib.Path | None = None
+
+    @property
+    def shared(self) -> pathlib.Path:
+        """The run's work directory, to read from what any process wrote, and this task's neighbours' beside it."""
+        return self.run_directory or self.workdir
+
+    @functools.cached_property
+    def mesh(self) -> jax.sharding.Mesh | None:
+        """The devices to train on, as the config's `mesh` says; None for one device.
+
+        Raises:
+          UserError: if there are not so many.
+        """
+        if "mesh" not in self.config:
+            return None
+        try:
+            return sharding.data_mesh(self.config.mesh.data)
+        except errors.UserError as error:
+            raise errors.UserError(f"--config.mesh.data={self.config.mesh.data}: {error}") from error
 
     def resolve(self, path: str) -> pathlib.Path:
         """Returns a path from the command line as an absolute one, relative to where the user stands."""
@@ -56,7 +83,9 @@ class TaskContext:
     def checkpointer(self, name: str) -> checkpoint.Checkpointer:
         """Returns the checkpoints of one learner, under `checkpoints/<name>`."""
         return checkpoint.Checkpointer(
-            self.workdir / "checkpoints" / _checked(name), fingerprint=self.identity.fingerprint
+            self.shared / "checkpoints" / _checked(name),
+            fingerprint=self.identity.fingerprint,
+            processes=self.processes,
         )
 
     def host(self, name: str) -> loop.Host:
@@ -68,7 +97,17 @@ class TaskContext:
             progress=self.progress,
             checkpoint_seconds=self.checkpoint_seconds,
             executables=self.executables,
+            mesh=self.mesh,
+            processes=self.processes,
         )
+
+    def check_batches(self, sizes: Mapping[str, int]) -> None:
+        """Refuses, before anything is trained, batches that the devices of the mesh can't share evenly.
+
+        Args:
+          sizes: by key of the config.
+        """
+        sharding.check_batches(sizes, self.mesh)
 
     def train(
         self, name: str, state: Any, *, chunk: loop.Chunk, data: Any, num_steps: int, chunk_steps: int
@@ -109,8 +148,8 @@ class TaskContext:
         Returns:
           The result as plain JSON types, the same whether it was just made or stored.
         """
-        path = self.workdir / "stages" / f"{_checked(name)}.json"
-        stored = self._stored_stage(path)
+        place = pathlib.Path("stages") / f"{_checked(name)}.json"
+        stored = self._stored_stage(self.shared / place)
         if stored is None:
             self.interruption.check()
             steps_before = self.steps
@@ -121,9 +160,9 @@ class TaskContext:
                 "result": result,
                 "steps": self.steps - steps_before,
             }
-            records.write_json(path, record)
+            records.write_json(self.workdir / place, record)
             # Read back, so that order of keys and types are those that a later process will see.
-            stored = self._stored_stage(path)
+            stored = self._stored_stage(self.workdir / place)
             assert stored is not None
         else:
             self.steps += stored["steps"]

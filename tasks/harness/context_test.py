@@ -137,3 +137,14 @@ def test_names_that_are_no_file_names_are_refused(tmp_path: pathlib.Path, name: 
 def test_paths_are_those_of_the_user(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILD_WORKING_DIRECTORY", str(tmp_path / "here"))
     assert _context(tmp_path).resolve("g.csv") == tmp_path / "here" / "g.csv"
+
+
+def test_devices_that_are_not_there_are_refused(tmp_path: pathlib.Path) -> None:
+    task = _context(tmp_path)
+    # Without a mesh in the config there is one device, and it takes any batch.
+    assert task.mesh is None
+    task.check_batches({"batch_size": 7})
+    task = _context(tmp_path)
+    task.config = ml_collections.FrozenConfigDict({"mesh": {"data": 9}})
+    with pytest.raises(errors.UserError, match=r"--config.mesh.data=9: a mesh of 9 devices was asked for"):
+        task.check_batches({"batch_size": 7})

@@ -15,17 +15,33 @@ import hashlib
 import os
 import pathlib
 import sys
+import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
+import jax
 import ml_collections
+import numpy as np
 from absl import flags as absl_flags
 
 from humain import errors, records
+from humain.processes import Processes
 from humain.training import interruption as interruption_lib
 from humain.training import metrics, progress
-from tasks.harness import clock, context, flags, paths, results, secrets, workdir
+from tasks.harness import (
+    clock,
+    context,
+    debugging,
+    devices,
+    flags,
+    paths,
+    processes,
+    results,
+    secrets,
+    secrets_file,
+    workdir,
+)
 
 Run: TypeAlias = Callable[[context.TaskContext], Mapping[str, Any]]
 Show: TypeAlias = Callable[[Mapping[str, Any]], None]
@@ -51,6 +67,8 @@ class Task:
         the results and the report of the last one that ran lie beside the folders.
       upstream: files that other tasks of the family have made, as paths in the family's work directory, and the task
         that makes each; their content counts as part of the run.
+      own_devices: what `--device` may be, the default first, for a task that chooses its devices itself; where it is
+        empty, the harness does, among `devices.CHOICES`. The device is part of the run only where the task chooses.
     """
 
     name: str
@@ -64,6 +82,7 @@ class Task:
     description: str = ""
     family: str = ""
     upstream: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    own_devices: Sequence[str] = ()
 
 
 def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
@@ -92,25 +111,40 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    if abandoned:
-        os._exit(code)  # a thread is still in the compiler; tearing the interpreter down under it may crash
+    # A thread that is still in the compiler may crash when the interpreter is torn down under it. Other processes that
+    # still need this one have to see that it is gone, and would be waited for.
+    if abandoned or jax.distributed.is_initialized():
+        os._exit(code)
     sys.exit(code)
 
 
 def _run(task: Task, words: Sequence[str]) -> int:
     arguments = flags.parse(
-        words, task=task.name, description=task.description, define_flags=task.define_flags, family=task.family
+        words,
+        task=task.name,
+        description=task.description,
+        define_flags=task.define_flags,
+        family=task.family,
+        devices=task.own_devices or devices.CHOICES,
     )
     if arguments.help is not None:
         print(arguments.help)
         return 0
+    debugging.wait(task.name)
     if arguments.clear:
+        if arguments.group is not None:
+            raise errors.UsageError("--clear deletes, and one process does that: leave out --coordinator")
         print(workdir.clear(arguments.workdir, task.name))
         return 0
+    secrets_file.load()
     identity = _identity(arguments, task)
+    if not task.own_devices:
+        devices.request(arguments.device)
     with (
-        workdir.opened(arguments.workdir, identity) as path,
-        interruption_lib.Interruption() as interruption,
+        processes.joined(arguments.group, task=task.name, workdir=arguments.workdir) as together,
+        _devices(task, arguments),
+        _workplace(arguments, identity, together) as path,
+        _interruption(together) as interruption,
         contextlib.closing(metrics.MetricsWriter(path)) as writer,
     ):
         task_context = context.TaskContext(
@@ -122,12 +156,16 @@ def _run(task: Task, words: Sequence[str]) -> int:
             identity=identity,
             interruption=interruption,
             metrics=writer,
-            progress=progress.make_progress(),
+            progress=progress.make_progress() if together.leads else progress.NoProgress(),
+            processes=together,
+            run_directory=arguments.workdir,
         )
         if task.check is not None:
             task.check(task_context)
-        record = results.read(path)
+        record = results.read(arguments.workdir)
         if record is not None:
+            if not together.leads:
+                records.write_json(path / results.FILE_NAME, record)
             print(f"{task.name}: finished already, results are in {path} (--clear deletes them)", flush=True)
         else:
             with clock.WallClock(path) as wall:
@@ -135,7 +173,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
                 results.write(
                     path,
                     task=task.name,
-                    config=identity.config,
+                    config=arguments.config,
                     seed=arguments.seed,
                     wall_seconds=wall.seconds,
                     steps=task_context.steps,
@@ -152,10 +190,42 @@ def _run(task: Task, words: Sequence[str]) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _devices(task: Task, arguments: flags.Arguments) -> Iterator[None]:
+    """Starts what the run computes on, which has to be after its processes have met, and sets how exactly."""
+    if not task.own_devices:
+        devices.start(arguments.device, task.name)
+    with devices.matmul_precision(arguments.matmul_precision):
+        yield
+
+
+@contextlib.contextmanager
+def _workplace(arguments: flags.Arguments, identity: workdir.Identity, together: Processes) -> Iterator[pathlib.Path]:
+    """Where a process writes: the first one in the work directory, the others where nobody looks, and print nothing."""
+    with contextlib.ExitStack() as stack:
+        if together.leads:
+            path = stack.enter_context(workdir.opened(arguments.workdir, identity))
+        else:
+            path = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())) / identity.task
+            path.mkdir()
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        command = records.dump_sorted([identity, arguments.config]).encode()
+        together.check_equal(np.frombuffer(command, np.uint8), "configs, seeds, flags or inputs")
+        yield path
+
+
+def _interruption(together: Processes) -> interruption_lib.Interruption:
+    if together.count == 1:
+        return interruption_lib.Interruption()
+    return interruption_lib.Interruption(grace_seconds=processes.GRACE_SECONDS, processes=together)
+
+
 def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
     config = records.to_json(arguments.config)
     assert isinstance(config, dict)
     secrets.refuse(config, where="config")
+    # On how many devices it is trained is no part of a run: its checkpoints are good for any number.
+    config.pop("mesh", None)
     inputs = {}
     for name in task.input_flags:
         value = arguments.flags[name].value
@@ -178,6 +248,10 @@ def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
         for name in arguments.own_flags
         if name not in inputs and name not in task.question_flags
     }
+    if task.own_devices:
+        own["device"] = arguments.device
+    if arguments.matmul_precision != devices.PRECISIONS[0]:
+        own["matmul_precision"] = arguments.matmul_precision
     return workdir.Identity(task.name, config, arguments.seed, own, inputs)
 
 

@@ -14,11 +14,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import pytest
 from tensorboardX.proto import event_pb2
 
 from humain import errors
-from tasks.harness import entry, toy_task
+from tasks.harness import devices, entry, toy_task
 
 _CONFIG = '''
 import ml_collections
@@ -121,7 +122,17 @@ def test_a_run_leaves_what_is_promised(workspace: pathlib.Path, capfd: pytest.Ca
     assert _main([]) == 0
     printed = capfd.readouterr().out
     record = json.loads((workdir / "results.json").read_text())
-    assert set(record) == {"task", "config", "seed", "versions", "device", "wall_seconds", "steps", "results"}
+    assert set(record) == {
+        "task",
+        "config",
+        "seed",
+        "versions",
+        "device",
+        "matmul_precision",
+        "wall_seconds",
+        "steps",
+        "results",
+    }
     assert record["config"]["num_steps"] == 120
     assert record["steps"] == 240
     # 12 chunks of each of two learners.
@@ -244,6 +255,84 @@ def test_a_secret_in_the_config_is_refused(
     error = capfd.readouterr().err
     assert error == "toy: config.model is the value of the environment variable HF_TOKEN; leave it out\n"
     assert not (tmp_path / "w").exists()
+
+
+def test_the_device_is_no_part_of_a_run_and_the_precision_is(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"--workdir={tmp_path / 'w'}"]
+    started: list[Any] = []
+    monkeypatch.setattr(devices, "request", started.append)
+    monkeypatch.setattr(devices, "start", lambda device, task: started.append((device, task)))
+
+    def run(context: Any) -> dict[str, Any]:
+        return {"first": {"loss": 0.0, "precision": jax.config.values["jax_default_matmul_precision"]}}
+
+    assert _main([*words, "--device=cpu"], run) == 0
+    record = json.loads((tmp_path / "w" / "results.json").read_text())
+    assert record["matmul_precision"] == record["results"]["first"]["precision"] == "highest"
+    assert started == ["cpu", ("cpu", "toy")]
+    assert _main([*words, "--device=gpu"], lambda context: pytest.fail("run again")) == 0
+    assert _main([*words, "--matmul_precision=default"], run) == 1
+    assert "flags.matmul_precision is absent there and default here" in capfd.readouterr().err
+    # And it is put back.
+    assert jax.config.values["jax_default_matmul_precision"] is None
+
+
+def test_a_gpu_that_is_not_there_exits_with_1(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _main([f"--workdir={tmp_path / 'w'}", "--device=gpu"], lambda context: pytest.fail("run")) == 1
+    error = capfd.readouterr().err
+    assert error.startswith("toy: --device=gpu: ") and error.count("\n") == 1
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_task_may_choose_its_devices_itself(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(devices, "start", lambda device, task: pytest.fail("started"))
+    task = dataclasses.replace(
+        toy_task.TASK, run=lambda context: {"device": context.flags.device}, show=None, own_devices=("cpu", "all")
+    )
+
+    def code(device: str) -> int:
+        with pytest.raises(SystemExit) as ended:
+            entry.main(task, [f"--workdir={tmp_path / 'w'}", f"--device={device}"])
+        return int(ended.value.code or 0)
+
+    assert code("all") == 0
+    assert json.loads((tmp_path / "w" / "results.json").read_text())["results"] == {"device": "all"}
+    # What it measures where is another run.
+    assert code("cpu") == 1
+    assert "flags.device is all there and cpu here" in capfd.readouterr().err
+
+
+def test_secrets_of_the_workspace_are_in_the_environment_and_nowhere_else(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "toy.py").write_text(_CONFIG)
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("MY_API_KEY=file-abcdefgh\nOTHER=given\n")
+    secrets.chmod(0o644)
+    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
+    for name in ("MY_API_KEY", "OTHER"):  # what is set by the file is taken out again after the test
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    words = [f"--workdir={tmp_path / 'w'}"]
+    assert _main(words, lambda context: pytest.fail("run")) == 1
+    assert capfd.readouterr().err == (
+        f"toy: {secrets} is open to others than its owner (mode 644); run: chmod 600 {secrets}\n"
+    )
+    assert _main([*words, "--clear"]) == 0
+    secrets.chmod(0o600)
+    assert _main(words, lambda context: {"first": {"loss": len(os.environ["MY_API_KEY"])}}) == 0
+    written = [path.read_bytes() for path in (tmp_path / "w").rglob("*") if path.is_file()]
+    assert written and not any(b"file-abcdefgh" in content for content in written)
+    captured = capfd.readouterr()
+    assert "file-abcdefgh" not in captured.out + captured.err
+    # What a task would write of it is refused, as for any secret of the environment.
+    assert _main([f"--workdir={tmp_path / 'v'}"], lambda context: {"key": os.environ["MY_API_KEY"]}) == 1
+    assert "is the value of the environment variable MY_API_KEY; leave it out" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

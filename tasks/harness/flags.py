@@ -11,10 +11,11 @@ from ml_collections import config_flags
 
 from humain import errors
 from tasks.harness import config as config_lib
-from tasks.harness import paths
+from tasks.harness import devices as devices_lib
+from tasks.harness import paths, processes
 
 _CONFIG = re.compile(r"^--?config(?:=(?P<value>.*))?$", re.DOTALL)
-_SHARED = ("clear", "help", "seed", "workdir")
+_SHARED = ("clear", "device", "help", "matmul_precision", "seed", "workdir", *processes.FLAGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,19 +26,25 @@ class Arguments:
       config: the config, overrides applied.
       seed: the root of all randomness.
       workdir: absolute path of the work directory.
+      device: what to compute on; one of the choices that `parse` was given.
+      matmul_precision: one of `devices.PRECISIONS`.
       clear: delete the work directory instead of running.
       help: the help text where it was asked for, else None.
       flags: every flag, the task's own among them.
       own_flags: names of the task's own flags.
+      group: the processes that make the run together; None for this one alone.
     """
 
     config: ml_collections.ConfigDict
     seed: int
     workdir: pathlib.Path
+    device: str
+    matmul_precision: str
     clear: bool
     help: str | None
     flags: flags.FlagValues
     own_flags: tuple[str, ...]
+    group: processes.Group | None = None
 
 
 def parse(
@@ -47,6 +54,7 @@ def parse(
     description: str = "",
     define_flags: Callable[[flags.FlagValues], None] | None = None,
     family: str = "",
+    devices: Sequence[str] = devices_lib.CHOICES,
 ) -> Arguments:
     """Parses a command line.
 
@@ -56,6 +64,7 @@ def parse(
       description: first part of the help text.
       define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
       family: names the default work directory of all tasks of a family; the task's own is a folder in it.
+      devices: the choices of `--device`, the default first.
 
     Returns:
       The parsed command line.
@@ -70,7 +79,16 @@ def parse(
     )
     flags.DEFINE_bool("clear", False, "Delete this task's work directory, say what went, and exit.", flag_values=values)
     flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0, upper_bound=2**32 - 1, flag_values=values)
+    flags.DEFINE_enum("device", devices[0], devices, f"What to compute on: {', '.join(devices)}.", flag_values=values)
+    flags.DEFINE_enum(
+        "matmul_precision",
+        devices_lib.PRECISIONS[0],
+        devices_lib.PRECISIONS,
+        "Precision of JAX's matrix products: highest, high, default; on a CPU all are float32.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("help", False, "Show this text and exit.", short_name="h", flag_values=values)
+    processes.define_flags(values)
     if define_flags is not None:
         define_flags(values)
     own_flags = tuple(sorted(set(values) - {*_SHARED, "h"}))
@@ -79,7 +97,15 @@ def parse(
     if any(word in ("--help", "-help", "-h") for word in rest):
         # Help is given whatever else is wrong.
         return Arguments(
-            ml_collections.ConfigDict(), 0, pathlib.Path(), False, _help(task, description, values), values, own_flags
+            config=ml_collections.ConfigDict(),
+            seed=0,
+            workdir=pathlib.Path(),
+            device=devices[0],
+            matmul_precision=devices_lib.PRECISIONS[0],
+            clear=False,
+            help=_help(task, description, values),
+            flags=values,
+            own_flags=own_flags,
         )
     config = config_lib.load(spec if spec is not None else default_config, default_config)
     config_lib.check_overrides(rest, config)
@@ -96,7 +122,18 @@ def parse(
         workdir = workdir / task
     if paths.in_runfiles(workdir):
         raise errors.UsageError(f"the work directory would be {workdir}, which a build may throw away; pass --workdir")
-    return Arguments(values.config, values.seed, workdir, values.clear, None, values, own_flags)
+    return Arguments(
+        config=values.config,
+        seed=values.seed,
+        workdir=workdir,
+        device=values.device,
+        matmul_precision=values.matmul_precision,
+        clear=values.clear,
+        help=None,
+        flags=values,
+        own_flags=own_flags,
+        group=processes.read(values, values.config),
+    )
 
 
 def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:

@@ -45,6 +45,7 @@ def test_without_flags_there_are_defaults(workspace: pathlib.Path) -> None:
     assert (arguments.seed, arguments.clear, arguments.help) == (0, False, None)
     assert arguments.workdir == workspace / "artifacts" / "toy"
     assert arguments.own_flags == ("graph",)
+    assert (arguments.device, arguments.matmul_precision) == ("auto", "highest")
     assert arguments.flags.graph is None
 
 
@@ -68,6 +69,16 @@ def test_an_override_alone_is_one_of_the_default_config() -> None:
     assert _parse("--noconfig.big").config.big is False
 
 
+def test_a_task_may_have_devices_of_its_own() -> None:
+    def parse(*words: str) -> flags.Arguments:
+        return flags.parse(words, task="toy", devices=("cpu", "all"))
+
+    assert parse().device == "cpu"
+    assert parse("--device=all").device == "all"
+    with pytest.raises(errors.UsageError, match="one of <cpu|all>"):
+        parse("--device=gpu")
+
+
 def test_own_flags_and_shared_ones_are_parsed(workspace: pathlib.Path) -> None:
     arguments = _parse("--seed=7", "--graph", "g.csv", "--workdir=../out", "--clear")
     assert (arguments.seed, arguments.flags.graph, arguments.clear) == (7, "g.csv", True)
@@ -81,6 +92,8 @@ def test_own_flags_and_shared_ones_are_parsed(workspace: pathlib.Path) -> None:
         (("--seed=x",), "flag --seed=x: invalid literal for int"),
         (("--seed=-1",), "flag --seed=-1: -1 is not an integer in the range"),
         ((f"--seed={2**32}",), "is not an integer in the range [0, 4294967295]"),
+        (("--device=tpu",), "flag --device=tpu: value should be one of <auto|cpu|gpu>"),
+        (("--matmul_precision=low",), "value should be one of <highest|high|default>"),
         (("--config.num_steps=abc",), "flag --config.num_steps=abc: invalid literal for int"),
         (("--config.rate=fast",), "flag --config.rate=fast: could not convert"),
         (("--config.num_step=3",), "--config.num_step: the config has no such key; did you mean num_steps?"),
@@ -108,6 +121,8 @@ def test_help_explains_every_flag_whatever_else_is_wrong() -> None:
         "--config.KEY=VALUE",
         "--workdir",
         "--clear",
+        "--device=STRING",
+        "--matmul_precision",
         "--seed",
         "--graph",
         "--help",

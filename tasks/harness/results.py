@@ -1,7 +1,6 @@
 """`results.json`: what a task found, and all that is needed to read it."""
 
 import importlib.metadata
-import os
 import pathlib
 import platform
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 import jax
 
 from humain import records
-from tasks.harness import secrets
+from tasks.harness import devices, secrets
 
 FILE_NAME = "results.json"
 _PACKAGES = (
@@ -60,7 +59,8 @@ def write(
         "config": records.to_json(config),
         "seed": seed,
         "versions": versions(),
-        "device": device(),
+        "device": devices.describe(),
+        "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
         "wall_seconds": round(wall_seconds, 3),
         "steps": steps,
         "results": records.to_json(results),
@@ -88,11 +88,3 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def device() -> str:
-    """Returns the device that JAX computes on, in words."""
-    devices = jax.devices()
-    if devices[0].platform == "cpu":
-        return f"cpu ({len(os.sched_getaffinity(0))} cores)"
-    return f"{devices[0].device_kind} x {len(devices)}"

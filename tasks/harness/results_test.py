@@ -21,7 +21,17 @@ def _write(workdir: pathlib.Path, found: Any) -> dict[str, Any]:
 def test_a_record_has_exactly_the_promised_fields(tmp_path: pathlib.Path) -> None:
     _write(tmp_path, {"ratio": 1.0, "bad": float("nan")})
     record = json.loads((tmp_path / "results.json").read_text())
-    assert set(record) == {"task", "config", "seed", "versions", "device", "wall_seconds", "steps", "results"}
+    assert set(record) == {
+        "task",
+        "config",
+        "seed",
+        "versions",
+        "device",
+        "matmul_precision",
+        "wall_seconds",
+        "steps",
+        "results",
+    }
     assert record["config"] == {"a": [2], "b": 1}
     assert (record["task"], record["seed"], record["steps"], record["wall_seconds"]) == ("toy", 3, 40, 1.235)
     assert record["results"] == {"ratio": 1.0, "bad": None}
@@ -29,6 +39,7 @@ def test_a_record_has_exactly_the_promised_fields(tmp_path: pathlib.Path) -> Non
     assert record["versions"]["jax"] == jax.__version__
     assert {"jaxlib", "flax"} & record["versions"].keys() >= {"jaxlib"}
     assert isinstance(record["device"], str)
+    assert record["matmul_precision"] == "default"
     assert results.read(tmp_path) == record
 
 

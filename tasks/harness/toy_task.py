@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from absl import flags
 
+from humain import sharding
 from humain.training import loop
 from tasks.harness import context, entry
 
@@ -41,7 +42,8 @@ def _fit(task: context.TaskContext, name: str) -> dict[str, Any]:
 
     def update(state: Any, inputs: jax.Array, step: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
         params, optimizer_state, root_key = state
-        batch = inputs[jax.random.randint(jax.random.fold_in(root_key, step), (config.batch_size,), 0, len(inputs))]
+        rows = jax.random.randint(jax.random.fold_in(root_key, step), (config.batch_size,), 0, len(inputs))
+        batch = sharding.split_batch(inputs[rows])
 
         def loss_of(params: Any) -> jax.Array:
             return jnp.mean((batch @ params["weights"] + params["bias"] - batch @ jnp.array([3.0, -2.0]) - 1.0) ** 2)

@@ -2,15 +2,14 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from humain import errors, records
+from humain import errors, file_lock, records
 from tasks.harness import paths
 
 MARKER = ".humain_workdir.json"
@@ -115,11 +114,13 @@ def _clear(path: pathlib.Path, task: str) -> str:
     owner = _read_marker(path).get("task")
     if owner != task:
         raise errors.UserError(f"{path} is the work directory of {owner!r}, not of {task!r}; --clear leaves it alone")
-    with _locked(path):
+    with _locked(path) as let_go:
         files = [entry for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink()]
         size = sum(entry.stat().st_size for entry in files)
         # The marker goes last: a deletion that was cut short can be repeated.
-        for entry in sorted(path.iterdir(), key=lambda entry: entry.name == MARKER):
+        for entry in sorted(path.iterdir(), key=lambda entry: (entry.name == MARKER, entry.name == _LOCK)):
+            if entry.name == _LOCK and file_lock.OPEN_FILES_STAY:
+                let_go()
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
@@ -129,18 +130,20 @@ def _clear(path: pathlib.Path, task: str) -> str:
 
 
 @contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-    """Holds the directory's lock; the kernel lets go of it when the process ends, however it does."""
+def _locked(path: pathlib.Path) -> Iterator[Callable[[], None]]:
+    """Holds the directory's lock; the system lets go of it when the process ends, however it does.
+
+    Yields:
+      What lets go of it before the end of the block.
+    """
     lock = path / _LOCK
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        if not file_lock.acquire(descriptor):
             os.close(descriptor)
             raise errors.UserError(
                 f"{path} is in use by another process; wait for it, stop it, or pass another --workdir"
-            ) from None
+            )
         # The file may have been deleted by a --clear between the two calls: then this is no lock on the directory.
         try:
             current = os.stat(lock).st_ino == os.fstat(descriptor).st_ino
@@ -149,10 +152,9 @@ def _locked(path: pathlib.Path) -> Iterator[None]:
         if current:
             break
         os.close(descriptor)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, descriptor)
+        yield stack.close
 
 
 def _check_identity(path: pathlib.Path, identity: Identity) -> None:

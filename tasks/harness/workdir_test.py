@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from humain import errors
+from humain import errors, file_lock
 from tasks.harness import workdir
 
 
@@ -142,6 +142,29 @@ def _refused(path: pathlib.Path, message: str) -> None:
         workdir.clear(path, "toy")
     assert path.exists()
     assert (sorted(path.rglob("*")) if path.is_dir() else []) == before
+
+
+def test_clear_closes_the_lock_first_where_an_open_file_stays(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where deleting an open file is refused."""
+    path, unlink, order = _make(tmp_path / "w"), pathlib.Path.unlink, []
+
+    def refuse_open_files(self: pathlib.Path) -> None:
+        order.append(self.name)
+        if self.name == ".humain_lock" and any(
+            link.is_symlink() and os.readlink(link) == str(self) for link in pathlib.Path("/proc/self/fd").iterdir()
+        ):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        unlink(self)
+
+    monkeypatch.setattr(pathlib.Path, "unlink", refuse_open_files)
+    with pytest.raises(errors.UserError, match="Permission denied"):
+        workdir.clear(path, "toy")
+    assert order == [".humain_lock"]  # the marker is still there, to try again
+    monkeypatch.setattr(file_lock, "OPEN_FILES_STAY", True)
+    assert workdir.clear(path, "toy").startswith(f"removed {path}")
+    assert order[1:] == [".humain_lock", ".humain_workdir.json"]
 
 
 def test_clear_leaves_what_it_did_not_make(tmp_path: pathlib.Path) -> None:

@@ -23,7 +23,7 @@ ALL_GUIDES = tuple(f"{INFER}/{name}" for name in ("guides.jsonl", "candidates.js
 
 def data(task: TaskContext) -> pathlib.Path:
     """The directory of the data set."""
-    return task.workdir.parent / PREPARE / "data"
+    return task.shared.parent / PREPARE / "data"
 
 
 def models(task: TaskContext) -> pathlib.Path:

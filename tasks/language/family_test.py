@@ -9,7 +9,8 @@ from tasks.language import family
 
 
 def _task(folder):
-    return types.SimpleNamespace(workdir=folder / "lm_guide_inference")
+    workdir = folder / "lm_guide_inference"
+    return types.SimpleNamespace(workdir=workdir, shared=workdir)
 
 
 def test_what_another_task_made_lies_in_its_own_folder(tmp_path):

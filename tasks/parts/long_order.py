@@ -3,7 +3,8 @@
 What opens the gate is still which of A and B was visited last, and that was not long ago; but the episode is long, and
 the hippocampus shows 256 states. Positions that are counted from its oldest state then are such as were never trained,
 and distances from the present one are not. Attention reaches as far back in training as in the test, with either
-encoding.
+encoding. With sinusoids the network could learn the same, for it can turn them into distances; how far it gets on ways of
+the length that it was trained on is in the notes.
 """
 
 import dataclasses
@@ -17,11 +18,10 @@ import optax
 
 from humain import acting
 from humain.abstraction.skip import Skip
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import memory as memory_lib
-from humain.hippocampus import routing
+from humain.hippocampus import encodings, routing
 from humain.kernels.transformer import TransformerConfig, transformer
 from humain.model import Layer, Model, ModelState
 from humain.types import Array
@@ -41,6 +41,7 @@ class Settings:
         trained_length: states of the longest demonstration, and of the context in training.
         tested_length: states of the context in the test.
         window: how many states back attention reaches, the present one included.
+        longest_period: of the sinusoids; the slowest turns by about one radian over what is trained.
         num_updates: of the network.
         batch_size: examples of an update.
         num_episodes: tested; the gate is open in half of them.
@@ -50,8 +51,9 @@ class Settings:
     num_walks: int = 1000
     trained_length: int = 32
     tested_length: int = 256
-    window: int = 8
-    num_updates: int = 800
+    window: int = 32
+    longest_period: float = 30.0
+    num_updates: int = 400
     batch_size: int = 64
     num_episodes: int = 20
     max_steps: int = 8
@@ -70,7 +72,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     """
     generators = [np.random.default_rng([seed + number, 2]) for number in range(num_seeds)]
     shown = order.Settings(num_walks=settings.num_walks, walk_length=settings.trained_length)
-    experience = seeds.stack([hindsight.gather(order.demonstrations(shown, rng), _ABSTRACTIONS) for rng in generators])
+    experience = seeds.stack([order.demonstrated(shown, rng) for rng in generators])
     lengths = (settings.trained_length, settings.tested_length)
     # Room is left for the steps to come.
     led = [
@@ -121,6 +123,9 @@ def led_ways(settings: Settings, rng: np.random.Generator, length: int) -> Array
 
 def _build(settings: Settings, name: str, context_length: int, optimizer: optax.GradientTransformation) -> Model:
     encoding = routing.route(name, order.SPACE)
+    added = encoding.added
+    if name == "sinusoidal":
+        added = partial(encodings.sinusoidal, longest_period=settings.longest_period)
     kernel = transformer(
         TransformerConfig(
             num_slots=1, num_heads=4, width=32, hidden=64, window=settings.window, rotary=encoding.rotary
@@ -129,7 +134,7 @@ def _build(settings: Settings, name: str, context_length: int, optimizer: optax.
         target_space=encoding.space,
         optimizer=optimizer,
     )
-    layer = Layer(Cortex(kernel, Linear(6)), context_length=context_length, encoding=encoding.added)
+    layer = Layer(Cortex(kernel, Linear(6)), context_length=context_length, encoding=added)
     return Model((layer,), encoding.space)
 
 
@@ -160,5 +165,11 @@ def _remembered(model: Model, led: Array, goals: Array) -> acting.Episode:
     memory = jax.lax.fori_loop(
         0, num_led - 2, lambda time, memory: append(memory, led[:, time]), model.layers[0].begin(num_episodes)
     )
-    trail = acting.Trail(newest=led[:, -2], before=led[:, -3], count=jnp.full(num_episodes, num_led - 1, jnp.int32))
-    return acting.Episode(memories=(memory,), trails=(trail,), goals=(goals,))
+    episode = acting.begin(model, num_episodes)
+    trail = dataclasses.replace(
+        episode.trails[0],
+        newest=led[:, -2],
+        before=led[:, -3],
+        count=jnp.full(num_episodes, num_led - 1, jnp.int32),
+    )
+    return dataclasses.replace(episode, memories=(memory,), trails=(trail,), goals=(goals,))

@@ -5,6 +5,8 @@ visit to A, and falls into a pit for ever otherwise. The agent has been led thro
 chance, and stands at the gate. The optimum is 1 step where B came after A, else 3: to B, to the gate, out.
 
 Learned from demonstrations: someone is led through the rooms at random for some steps and goes out by a shortest way.
+The steps out are learned; those before are remembered and not imitated. Who can't tell the order does as well as can be
+by always trying the gate, 1/2 of the optimum, or by always going to B first, 2/3.
 The network has one block: with two, causal attention would let the order leak through how much each state has seen.
 """
 
@@ -34,7 +36,8 @@ from tasks.parts.shares import Shares
 
 GATE, A, B, OUT, PIT = range(5)
 """States; the first three are rooms."""
-SPACE = Discrete(5)
+SPACE = Discrete(16)
+"""The rooms are five; the features of the others are room for positions, which are added to features."""
 OPTIMAL_STEPS = (4, 3, 1)
 """From the gate to the outside, by stage: to A, B, the gate and out; to B, the gate and out; out."""
 _ABSTRACTIONS = (Skip(4),)
@@ -57,7 +60,7 @@ class Settings:
 
     num_walks: int = 2000
     walk_length: int = 8
-    num_updates: int = 1000
+    num_updates: int = 400
     batch_size: int = 64
     num_episodes: int = 50
     max_steps: int = 8
@@ -76,7 +79,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
         num_seeds: how many are trained side by side, each on demonstrations of its own.
     """
     generators = [np.random.default_rng([seed + number, 0]) for number in range(num_seeds)]
-    experience = seeds.stack([hindsight.gather(demonstrations(settings, rng), _ABSTRACTIONS) for rng in generators])
+    experience = seeds.stack([demonstrated(settings, rng) for rng in generators])
     led = jnp.stack([led_ways(settings, rng) for rng in generators])
 
     def shares(name: str) -> Shares:
@@ -115,16 +118,26 @@ def step(room: Array, stage: Array, answer: Array) -> Array:
     return jnp.where(room >= OUT, room, inside)
 
 
-def demonstrations(settings: Settings, rng: np.random.Generator) -> Trajectories:
-    """Random ways that turn, after some steps, into a shortest way out."""
+def demonstrated(settings: Settings, rng: np.random.Generator) -> hindsight.Experience:
+    """What there is to learn: the steps out. Those before, in which one was led, are remembered and not imitated."""
+    walks, num_led = demonstrations(settings, rng)
+    experience = hindsight.gather(walks, _ABSTRACTIONS)
+    own = np.asarray(experience.times) >= num_led[np.asarray(experience.walks)] - 1
+    return dataclasses.replace(experience, walks=experience.walks[own], times=experience.times[own])
+
+
+def demonstrations(settings: Settings, rng: np.random.Generator) -> tuple[Trajectories, np.ndarray]:
+    """Random ways that turn, after some steps, into a shortest way out; and the number `[W]` of states until then."""
     states = np.full((settings.num_walks, settings.walk_length), OUT, np.int32)
     lengths = np.zeros(settings.num_walks, np.int32)
+    num_led = np.zeros(settings.num_walks, np.int32)
     for number in range(settings.num_walks):
         way = [int(rng.integers(3))]
         stage = int(following_stage_of(0, way[-1]))
         for _ in range(rng.integers(settings.walk_length - 4)):
             way.append(other_room(rng, way[-1]))
             stage = following_stage_of(stage, way[-1])
+        num_led[number] = len(way)
         while way[-1] != OUT:
             if stage == 2:
                 way.append(OUT if way[-1] == GATE else GATE)
@@ -133,7 +146,7 @@ def demonstrations(settings: Settings, rng: np.random.Generator) -> Trajectories
             stage = following_stage_of(stage, way[-1])
         states[number, : len(way)] = way
         lengths[number] = len(way)
-    return Trajectories(states=jnp.asarray(states), lengths=jnp.asarray(lengths))
+    return Trajectories(states=jnp.asarray(states), lengths=jnp.asarray(lengths)), num_led
 
 
 def following_stage_of(stage: int, room: int) -> int:

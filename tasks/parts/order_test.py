@@ -38,13 +38,25 @@ def test_a_step_by_hand(room, stage, answer, expected):
 
 
 def test_demonstrations_go_out_where_the_gate_is_open():
-    shown = order.demonstrations(Settings(num_walks=50), np.random.default_rng(0))
+    shown, num_led = order.demonstrations(Settings(num_walks=50), np.random.default_rng(0))
+    # From where one is free it takes 1 to 4 steps: at most to A, B, the gate and out.
+    assert set(np.asarray(shown.lengths) - num_led) == {1, 2, 3, 4}
     for way, length in zip(np.asarray(shown.states), np.asarray(shown.lengths), strict=True):
         stage = 0
         for room in way[: length - 1]:
             assert room <= _B
             stage = order.following_stage_of(stage, int(room))
         assert (stage, way[length - 2], way[length - 1]) == (2, _GATE, _OUT)
+
+
+def test_steps_in_which_one_was_led_are_not_learned():
+    settings = Settings(num_walks=20)
+    experience = order.demonstrated(settings, np.random.default_rng(1))
+    shown, num_led = order.demonstrations(settings, np.random.default_rng(1))
+    # As many places as steps out, the first one in the last room that one was led to.
+    assert experience.walks.shape == (int((np.asarray(shown.lengths) - num_led).sum()),)
+    first = {int(walk): int(time) for walk, time in zip(experience.walks[::-1], experience.times[::-1], strict=True)}
+    assert first == {walk: int(led) - 1 for walk, led in enumerate(num_led)}
 
 
 def test_ways_pass_a_and_b_once_in_either_order():

@@ -1,4 +1,4 @@
-"""What an experiment with one part of the library on, and off, comes to."""
+"""What an experiment came to: shares of the optimum with a part on and off, and numbers beside them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from tasks.parts.shares import Shares
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Shares of the optimum with the part on and with it off.
+    """The result of one experiment.
 
     Attributes:
-        title: one line, the world and its optimum.
-        on_name: the part that makes the difference.
+        title: what was asked, one line.
+        on_name: what is on.
         off_name: what stands in its place.
-        on: shares with the part.
-        off: shares without it.
+        on: with the part.
+        off: without it.
         notes: further numbers, plain JSON.
     """
 
@@ -28,5 +28,5 @@ class Outcome:
     notes: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """The shares under `on` and `off`, and the notes beside them."""
+        """Both shares under `on` and `off`, and the notes beside them."""
         return {"on": self.on.to_json(), "off": self.off.to_json(), **self.notes}

@@ -49,11 +49,23 @@ def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def explain(requirements: list[str], output: str) -> str:
-    """What went wrong, in one line where pip's output is understood, and how to put it right."""
+def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] = ()) -> str:
+    """What went wrong, in one line where pip's output is understood, and how to put it right.
+
+    Args:
+      requirements: what pip was asked for.
+      output: what it said.
+      local_builds: those that it had none of before, as `NAME==VERSION+BUILD`.
+    """
     names = ", ".join(requirements)
     first = re.search(r"^(?:WARNING|ERROR): .*\S", output, re.MULTILINE)
     says = f". The first that pip said: {first.group(0)}" if first else ""
+    if "DO NOT MATCH THE HASHES" in output and local_builds:
+        return (
+            f"no local build: pip was not offered {', '.join(local_builds)}, and the build that it was offered instead "
+            "is none that the lock allows (on Linux, the index has CUDA builds). Point pip at the right one "
+            "(PIP_FIND_LINKS: a folder with the wheel; PIP_EXTRA_INDEX_URL: an index of CPU builds)"
+        )
     if "DO NOT MATCH THE HASHES" in output:
         wheel = re.search(r"^\s+(\S+==\S+|\S+) from ", output, re.MULTILINE)
         got = re.search(r"Got\s+(\w+)", output)
@@ -92,7 +104,8 @@ def pip_install(wheels: list[dict[str, Any]]) -> None:
         if run.returncode == 0:
             return
         if attempt == attempts[-1] or "DO NOT MATCH THE HASHES" in run.stdout:
-            sys.exit(explain(requirements, run.stdout))
+            tried = tuple(wheel["local_build"] for wheel in wheels if wheel["local_build"])
+            sys.exit(explain(requirements, run.stdout, tried if attempt == "requirement" else ()))
 
 
 def dependencies(dist_info: pathlib.Path, extras: dict[str, list[str]]) -> tuple[str, set[str]]:

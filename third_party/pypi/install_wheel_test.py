@@ -220,6 +220,15 @@ def test_the_public_build_serves_where_there_is_no_local_one(install, offered):
     assert (repository / "site-packages" / "tiny.py").read_text() == "VERSION = '1.0'\n"
 
 
+def test_another_build_in_place_of_the_local_one_is_refused(install, offered):
+    digest = make_wheel(offered, "tiny", "1.0+cpu")
+    (offered / "tiny-1.0+cpu-py3-none-any.whl").unlink()
+    make_wheel(offered, "tiny", "1.0")
+    run, _ = install(spec(digest, local_build="tiny==1.0+cpu"))
+    line = _refusal(run)
+    assert line.startswith("no local build: pip was not offered tiny==1.0+cpu, and ") and "PIP_FIND_LINKS" in line
+
+
 def test_scripts_go_and_programs_stay(install, offered):
     scripts = {"tiny-1.0.data/scripts/tool": "\x7fELF\n", "tiny-1.0.data/scripts/script": "#!python\n"}
     run, repository = install(spec(make_wheel(offered, "tiny", "1.0", files=scripts)))

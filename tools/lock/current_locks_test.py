@@ -2,7 +2,9 @@
 
 import pathlib
 
-from tools.lock import lock_file
+import pytest
+
+from tools.lock import entries, lock_file
 
 # Tests start in the runfiles of the repository, where Bazel's test protocol says so.
 _ROOT = pathlib.Path.cwd()
@@ -23,3 +25,17 @@ def test_only_the_cuda_lock_has_cuda_wheels():
 
     assert cuda("requirements_lock.txt") == []
     assert "jax-cuda13-plugin" in cuda("requirements_cuda_lock.txt")
+
+
+@pytest.mark.parametrize("lock", ["requirements_lock.txt", "requirements_cuda_lock.txt"])
+def test_a_lock_is_written_as_the_tool_writes_it(lock):
+    text = (_ROOT / lock).read_text()
+    body = text[text.index("\n", text.index(lock_file.DIGEST_LINE)) + 1 :]
+    assert entries.render(entries.parse(text)) == body
+
+
+@pytest.mark.parametrize("lock", ["requirements_lock.txt", "requirements_cuda_lock.txt"])
+def test_other_systems_have_what_they_need(lock):
+    marked = {name: entry.marker for name, entry in entries.parse((_ROOT / lock).read_text()).items() if entry.marker}
+    assert marked["colorama"] == "sys_platform == 'win32'"  # pytest and tqdm require it there
+    assert marked["uvloop"] == "sys_platform != 'win32'"  # which has no such wheel

@@ -4,33 +4,38 @@ Versions stay where the requirements still allow them; `--upgrade` takes the new
 `--upgrade-package NAME` those of one package. uv looks where pip is set up to look on this machine (pip_settings.py),
 unless its own variables, such as `UV_DEFAULT_INDEX`, say otherwise. No place is written into a lock.
 
-A local build such as torch 2.13.0+cpu is written as `torch==2.13.0` with the hashes of the local wheel and the index's
-wheels, and a comment `# local build: 2.13.0+cpu`, which third_party/pypi/install_wheel.py tries first. (pip alone ranks
-a file whose index states an allowed hash over one in a find-links folder, which states none.)
+uv resolves for Linux, and once more for each of the other systems at the same versions; entries.py says what becomes of
+that in a lock, which pip can install from on all of them. A local build such as torch 2.13.0+cpu is written as
+`torch==2.13.0` with a comment `# local build: 2.13.0+cpu`, which third_party/pypi/install_wheel.py tries first.
 """
 
 from __future__ import annotations
 
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 
 import uv
 
-from tools.lock import lock_file, pip_settings
+from tools.lock import entries, lock_file, pip_settings
 
 _FLAGS = [
     "--quiet",
     "--generate-hashes",
     "--python-version=3.11",
-    "--python-platform=x86_64-manylinux_2_28",
     "--only-binary=:all:",
     "--no-strip-extras",
     "--no-header",
 ]
+_LINUX = "--python-platform=x86_64-manylinux_2_28"
+# By `sys.platform`. torch has no wheel for a macOS before 14, nor jaxlib one for Macs with Intel's processors.
+_ELSEWHERE = {
+    "darwin": ("--python-platform=aarch64-apple-darwin", {"MACOSX_DEPLOYMENT_TARGET": "14.0"}),
+    "win32": ("--python-platform=x86_64-pc-windows-msvc", {}),
+}
 
 
 def resolve(
@@ -47,47 +52,58 @@ def resolve(
     return done.stdout
 
 
-def with_index_hashes(text: str, flags: list[str], environment: dict[str, str]) -> str:
-    """`text` with each pin of a local build rewritten to its public version, with the index's hashes added."""
-    for name, version, local in set(re.findall(r"^([a-z0-9-]+)(?:\[.*?\])?==([^\s+]+)(\+\S+)", text, re.MULTILINE)):
-        with tempfile.TemporaryDirectory() as folder:
-            source = pathlib.Path(folder, "one.in")
-            source.write_text(f"{name}=={version}\n", encoding="utf-8")
-            hashes = re.findall(r"--hash=\S+", resolve(source, ["--no-deps", *flags], environment))
-        pattern = rf"^{name}(\[.*?\])?=={re.escape(version + local)}( \\\n    --hash=\S+)*"
-        match = re.search(pattern, text, re.MULTILINE)
-        assert match is not None, name
-        pin = match.group(0).split(" \\\n")[0].replace(local, "")
-        hashes = re.findall(r"--hash=\S+", match.group(0)) + hashes
-        entry = " \\\n    ".join([pin, *dict.fromkeys(hashes)])
-        text = text.replace(match.group(0), f"{entry}\n    # local build: {version}{local}")
-    return text
+def index_wheels(pins: Mapping[str, entries.Entry], settings: pip_settings.Settings) -> dict[str, dict[str, str]]:
+    """{name: {file name: hash}} of all wheels that the index alone has of the pinned versions."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, lock = pathlib.Path(folder, "pins.in"), pathlib.Path(folder, "pylock.toml")
+        public = [f"{name}=={entry.version.partition('+')[0]}\n" for name, entry in pins.items()]
+        source.write_text("".join(public), encoding="utf-8")
+        flags = ["--no-deps", "--universal", "--format=pylock.toml", *settings.index]
+        resolve(source, flags, settings.environment, lock)
+        return entries.wheels(lock.read_text(encoding="utf-8"))
 
 
-def with_local_builds(text: str) -> str:
-    """A lock's `text` with each pin that notes a local build rewritten to that build: the reverse of the above."""
-    pattern = r"^([a-z0-9-]+(?:\[.*?\])?)==\S+((?: \\\n    --hash=\S+)*)\n    # local build: (\S+)"
-    return re.sub(pattern, r"\1==\3\2", text, flags=re.MULTILINE)
+def elsewhere(
+    source: pathlib.Path, pins: Mapping[str, entries.Entry], settings: pip_settings.Settings
+) -> dict[str, dict[str, entries.Entry]]:
+    """What systems other than Linux need for `source`, at the versions of `pins`, from the index alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        limits = pathlib.Path(folder, "pins.txt")
+        public = [f"{name}=={entry.version.partition('+')[0]}\n" for name, entry in pins.items()]
+        limits.write_text("".join(public), encoding="utf-8")
+        return {
+            system: entries.parse(
+                resolve(
+                    source,
+                    [platform, f"--constraints={limits}", *settings.index],
+                    {**settings.environment, **environment},
+                )
+            )
+            for system, (platform, environment) in _ELSEWHERE.items()
+        }
 
 
 def write_lock(source: pathlib.Path, lock: pathlib.Path, flags: list[str], constraint: pathlib.Path | None) -> None:
     """Resolves `source` and replaces `lock`, at once and only when all went well."""
     settings = pip_settings.read(pip_settings.listing(), os.environ)
     limits = [] if constraint is None else [f"--constraints={constraint.name}"]
+    before = entries.parse(lock.read_text(encoding="utf-8")) if lock.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         pinned = pathlib.Path(folder, lock.name)
-        if lock.exists():  # uv prefers the versions in its output file
-            pinned.write_text(with_local_builds(lock.read_text(encoding="utf-8")), encoding="utf-8")
-        resolve(source, [*settings.places, *limits, *flags], settings.environment, pinned)
-        text = pinned.read_text(encoding="utf-8")
-    text = with_index_hashes(text, list(settings.index), settings.environment)
-    if lock.exists():
-        builds = r"# (local build: \S+)"
-        lost = set(re.findall(builds, lock.read_text(encoding="utf-8"))) - set(re.findall(builds, text))
-        if lost and not any(flag.startswith("--upgrade") for flag in flags):
-            sys.exit(f"{', '.join(sorted(lost))} was not found here: set PIP_FIND_LINKS to the folder with its wheel")
+        if before:  # uv prefers the versions in its output file
+            pinned.write_text(entries.render(entries.with_local_builds(before)), encoding="utf-8")
+        resolve(source, [_LINUX, *settings.places, *limits, *flags], settings.environment, pinned)
+        pins = entries.parse(pinned.read_text(encoding="utf-8"))
+    if constraint is None:
+        pins = entries.with_systems(pins, elsewhere(source, pins, settings))
+    else:
+        pins = entries.with_systems_of(pins, entries.parse(constraint.read_text(encoding="utf-8")))
+    pins = entries.with_index_wheels(pins, index_wheels(pins, settings))
+    lost = entries.local_builds(before) - entries.local_builds(pins)
+    if lost and not any(flag.startswith("--upgrade") for flag in flags):
+        sys.exit(f"{', '.join(sorted(lost))} was not found here: set PIP_FIND_LINKS to the folder with its wheel")
     new = lock.with_name(lock.name + ".new")
-    new.write_text(lock_file.header(source, constraint) + text, encoding="utf-8")
+    new.write_text(lock_file.header(source, constraint) + entries.render(pins), encoding="utf-8")
     new.replace(lock)
     print(f"{lock.name}: {len(lock_file.pins(lock))} wheels")
 

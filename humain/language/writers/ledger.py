@@ -1,7 +1,6 @@
 """A ledger of what was written: a line as each text comes, so that a run that goes on pays for none twice."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -9,7 +8,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Self
 
-from humain import errors, records
+from humain import errors, file_lock, records
 from humain.language.writers.writer import Writer
 
 
@@ -38,16 +37,12 @@ class Ledger:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         except OSError as error:
             raise errors.UserError(f"{path} can't be written ({error.strerror}); name another directory") from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise errors.UserError(
-                    f"{path} is in use by another run; wait for its end, or name another directory"
-                ) from error
+            if not file_lock.acquire(descriptor):
+                raise errors.UserError(f"{path} is in use by another run; wait for its end, or name another directory")
             yield cls(path, descriptor, _repaired(path, descriptor))
         finally:
             os.close(descriptor)

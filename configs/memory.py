@@ -1,0 +1,144 @@
+"""Configs of `//tasks:memory`, what each part of the memory is worth.
+
+    bazel run //tasks:memory
+        Every experiment over ten seeds.
+    bazel run //tasks:memory -- --config=configs/memory.py:smoke --workdir=artifacts/memory_smoke
+        Seconds: does it run at all; its figures are not worth much.
+
+`docs/tasks/memory.md` says what each experiment is, and has the results.
+"""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+_VARIANTS = ("default", "smoke")
+
+
+def get_config(variant: str = "default") -> ConfigDict:
+    """The config of a variant.
+
+    Args:
+        variant: `default` or `smoke`.
+
+    Raises:
+        ValueError: for any other.
+    """
+    if variant == "default":
+        return _default()
+    if variant == "smoke":
+        return _smoke()
+    raise ValueError(f"there is no variant {variant!r} of this config; there are {', '.join(_VARIANTS)}")
+
+
+def _default() -> ConfigDict:
+    experiments = {
+        "aliased": _aliased(),
+        "loops": _loops(),
+        "crossroads": _crossroads(),
+        "recall": _recall(),
+        "windows": _windows(),
+    }
+    return ConfigDict({"experiments": tuple(experiments), "num_seeds": 10, **experiments})
+
+
+def _smoke() -> ConfigDict:
+    config = _default()
+    config.num_seeds = 1
+    config.aliased.update({"num_forks": 2, "budget": _budget(50, 8, 5, 64, 10), "context_lengths": (1,)})
+    config.loops.update({"num_places": 3, "budget": _budget(50, 12, 5, 64, 18), "context_lengths": (1,)})
+    config.crossroads.update({"num_ways": 300, "density_steps": 20, "strides": (4,), "num_updates": 5, "num_pairs": 16})
+    config.recall.update({"num_bits": 40, "loads": (0.1, 0.3), "longer_loads": (1.0,), "num_sweeps": 3})
+    config.windows.update({"num_walks": 50, "num_updates": 5, "batch_size": 64})
+    return config
+
+
+def _aliased() -> dict[str, Any]:
+    """Rooms that look the same."""
+    return {
+        "num_forks": 5,
+        "num_looks": 2,
+        "tagging": _tagging(),
+        # Visits that are told apart.
+        "num_visits": 6,
+        "budget": _budget(3000, 16, 150, 4096, 40),
+        # Of layers without tags; the best one counts.
+        "context_lengths": (1, 2, 3),
+    }
+
+
+def _loops() -> dict[str, Any]:
+    """Doors on a ring that open after some rounds."""
+    return {
+        "num_places": 6,
+        "tagging": _tagging(),
+        "num_visits": 4,
+        "budget": _budget(2000, 32, 150, 4096, 72),
+        "context_lengths": (1, 2, 3, 4),
+    }
+
+
+def _recall() -> dict[str, Any]:
+    """Random patterns from noisy cues."""
+    return {
+        "num_bits": 200,
+        # Shares of a pattern's bits.
+        "flipped": 0.1,
+        "tolerated": 0.05,
+        # Patterns stored, as shares of the bits.
+        "loads": (0.03, 0.06, 0.09, 0.12, 0.138, 0.15, 0.18, 0.21, 0.25, 0.3),
+        # For the hippocampus alone.
+        "longer_loads": (0.5, 1.0, 1.5),
+        "num_sweeps": 8,
+        "recall": {"num_recalled": 1, "sharpness": 1.0},
+    }
+
+
+def _windows() -> dict[str, Any]:
+    """What was seen in passing tells the way later."""
+    return {
+        "num_goals": 3,
+        "hall_length": 2,
+        "recall": {"num_recalled": 1, "sharpness": 4.0},
+        "num_walks": 1000,
+        "num_updates": 100,
+        "batch_size": 2048,
+    }
+
+
+def _tagging() -> dict[str, Any]:
+    """States farther apart than the threshold are told apart; as many as the capacity are remembered."""
+    return {"capacity": 16, "threshold": 0.5, "eviction": "last_met"}
+
+
+def _budget(num_walks: int, num_steps: int, num_updates: int, batch_size: int, max_steps: int) -> dict[str, int]:
+    """Walks and their length, updates and their batch, and steps that a test may take."""
+    return {
+        "num_walks": num_walks,
+        "num_steps": num_steps,
+        "num_updates": num_updates,
+        "batch_size": batch_size,
+        "max_steps": max_steps,
+    }
+
+
+def _crossroads() -> dict[str, Any]:
+    """Doors between rooms as pivots."""
+    return {
+        # Cells along a room's side.
+        "smallest": 4,
+        "largest": 6,
+        "num_ways": 5000,
+        # Of the paths that pass a state, the share on which it must be a pivot to be found.
+        "pivot_share": 0.8,
+        "num_positions": 2**14,
+        "density_steps": 1000,
+        "density_batch_size": 512,
+        "num_scales": 3,
+        "min_separation": 2,
+        "hysteresis": 0.2,
+        "strides": (2, 4, 8),
+        "num_updates": 200,
+        "batch_size": 2048,
+        "num_pairs": 256,
+    }

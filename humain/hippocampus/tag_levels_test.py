@@ -1,0 +1,57 @@
+"""Levels of tags against values worked out by hand."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from humain.hippocampus.tag_levels import TagLevels
+from humain.hippocampus.tagging import Tag
+
+LEVELS = TagLevels(order=3, visits=2)
+
+
+def test_fields_are_shown_in_a_fixed_order_and_hidden_ones_are_not():
+    levels = TagLevels(absence=4, identity=2, visits=3)
+    assert levels.fields == ("identity", "visits", "absence")
+    assert (levels.sizes, levels.num_features, levels.num_combinations) == ((2, 3, 4), 9, 3 * 4 * 5)
+
+
+def test_levels_of_a_tag_by_hand():
+    tag = Tag(*(jnp.array(values) for values in ([7, 0], [5, 1], [2, 9], [3, 0], [3, 0])))
+    levels = TagLevels(identity=8, order=4, visits=5, age=9, absence=2)
+    # Order 5 is beyond the last level, 3; two visits are level 1; 3 steps are level 2, 2 to 3, beyond the last of two.
+    np.testing.assert_array_equal(levels.of(tag), [[7, 3, 1, 2, 1], [0, 1, 4, 0, 0]])
+
+
+def test_times_grow_coarser():
+    steps = jnp.array([0, 1, 2, 3, 4, 7, 8, 2**30])
+    np.testing.assert_array_equal(TagLevels(age=40).level("age", steps), [0, 1, 2, 2, 3, 3, 4, 31])
+    np.testing.assert_array_equal(TagLevels(age=4).level("age", steps), [0, 1, 2, 2, 3, 3, 3, 3])
+
+
+def test_features_are_one_hot_for_each_field_and_zeros_for_any():
+    encoded = LEVELS.encode(jnp.array([[2, 0], [0, 2], [3, 1]]))
+    np.testing.assert_array_equal(encoded, [[0, 0, 1, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 1]])
+    np.testing.assert_array_equal(LEVELS.decode(encoded), [[2, 0], [0, 0], [0, 1]])
+
+
+def test_the_loss_is_the_cross_entropy_of_what_is_told():
+    logits = jnp.array([[0.0, 0.0, 0.0, np.log(3.0), 0.0]] * 3)
+    # A third for each order; 3/4 for the first number of visits.
+    expected = [np.log(3) + np.log(4 / 3), np.log(3), np.log(4)]
+    np.testing.assert_allclose(LEVELS.loss(logits, jnp.array([[1, 0], [1, 2], [3, 1]])), expected, rtol=1e-5)
+
+
+def test_levels_are_equal_where_both_tell_the_same():
+    first = jnp.array([[1, 1], [1, 1], [3, 1], [3, 2], [1, 2]])
+    second = jnp.array([[1, 1], [1, 0], [2, 1], [0, 0], [0, 1]])
+    expected = [True, False, True, True, False]
+    np.testing.assert_array_equal(LEVELS.equal(first, second), expected)
+    np.testing.assert_array_equal(LEVELS.equal(second, first), expected)
+
+
+def test_showing_nothing_and_less_than_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least one of identity, order"):
+        TagLevels()
+    with pytest.raises(ValueError, match="levels of age must be 0"):
+        TagLevels(age=-1)

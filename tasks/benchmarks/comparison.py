@@ -1,0 +1,195 @@
+"""This run against an older one: ratios of medians, and which hot paths got slower."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from humain import errors, records
+from humain.viewing.tables import Table
+
+_NUMBERS = ("median_seconds", "low", "high")
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A row that is in both runs or in one of them.
+
+    Attributes:
+        name: of the row.
+        framework: `jax` or `torch`.
+        device: `cpu` or `gpu`.
+        old_seconds: median of the old run, None where it has no such row.
+        new_seconds: median of this run, None likewise.
+        ratio: new over old, above 1 where it got slower; None where the two can't be compared.
+        apart: whether the two 95 % intervals have nothing in common.
+        hot: whether it is one of the project's hot paths.
+        remark: why the two can't be compared, or "".
+    """
+
+    name: str
+    framework: str
+    device: str
+    old_seconds: float | None
+    new_seconds: float | None
+    ratio: float | None
+    apart: bool
+    hot: bool
+    remark: str
+
+
+def read(path: pathlib.Path) -> Mapping[str, Any]:
+    """Reads the `results.json` of an older run.
+
+    Raises:
+        UserError: if there is none, or it is not one of this task.
+    """
+    remedy = "pass the results.json of a finished run of //tasks:benchmark"
+    try:
+        record = records.read_json(path)
+    except OSError as error:
+        raise errors.UserError(f"--compare={path} can't be read ({error.strerror}); {remedy}") from error
+    except ValueError as error:
+        raise errors.UserError(f"--compare: {error}; {remedy}") from error
+    fault = _fault(record)
+    if fault:
+        raise errors.UserError(f"--compare={path} {fault}; {remedy}")
+    assert isinstance(record, dict)
+    return record
+
+
+def _fault(record: Any) -> str:
+    """What keeps a record from being one of this task, or ""."""
+    if not isinstance(record, dict) or record.get("task") != "benchmark":
+        return "holds no results of this task"
+    results = record.get("results")
+    if not isinstance(results, dict) or not isinstance(results.get("rows"), list) or not results["rows"]:
+        return "has no results.rows"
+    for part in ("machine", "threads"):
+        if not isinstance(results.get(part), dict):
+            return f"has no results.{part}"
+    for row in results["rows"]:
+        whole = isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("name", "framework", "device"))
+        if not whole or not all(_positive(row.get(key)) for key in _NUMBERS):
+            return f"has a row without its name and times: {str(row)[:80]}"
+    return ""
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], *, hot_paths: Collection[str]) -> list[Line]:
+    """Puts the rows of two runs side by side: those of the new one in their order, then those that it lacks.
+
+    Args:
+        old: record of a run.
+        new: record of another.
+        hot_paths: names of the rows that count.
+    """
+    olds, news = _by_key(old), _by_key(new)
+    lines = []
+    for key in [*news, *(key for key in olds if key not in news)]:
+        before, after = olds.get(key), news.get(key)
+        remark = _remark(old["results"], new["results"], before, after)
+        comparable = before is not None and after is not None and not remark
+        lines.append(
+            Line(
+                name=key[0],
+                framework=key[1],
+                device=key[2],
+                old_seconds=None if before is None else before["median_seconds"],
+                new_seconds=None if after is None else after["median_seconds"],
+                ratio=after["median_seconds"] / before["median_seconds"] if comparable and before and after else None,
+                apart=bool(
+                    comparable and before and after and (after["low"] > before["high"] or after["high"] < before["low"])
+                ),
+                hot=key[0] in hot_paths,
+                remark=remark,
+            )
+        )
+    return lines
+
+
+def _by_key(record: Mapping[str, Any]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+    return {(row["name"], row["framework"], row["device"]): row for row in record["results"]["rows"]}
+
+
+def _remark(
+    old: Mapping[str, Any], new: Mapping[str, Any], before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> str:
+    """Why two rows can't be compared, or ""."""
+    if before is None:
+        return "only in this run"
+    if after is None:
+        return "only in the old run"
+    device, framework = after["device"], after["framework"]
+    conditions = {
+        "size": (before.get("size"), after.get("size")),
+        "work": (before.get("work"), after.get("work")),
+        "machine": (old["machine"].get(device), new["machine"].get(device)),
+    }
+    if device == "cpu":
+        conditions["threads"] = (old["threads"].get(framework), new["threads"].get(framework))
+    for what, (one, other) in conditions.items():
+        if one != other:
+            return f"{what} was {one}, is {other}"
+    return ""
+
+
+def to_table(lines: list[Line]) -> Table:
+    """The lines, to print; times in microseconds."""
+    return Table(
+        columns=(
+            "row",
+            "framework",
+            "device",
+            "old us",
+            "new us",
+            "new / old",
+            "intervals apart",
+            "hot path",
+            "remark",
+        ),
+        rows=[
+            (
+                line.name,
+                line.framework,
+                line.device,
+                None if line.old_seconds is None else 1e6 * line.old_seconds,
+                None if line.new_seconds is None else 1e6 * line.new_seconds,
+                line.ratio,
+                None if line.ratio is None else line.apart,
+                line.hot,
+                line.remark,
+            )
+            for line in lines
+        ],
+        formats={"old us": ",.1f", "new us": ",.1f", "new / old": ".2f"},
+    )
+
+
+def judge(lines: list[Line], factor: float) -> None:
+    """Passes where no hot path got slower by more than a factor.
+
+    Args:
+        lines: of `compare`.
+        factor: the largest ratio that passes.
+
+    Raises:
+        UserError: naming the hot paths that did, or when not one can be compared.
+    """
+    judged = [line for line in lines if line.hot and line.ratio is not None]
+    if not judged:
+        raise errors.UserError(
+            "no hot path can be compared with the old run, for the reasons in the table; "
+            "compare runs of one machine with equal flags"
+        )
+    slower = [line for line in judged if line.ratio is not None and line.ratio > factor]
+    if slower:
+        listed = ", ".join(f"{line.name} on {line.device} ({line.ratio:.2f} x)" for line in slower)
+        raise errors.UserError(
+            f"slower than the old run by more than {factor:g} x: {listed}; "
+            "repeat both on a quiet machine, and if it stays, find what changed"
+        )

@@ -1,0 +1,157 @@
+"""The project's own hot paths: `react`, `think`, chunks of updates, k-means.
+
+`react` and `think` are those of `//tasks:simple`'s set `skip`: three transformer layers over 32 nodes. The model is
+untrained. That changes no operation of `react`. `think` finds no way and asks layers for as many answers as their
+bounds allow; how many it was is the row's `work`, and plans of different sizes are not compared.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from configs import simple
+from humain import acting, planning
+from humain.abstraction import clustering, clustering_benchmark
+from humain.model import Model, ModelState
+from humain.training import forms
+from tasks.benchmarks import rows
+from tasks.benchmarks.rows import Found, Ratio
+from tasks.benchmarks.timing import Effort, in_turn, measure, median_interval, ratio_interval
+from tasks.graphs import sets
+
+HOT_PATHS = ("react_1", "react_256", "think", *(f"update_{kernel}" for kernel in forms.KERNELS), "kmeans")
+"""Names of the rows that a comparison judges."""
+
+_NUM_NODES = 32
+_SET = "skip"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Of the paths whose size is a choice.
+
+    Attributes:
+        updates: what is trained.
+        points: what is clustered.
+    """
+
+    updates: forms.Sizes
+    points: clustering_benchmark.Sizes
+
+
+def build_model() -> tuple[Model, ModelState]:
+    """The stack, and its state before anything was learned."""
+    config = simple.get_config().sets[_SET]
+    model = sets.build_model(config, _NUM_NODES)
+    walks = sets.as_trajectories(np.zeros((1, 2), np.int32), np.full(1, 2, np.int32))
+    return model, model.init(jax.random.key(0), sets.build_abstractions(config, walks, _NUM_NODES))
+
+
+def parts(sizes: Sizes, effort: Effort, device: jax.Device) -> Mapping[str, Callable[[], Found]]:
+    """What is measured on a device, by name.
+
+    Args:
+        sizes: of what is measured.
+        effort: of measuring.
+        device: where.
+    """
+    name = "cpu" if device.platform == "cpu" else "gpu"
+    found: dict[str, Callable[[], Found]] = {
+        "react_1": lambda: _react(1, effort, name),
+        "react_256": lambda: _react(256, effort, name),
+        "think": lambda: _think(effort, name),
+        **{f"update_{kernel}": partial(_updates, kernel, sizes.updates, effort, name) for kernel in forms.KERNELS},
+        "kmeans": lambda: _kmeans(sizes.points, effort, name),
+    }
+    return {part: _on(device, function) for part, function in found.items()}
+
+
+def _on(device: jax.Device, function: Callable[[], Found]) -> Callable[[], Found]:
+    def call() -> Found:
+        with jax.default_device(device):
+            return function()
+
+    return call
+
+
+def _questions(batch_size: int) -> tuple[jax.Array, jax.Array]:
+    """Where `B` agents are and shall go: nodes `[B]` and others `[B]`."""
+    numbers = np.arange(batch_size)
+    return jnp.asarray(numbers % _NUM_NODES, jnp.int32), jnp.asarray((7 * numbers + 5) % _NUM_NODES, jnp.int32)
+
+
+def _react(batch_size: int, effort: Effort, device: str) -> Found:
+    model, state = build_model()
+    states, goals = _questions(batch_size)
+    start = acting.begin(model, batch_size)
+
+    def block(calls: int) -> None:
+        episode = start
+        for _ in range(calls):
+            episode, reaction = acting.react(model, state, episode, states, goals)
+            # Whoever acts has to wait for the action.
+            reaction.action.block_until_ready()
+
+    timing = measure(block, effort)
+    row = rows.make(f"react_{batch_size}", timing, framework="jax", device=device, size=batch_size)
+    return Found(rows=[row])
+
+
+def _think(effort: Effort, device: str) -> Found:
+    model, state = build_model()
+    states, goals = _questions(1)
+
+    def think() -> Any:
+        return jax.block_until_ready(planning.think(model, state, states, goals))
+
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            think()
+
+    timing = measure(block, effort)
+    nodes = sum(int(np.sum(layer.valid)) for layer in think().layers)
+    return Found(rows=[rows.make("think", timing, framework="jax", device=device, size=1, work=nodes)])
+
+
+def _updates(kernel: str, sizes: forms.Sizes, effort: Effort, device: str) -> Found:
+    built = forms.build(kernel, sizes)
+    seconds = in_turn({name: form.run for name, form in built.items()}, effort)
+    made = [
+        rows.from_rounds(
+            f"update_{kernel}{suffix}",
+            median_interval(seconds[form]),
+            device=device,
+            size=sizes.batch_size,
+            work=sizes.chunk_steps,
+            compile_seconds=built[form].compile_seconds,
+            repeats=effort.repeats,
+        )
+        for form, suffix in (("chunk", ""), ("one by one", "_one_by_one"))
+    ]
+    ratio = ratio_interval(seconds["one by one"], seconds["chunk"])
+    return Found(rows=made, ratios=[Ratio(kernel, device, ratio.median, ratio.low, ratio.high, rounds=effort.repeats)])
+
+
+def _kmeans(sizes: clustering_benchmark.Sizes, effort: Effort, device: str) -> Found:
+    points_key, key = jax.random.split(jax.random.key(sizes.seed))
+    points = clustering_benchmark.draw(
+        points_key, num_points=sizes.num_points, num_features=sizes.num_features, num_clusters=sizes.num_clusters
+    )
+
+    def fit() -> clustering.KMeansState:
+        return jax.block_until_ready(clustering.fit(points, sizes.num_clusters, jax.random.clone(key)))
+
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            fit()
+
+    jax.block_until_ready(points)
+    timing = measure(block, effort)
+    iterations = int(fit().num_iterations)
+    row = rows.make("kmeans", timing, framework="jax", device=device, size=sizes.num_points, work=iterations)
+    return Found(rows=[row])

@@ -1,0 +1,133 @@
+"""SELU, dispatch and the machine's peaks, in JAX."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain.types import Array
+from tasks.benchmarks import machine, rows, selu
+from tasks.benchmarks.rows import Found, Peak, Settings
+from tasks.benchmarks.timing import Block, Timing, measure
+
+
+def find_device(name: str) -> jax.Device | None:
+    """The first device of a kind, `cpu` or `gpu`; None where JAX has none."""
+    try:
+        return jax.devices(name)[0]
+    except RuntimeError:
+        return None
+
+
+def selu_op_by_op(values: Array) -> Array:
+    """SELU as `tasks.benchmarks.selu` writes it; called outside of jit, every operation is dispatched by itself."""
+    return selu.SCALE * (jnp.maximum(values, 0) + selu.ALPHA * jnp.expm1(jnp.minimum(values, 0)))
+
+
+def selu_loop(values: Array, steps: int) -> Array:
+    """SELU applied again and again."""
+    return jax.lax.fori_loop(0, steps, lambda _, carried: selu_op_by_op(carried), values)
+
+
+def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], Found]]:
+    """What is measured on a device, by name.
+
+    Args:
+        settings: what and how thoroughly.
+        device: where.
+    """
+    name = "cpu" if device.platform == "cpu" else "gpu"
+    values = jax.device_put(selu.inputs(settings.size), device)
+    one = values[:1]
+
+    def timed(function: Callable[[Array], Array], *, spread: bool = True) -> tuple[Timing, Timing]:
+        applications = settings.applications if spread else None
+        whole = measure(_chain(function, values), settings.effort, applications=applications)
+        return whole, measure(_chain(function, one), settings.effort)
+
+    def selu_row(row: str, function: Callable[[Array], Array], *, steps: int = 1) -> Found:
+        whole, dispatch = timed(function, spread=steps == 1)
+        made = rows.make(
+            row,
+            whole,
+            framework="jax",
+            device=name,
+            size=settings.size,
+            work=steps,
+            # A loop on one element is as many steps, and so says nothing about the call alone.
+            dispatch=dispatch if steps == 1 else None,
+            moved=selu.bytes_moved(settings.size, steps),
+            flops=selu.flops(settings.size, steps),
+        )
+        return Found(rows=[made])
+
+    def dispatch_row() -> Found:
+        timing = measure(_repeat(jax.jit(lambda values: values + 1), one), settings.effort)
+        return Found(rows=[rows.make("dispatch", timing, framework="jax", device=name, size=1)])
+
+    def loop(values: Array) -> Array:
+        return selu_loop(values, settings.loop_steps)
+
+    return {
+        "dispatch": dispatch_row,
+        "selu_eager": lambda: selu_row("selu_eager", selu_op_by_op),
+        "selu_builtin": lambda: selu_row("selu_builtin", jax.nn.selu),
+        "selu_jit": lambda: selu_row("selu_jit", jax.jit(selu_op_by_op)),
+        "selu_loop": lambda: selu_row("selu_loop", jax.jit(loop), steps=settings.loop_steps),
+        # Last, when all threads have long been at work.
+        "peaks": lambda: _peaks(settings, device, name, values),
+    }
+
+
+def _peaks(settings: Settings, device: jax.Device, name: str, values: Array) -> Found:
+    copy = measure(_copies(values), settings.effort)
+    side = settings.matmul_size
+    left = jax.device_put(np.random.default_rng(1).standard_normal((side, side), dtype=np.float32), device)
+    product = measure(_repeat(jax.jit(lambda left: jnp.matmul(left, left, precision="highest")), left), settings.effort)
+    peak = Peak(
+        framework="jax",
+        device=name,
+        gbytes_per_second=2 * values.nbytes / copy.best_seconds / 1e9,
+        gflops=2 * side**3 / product.best_seconds / 1e9,
+    )
+    threads = {"jax": machine.xla_threads()} if name == "cpu" else {}
+    return Found(peaks=[peak], threads=threads)
+
+
+def _copies(source: Array) -> Block:
+    """Copies into one and the same memory, as a donated array gives it: new memory would cost more than the copy."""
+    copy = jax.jit(lambda source, target: jnp.array(source, copy=True), donate_argnums=1, keep_unused=True)
+    carried = [jnp.array(source, copy=True)]
+
+    def block(calls: int) -> None:
+        target = carried.pop()
+        for _ in range(calls):
+            target = copy(source, target)
+        carried.append(jax.block_until_ready(target))
+
+    return block
+
+
+def _chain(function: Callable[[Array], Array], start: Array) -> Block:
+    """Applies a function to its own answer, and waits once, at the end."""
+
+    def block(calls: int) -> None:
+        values = start
+        for _ in range(calls):
+            values = function(values)
+        jax.block_until_ready(values)
+
+    return block
+
+
+def _repeat(function: Callable[[Array], Array], argument: Array) -> Block:
+    """Calls a function with one and the same argument, and waits for the last answer."""
+
+    def block(calls: int) -> None:
+        answer = argument
+        for _ in range(calls):
+            answer = function(argument)
+        jax.block_until_ready(answer)
+
+    return block

@@ -1,0 +1,60 @@
+"""What is measured in JAX is SELU, and every part gives its row."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tasks.benchmarks import jax_rows, selu, small_settings
+
+_PARTS = ("dispatch", "selu_eager", "selu_builtin", "selu_jit", "selu_loop", "peaks")
+
+
+def _cpu() -> jax.Device:
+    device = jax_rows.find_device("cpu")
+    assert device is not None
+    return device
+
+
+@pytest.mark.parametrize("function", [jax_rows.selu_op_by_op, jax.jit(jax_rows.selu_op_by_op), jax.nn.selu])
+def test_selu_is_that_of_the_reference(function):
+    values = selu.inputs(1000)
+    np.testing.assert_allclose(function(values), selu.reference(values), rtol=1e-5, atol=1e-6)
+
+
+def test_a_loop_applies_selu_as_often_as_it_says():
+    values = selu.inputs(100)
+    expected = selu.reference(selu.reference(selu.reference(values)))
+    np.testing.assert_allclose(jax_rows.selu_loop(jnp.asarray(values), 3), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_every_part_is_measured():
+    parts = jax_rows.parts(small_settings.SETTINGS, _cpu())
+    assert tuple(parts) == _PARTS
+    found = {name: part() for name, part in parts.items()}
+    for name in _PARTS[:-1]:
+        (row,) = found[name].rows
+        assert (row.name, row.framework, row.device) == (name, "jax", "cpu")
+        assert row.size == (1 if name == "dispatch" else 100)
+        assert row.work == (3 if name == "selu_loop" else 1)
+        assert 0 < row.low <= row.median_seconds <= row.high
+        assert (row.gbytes_per_second is None) == (name == "dispatch")
+        assert (row.dispatch_seconds is None) == (name in ("dispatch", "selu_loop"))
+    (peak,) = found["peaks"].peaks
+    assert peak.gbytes_per_second > 0
+    assert peak.gflops > 0
+    assert set(found["peaks"].threads) == {"jax"}
+
+
+def test_applications_are_spread_over_repeats():
+    (row,) = jax_rows.parts(small_settings.SETTINGS, _cpu())["selu_jit"]().rows
+    # Twelve over six repeats.
+    assert (row.calls, row.repeats) == (2, 6)
+
+
+def test_a_device_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch):
+    def devices(name: str) -> list[jax.Device]:
+        raise RuntimeError(f"Unknown backend {name}")
+
+    monkeypatch.setattr(jax, "devices", devices)
+    assert jax_rows.find_device("gpu") is None

@@ -1,0 +1,186 @@
+"""SELU, dispatch and the machine's peaks, in PyTorch.
+
+The only module of the benchmark that imports torch, and imported only where PyTorch is asked for.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+
+from tasks.benchmarks import rows, selu
+from tasks.benchmarks.rows import Found, Peak, Settings
+from tasks.benchmarks.timing import Block, Timing, measure
+
+
+def find_device(name: str) -> torch.device | None:
+    """The first device of a kind, `cpu` or `gpu`; None where PyTorch has none."""
+    if name == "cpu":
+        return torch.device("cpu")
+    return torch.device("cuda") if torch.cuda.is_available() else None
+
+
+def gpu_name() -> str:
+    """What the GPU is called."""
+    return torch.cuda.get_device_name()
+
+
+def selu_op_by_op(values: torch.Tensor) -> torch.Tensor:
+    """SELU as `tasks.benchmarks.selu` writes it; not compiled, every operation is dispatched by itself."""
+    return selu.SCALE * (torch.clamp(values, min=0) + selu.ALPHA * torch.expm1(torch.clamp(values, max=0)))
+
+
+def selu_loop(values: torch.Tensor, steps: int) -> torch.Tensor:
+    """SELU applied again and again, by an operation of its own for loops: the compiler unrolls those of Python."""
+
+    def condition(step: torch.Tensor, carried: torch.Tensor) -> torch.Tensor:
+        del carried
+        return step < steps
+
+    def body(step: torch.Tensor, carried: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return step + 1, selu_op_by_op(carried)
+
+    return torch.while_loop(condition, body, (torch.zeros((), dtype=torch.int64), values))[1]
+
+
+def parts(
+    settings: Settings, device: torch.device, *, threads: int, compiled: bool
+) -> Mapping[str, Callable[[], Found]]:
+    """What is measured on a device, by name.
+
+    Args:
+        settings: what and how thoroughly.
+        device: where.
+        threads: to compute with on the CPU.
+        compiled: whether `torch.compile` is measured, too.
+    """
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("highest")
+    name = "cpu" if device.type == "cpu" else "gpu"
+    values = torch.from_numpy(selu.inputs(settings.size)).to(device)
+
+    def selu_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> rows.Row:
+        applications = settings.applications if steps == 1 else None
+        whole = measure(_chain(function, values), settings.effort, applications=applications)
+        dispatch: Timing | None = None
+        if steps == 1:
+            dispatch = measure(_chain(function, values[:1].clone()), settings.effort)
+        return rows.make(
+            row,
+            whole,
+            framework="torch",
+            device=name,
+            size=settings.size,
+            work=steps,
+            dispatch=dispatch,
+            moved=selu.bytes_moved(settings.size, steps),
+            flops=selu.flops(settings.size, steps),
+        )
+
+    def dispatch_row() -> Found:
+        timing = measure(_repeat(lambda one: one + 1, values[:1].clone()), settings.effort)
+        return Found(rows=[rows.make("dispatch", timing, framework="torch", device=name, size=1)])
+
+    def compiled_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> Found:
+        if not compiled:
+            return Found(notes=[f"torch.compile on {name}: {row} left out, as torch_compile is False in the config"])
+        try:
+            with _fresh_cache():
+                return Found(rows=[selu_row(row, torch.compile(function, dynamic=False), steps=steps)])
+        except Exception as error:  # whatever the compiler, or the lack of one, comes up with
+            return Found(notes=[f"torch.compile on {name}: {row} could not be compiled: {_in_short(error)}"])
+
+    def loop(values: torch.Tensor) -> torch.Tensor:
+        return selu_loop(values, settings.loop_steps)
+
+    found = {
+        "dispatch": dispatch_row,
+        "selu_eager": lambda: Found(rows=[selu_row("selu_eager", selu_op_by_op)]),
+        "selu_builtin": lambda: Found(rows=[selu_row("selu_builtin", torch.nn.functional.selu)]),
+        "selu_jit": lambda: compiled_row("selu_jit", selu_op_by_op),
+        "selu_loop": lambda: compiled_row("selu_loop", loop, steps=settings.loop_steps),
+        # Last, when all threads have long been at work.
+        "peaks": lambda: _peaks(settings, device, name, values),
+    }
+    return {part: _without_gradients(function) for part, function in found.items()}
+
+
+def _peaks(settings: Settings, device: torch.device, name: str, values: torch.Tensor) -> Found:
+    target = torch.empty_like(values)
+    copy = measure(_repeat(target.copy_, values), settings.effort)
+    side = settings.matmul_size
+    left = torch.randn((side, side), generator=torch.Generator().manual_seed(1)).to(device)
+    product = measure(_repeat(lambda left: left @ left, left), settings.effort)
+    peak = Peak(
+        framework="torch",
+        device=name,
+        gbytes_per_second=2 * values.numel() * values.element_size() / copy.best_seconds / 1e9,
+        gflops=2 * side**3 / product.best_seconds / 1e9,
+    )
+    threads: dict[str, int | None] = {"torch": torch.get_num_threads()} if name == "cpu" else {}
+    return Found(peaks=[peak], threads=threads)
+
+
+def _chain(function: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor) -> Block:
+    """Applies a function to its own answer, and waits once, at the end."""
+
+    def block(calls: int) -> None:
+        values = start
+        for _ in range(calls):
+            values = function(values)
+        _wait(values)
+
+    return block
+
+
+def _repeat(function: Callable[[torch.Tensor], torch.Tensor], argument: torch.Tensor) -> Block:
+    """Calls a function with one and the same argument, and waits for the last answer."""
+
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            function(argument)
+        _wait(argument)
+
+    return block
+
+
+def _wait(values: torch.Tensor) -> None:
+    """Waits for the device; the CPU's work is done when a call returns."""
+    if values.is_cuda:
+        torch.cuda.synchronize(values.device)
+
+
+def _without_gradients(function: Callable[[], Found]) -> Callable[[], Found]:
+    """Calls with no record kept for gradients, as JAX keeps none."""
+
+    def call() -> Found:
+        with torch.no_grad():
+            return function()
+
+    return call
+
+
+@contextmanager
+def _fresh_cache() -> Iterator[None]:
+    """Has the compiler begin with nothing, in a directory that goes afterwards, and in this process alone."""
+    names = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_COMPILE_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    with tempfile.TemporaryDirectory(prefix="torch_compile_") as directory:
+        os.environ.update(dict.fromkeys(names[:2], directory), TORCHINDUCTOR_COMPILE_THREADS="1")
+        torch.compiler.reset()
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _in_short(error: Exception) -> str:
+    """An error's kind and the first line of what it says, of bounded length."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"

@@ -1,0 +1,81 @@
+"""What is measured in PyTorch is SELU, every part gives its row, and a missing compiler is said."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.benchmarks import rows, selu, small_settings, torch_rows
+
+_PARTS = ("dispatch", "selu_eager", "selu_builtin", "selu_jit", "selu_loop", "peaks")
+
+
+def _parts(*, compiled: bool = False):
+    return torch_rows.parts(small_settings.SETTINGS, torch.device("cpu"), threads=1, compiled=compiled)
+
+
+@pytest.mark.parametrize("function", [torch_rows.selu_op_by_op, torch.nn.functional.selu])
+def test_selu_is_that_of_the_reference(function):
+    values = selu.inputs(1000)
+    np.testing.assert_allclose(function(torch.from_numpy(values)), selu.reference(values), rtol=1e-5, atol=1e-6)
+
+
+def test_every_part_is_measured():
+    parts = _parts()
+    assert tuple(parts) == _PARTS
+    found = {name: part() for name, part in parts.items()}
+    for name in ("dispatch", "selu_eager", "selu_builtin"):
+        (row,) = found[name].rows
+        assert (row.name, row.framework, row.device) == (name, "torch", "cpu")
+        assert row.size == (1 if name == "dispatch" else 100)
+        assert 0 < row.low <= row.median_seconds <= row.high
+    (peak,) = found["peaks"].peaks
+    assert peak.gbytes_per_second > 0
+    assert peak.gflops > 0
+    assert found["peaks"].threads == {"torch": 1}
+    for name in ("selu_jit", "selu_loop"):
+        assert found[name] == rows.Found(
+            notes=[f"torch.compile on cpu: {name} left out, as torch_compile is False in the config"]
+        )
+
+
+def test_what_is_compiled_is_measured(monkeypatch: pytest.MonkeyPatch):
+    compiled = []
+
+    def compile_function(function, *, dynamic):
+        compiled.append((function, dynamic, os.environ["TORCHINDUCTOR_CACHE_DIR"]))
+        return function
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/kept")
+    monkeypatch.setattr(torch, "compile", compile_function)
+    (row,) = _parts(compiled=True)["selu_jit"]().rows
+    assert (row.name, row.work) == ("selu_jit", 1)
+    ((function, dynamic, directory),) = compiled
+    assert (function, dynamic) == (torch_rows.selu_op_by_op, False)
+    # The compiler began with an empty cache, which is gone, and the environment is as it was.
+    assert directory != "/kept"
+    assert not os.path.exists(directory)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/kept"
+
+
+@pytest.mark.parametrize("name", ["selu_jit", "selu_loop"])
+def test_a_compiler_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, name):
+    def compile_function(function, *, dynamic):
+        raise RuntimeError("No working C++ compiler found\nset CXX")
+
+    monkeypatch.setattr(torch, "compile", compile_function)
+    found = _parts(compiled=True)[name]()
+    message = "could not be compiled: RuntimeError: No working C++ compiler found"
+    assert dataclasses.asdict(found)["rows"] == ()
+    assert found.notes == [f"torch.compile on cpu: {name} {message}"]
+
+
+def test_an_interruption_is_not_taken_for_a_missing_compiler(monkeypatch: pytest.MonkeyPatch):
+    def compile_function(function, *, dynamic):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "compile", compile_function)
+    with pytest.raises(KeyboardInterrupt):
+        _parts(compiled=True)["selu_jit"]()

@@ -1,0 +1,149 @@
+"""What a run computes on and how exactly: `--device` and `--matmul_precision`.
+
+`cpu` is JAX's CPU, whatever else is there. `auto` is what JAX picks; where CUDA's wheels are installed and no GPU can
+be used, one line says so. `gpu` fails, with the remedy, where there is none.
+"""
+
+import contextlib
+import importlib.util
+import logging
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import jax
+
+from humain import errors
+
+CHOICES = ("auto", "cpu", "gpu")
+PRECISIONS = ("highest", "high", "default")
+"""JAX's names for the precision of matrix products of float32, the harness's default first.
+
+`highest` is float32 itself; on a GPU, `default` may round the factors to TF32, with 10 bits of mantissa. On a CPU all
+three are float32.
+"""
+
+# JAX has no other way to tell that a plugin failed: it logs the traceback here, and goes on without it.
+_JAX_LOG = logging.getLogger("jax._src.xla_bridge")
+_CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
+# The second one is that of Linux under Windows.
+_DEVICE_FILES = ("nvidiactl", "dxg")
+
+
+def request(device: str) -> None:
+    """Tells JAX which platforms to start; call it before anything else asks JAX for a device.
+
+    The flag wins over `JAX_PLATFORMS`.
+
+    Args:
+      device: one of `CHOICES`.
+    """
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    elif device == "gpu":
+        jax.config.update("jax_platforms", None)
+
+
+def start(device: str, task: str) -> None:
+    """Starts the devices, and holds them to what was asked for.
+
+    Args:
+      device: one of `CHOICES`, as for `request`.
+      task: the task's name, for the warning.
+
+    Raises:
+      UserError: for `gpu`, where none can be used, or for what `JAX_PLATFORMS` names and is not there; it says why, and
+        what to do.
+    """
+    installed = has_cuda_wheels()
+    with _plugin_failures() as failures:
+        try:
+            platform = jax.default_backend()
+        except RuntimeError as error:
+            text = " ".join(str(error).split())
+            raise errors.UserError(f"JAX can't start its devices: {text}; or pass --device=cpu") from error
+    if platform == "gpu":
+        return
+    reason = "; ".join(failures) or _without_failure()
+    if device == "gpu" and not installed:
+        raise errors.UserError(
+            "--device=gpu: JAX's CUDA wheels are not installed; build with --config=cuda, or without Bazel "
+            "install requirements_cuda_lock.txt, or pass --device=cpu"
+        )
+    if device == "gpu":
+        raise errors.UserError(
+            f"--device=gpu: no GPU can be used ({reason}); see that nvidia-smi lists one and that its driver is fit "
+            "for CUDA 13, or pass --device=cpu"
+        )
+    if device == "auto" and installed and not jax.config.values["jax_platforms"]:
+        print(
+            f"{task}: warning: CUDA's wheels are installed, and no GPU can be used ({reason}); this run goes on on the "
+            f"{platform.upper()} (--device=cpu asks for it, silently)",
+            file=sys.stderr,
+        )
+
+
+def has_cuda_wheels() -> bool:
+    """Whether JAX's CUDA wheels are installed."""
+    return any(importlib.util.find_spec(name) is not None for name in _CUDA_PLUGINS)
+
+
+@contextlib.contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """Sets JAX's default precision of matrix products, in all threads, for the time of the block.
+
+    Args:
+      precision: one of `PRECISIONS`.
+    """
+    before = jax.config.values["jax_default_matmul_precision"]
+    jax.config.update("jax_default_matmul_precision", precision)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
+
+
+def describe() -> str:
+    """Returns the device that JAX computes on, in words."""
+    devices = jax.devices()
+    if devices[0].platform == "cpu":
+        return f"cpu ({num_cores()} cores)"
+    return f"{devices[0].device_kind} x {len(devices)}"
+
+
+def num_cores() -> int:
+    """Returns the number of cores that this process may use; on Windows and macOS, those of the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _plugin_failures() -> Iterator[list[str]]:
+    """Takes what JAX logs of plugins that fail, tracebacks and all, out of the log, and gives one line of each."""
+    failures: list[str] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if message.startswith("Jax plugin configuration error") and record.exc_info:
+            message = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        elif not message.startswith("CUDA backend failed to initialize"):
+            return True
+        failures.append(" ".join(message.split()).rstrip("."))
+        return False
+
+    _JAX_LOG.addFilter(keep)
+    try:
+        yield failures
+    finally:
+        _JAX_LOG.removeFilter(keep)
+
+
+def _without_failure() -> str:
+    """Why there is no GPU where no plugin said so."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return "CUDA_VISIBLE_DEVICES hides all"
+    if not any(pathlib.Path("/dev", name).exists() for name in _DEVICE_FILES):
+        return "there is no NVIDIA driver here"
+    return "JAX found none"

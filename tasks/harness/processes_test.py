@@ -1,0 +1,254 @@
+"""Tests of runs in several processes: they are started here, on loopback, and some are killed or interrupted.
+
+Two processes end where one does: the loss of the toy's regression falls below 1e-3, and the parameters are equal to
+1e-5, for gradients are added up in another order.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from humain import errors
+from humain.training import metrics
+from tasks.harness import flags
+
+_CONFIG = '''
+import ml_collections
+
+
+def get_config():
+    """Gives the config; every chunk is saved."""
+    return ml_collections.ConfigDict(
+        {
+            "mesh": {"data": 0},
+            "num_steps": 120,
+            "chunk_steps": 10,
+            "learning_rate": 0.05,
+            "batch_size": 32,
+            "checkpoint_seconds": 0.0,
+        }
+    )
+'''
+_SECONDS = 300
+"""For any process to end, on a machine however busy."""
+_LOST = "toy: another process was lost, and its output may say why; "
+_GOES_ON = "and the same command goes on from there, on any number of devices and processes"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A workspace with the toy's config."""
+    root = tmp_path_factory.mktemp("workspace")
+    (root / "configs").mkdir()
+    (root / "configs" / "toy.py").write_text(_CONFIG)
+    return root
+
+
+def _start(
+    workspace: pathlib.Path, words: Sequence[str], *, before: str = "", num_devices: int = 1
+) -> subprocess.Popen[str]:
+    """Starts the toy in a process of its own, after running the statements `before` there."""
+    program = "import os, signal\n" + before + "\nfrom tasks.harness import toy_task\ntoy_task.main()\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={
+            **os.environ,
+            "BUILD_WORKSPACE_DIRECTORY": str(workspace),
+            "BUILD_WORKING_DIRECTORY": str(workspace),
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONWARNINGS": "error",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}",
+        },
+    )
+
+
+def _run(workspace: pathlib.Path, words: Sequence[str], **settings: Any) -> str:
+    """Runs the toy alone to its end, and gives what it printed on stderr."""
+    process = _start(workspace, words, **settings)
+    _, error = process.communicate(timeout=_SECONDS)
+    assert process.returncode == 0, error
+    return error
+
+
+def _run_pair(
+    workspace: pathlib.Path, words: Sequence[str], *, before: Sequence[str] = ("", "")
+) -> list[tuple[int, str, str]]:
+    """Runs the toy in two processes, and gives exit code, stdout and stderr of each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    pair = [
+        _start(
+            workspace,
+            [*words, f"--coordinator={coordinator}", "--num_processes=2", f"--process_id={number}"],
+            before=statements,
+        )
+        for number, statements in enumerate(before)
+    ]
+    try:
+        outputs = [process.communicate(timeout=_SECONDS) for process in pair]
+    finally:
+        for process in pair:
+            process.kill()
+    return [(process.returncode, *output) for process, output in zip(pair, outputs, strict=True)]
+
+
+def _after_chunk(name: str, step: int, number: signal.Signals) -> str:
+    """Statements by which a process sends itself a signal when a learner's metrics up to a step have been read."""
+    return f"""
+from humain.training import loop
+read = loop._Loop._read
+def read_and_act(self, unread):
+    read(self, unread)
+    if unread is not None and (self._name, unread[0]) == ({name!r}, {step}):
+        os.kill(os.getpid(), {int(number)})
+loop._Loop._read = read_and_act
+"""
+
+
+def _record(workdir: pathlib.Path) -> dict[str, Any]:
+    return json.loads((workdir / "results.json").read_text())
+
+
+def _assert_same_outcome(found: pathlib.Path, expected: pathlib.Path) -> None:
+    """Compares what does not depend on interruptions, times and devices."""
+    one, other = _record(found)["results"], _record(expected)["results"]
+    assert one.keys() == other.keys() == {"first", "second"}
+    for name in one:
+        for part in ("weights", "bias"):
+            np.testing.assert_allclose(one[name][part], other[name][part], rtol=0, atol=1e-5)
+    lines, others = (metrics.read_metrics(workdir / "metrics.jsonl") for workdir in (found, expected))
+    assert [(line["name"], line["step"]) for line in lines] == [(line["name"], line["step"]) for line in others]
+    np.testing.assert_allclose([line["loss"] for line in lines], [line["loss"] for line in others], atol=1e-5)
+
+
+def _saved(workdir: pathlib.Path, name: str) -> list[int]:
+    return sorted(int(path.name) for path in (workdir / "checkpoints" / name).iterdir() if path.name.isdigit())
+
+
+@pytest.fixture(scope="module")
+def alone(workspace: pathlib.Path) -> pathlib.Path:
+    """The work directory of a run in one process on one device, which nothing disturbed."""
+    workdir = workspace / "alone"
+    _run(workspace, [f"--workdir={workdir}"])
+    # (3, -2) and 1 are the optimum; 0 is where they began.
+    np.testing.assert_allclose(_record(workdir)["results"]["first"]["weights"], [3, -2], atol=0.05)
+    return workdir
+
+
+def test_a_signal_to_one_process_stops_both_and_both_go_on(
+    workspace: pathlib.Path, tmp_path: pathlib.Path, alone: pathlib.Path
+) -> None:
+    words = [f"--workdir={tmp_path / 'w'}"]
+    (code, _, error), (other_code, _, other_error) = _run_pair(
+        workspace, words, before=["", _after_chunk("first", 30, signal.SIGTERM)]
+    )
+    assert (code, other_code) == (143, 143), error + other_error
+    last_line = "toy: interrupted; all is saved, the same command goes on from there\n"
+    assert error.endswith(last_line)
+    assert other_error.endswith(last_line)
+    # The first process had no signal, and saved where the second one's stopped both.
+    assert "interrupted: saving" not in error
+    assert _saved(tmp_path / "w", "first")[-1] < 120
+
+    (code, output, error), (other_code, other_output, other_error) = _run_pair(workspace, words)
+    assert (code, other_code) == (0, 0), error + other_error
+    assert "(going on)" in error
+    assert f"toy: done, results are in {tmp_path / 'w'}\n" in output
+    # One of them speaks for both; the other passes on but what the computation itself prints.
+    assert "toy:" not in other_output
+    assert "first:" not in other_error
+    _assert_same_outcome(tmp_path / "w", alone)
+
+    # A finished run has nothing left to do, in however many processes.
+    before = (tmp_path / "w" / "results.json").read_bytes()
+    (code, output, error), (other_code, _, other_error) = _run_pair(workspace, words)
+    assert (code, other_code) == (0, 0), error + other_error
+    assert "toy: finished already" in output
+    assert (tmp_path / "w" / "results.json").read_bytes() == before
+
+
+def test_a_lost_process_ends_the_other_and_the_run_goes_on_anywhere(
+    workspace: pathlib.Path, tmp_path: pathlib.Path, alone: pathlib.Path
+) -> None:
+    words = [f"--workdir={tmp_path / 'w'}"]
+    (code, _, error), (lost_code, _, _) = _run_pair(
+        workspace, words, before=["", _after_chunk("first", 30, signal.SIGKILL)]
+    )
+    assert (code, lost_code) == (1, -signal.SIGKILL), error
+    assert error.endswith(f"\n{_LOST}step {_saved(tmp_path / 'w', 'first')[-1]} of first is saved, {_GOES_ON}\n")
+
+    # Where the process is lost that the others meet at, it is no different.
+    (lost_code, _, _), (code, _, error) = _run_pair(
+        workspace, words, before=[_after_chunk("first", 60, signal.SIGKILL), ""]
+    )
+    assert (lost_code, code) == (-signal.SIGKILL, 1), error
+    last = _saved(tmp_path / "w", "first")[-1]
+    assert error.endswith(f"{_LOST}step {last} of first is saved, {_GOES_ON}\n")
+
+    error = _run(workspace, [*words, "--config.mesh.data=4"], num_devices=4)
+    assert f"first: step {last} of 120 (going on)" in error
+    assert _record(tmp_path / "w")["config"]["mesh"] == {"data": 4}
+    _assert_same_outcome(tmp_path / "w", alone)
+
+
+def test_processes_of_different_runs_do_not_train_together(workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num_processes=2", f"--workdir={tmp_path / 'w'}"]
+    pair = [_start(workspace, [*group, f"--process_id={number}", f"--seed={number}"]) for number in range(2)]
+    last_lines = [process.communicate(timeout=_SECONDS)[1].splitlines()[-1] for process in pair]
+    assert [process.returncode for process in pair] == [1, 1]
+    # Whichever process is the first to leave is lost to the other, which may be quicker to say so.
+    different = "toy: the 2 processes have different configs, seeds, flags or inputs; start all of them with the same"
+    assert any(line.startswith(different) for line in last_lines)
+    assert all(line.startswith((different, _LOST)) for line in last_lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--coordinator=h:1"],
+            "--coordinator, --num_processes and --process_id go together; --num_processes is missing",
+        ),
+        (["--process_id=0", "--num_processes=2"], "go together; --coordinator is missing"),
+        (["--coordinator=h", "--num_processes=2", "--process_id=0"], "--coordinator=h: expected HOST:PORT, such as"),
+        (
+            ["--coordinator=h:0", "--num_processes=2", "--process_id=0"],
+            "--coordinator=h:0: expected HOST:PORT, such as",
+        ),
+        (["--coordinator=h:1", "--num_processes=2", "--process_id=2"], "--process_id=2: 2 processes have ids 0 to 1"),
+        (["--coordinator=h:1", "--num_processes=0", "--process_id=0"], "num_processes"),
+        (["--coordinator=h:1", "--num_processes=two", "--process_id=0"], "num_processes"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(
+    workspace: pathlib.Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(workspace))
+    with pytest.raises(errors.UsageError) as refused:
+        flags.parse(words, task="toy")
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_task_that_does_not_train_has_one_process(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "toy.py").write_text(_CONFIG.replace('"mesh": {"data": 0},', ""))
+    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
+    with pytest.raises(errors.UsageError, match="does not train, so one process does it: leave out --coordinator"):
+        flags.parse(["--coordinator=h:1", "--num_processes=2", "--process_id=0"], task="toy")

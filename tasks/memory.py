@@ -1,0 +1,68 @@
+"""`//tasks:memory`: what each part of the memory is worth, in small worlds whose optimum is known.
+
+See `docs/tasks/memory.md` for the experiments and `configs/memory.py` for the configs.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+from humain import errors
+from tasks.harness import entry
+from tasks.harness.context import TaskContext
+from tasks.parts import experiments, report
+
+_NAME = "memory"
+
+
+def check(task: TaskContext) -> None:
+    """Refuses, before anything is run, an experiment or a setting that there is not."""
+    config = task.config
+    if not config.experiments:
+        raise errors.UserError(f"experiments is empty; there are {', '.join(experiments.EXPERIMENTS)}")
+    if len(set(config.experiments)) < len(config.experiments):
+        raise errors.UserError(f"experiments {', '.join(config.experiments)} name one of them twice")
+    if config.num_seeds < 1:
+        raise errors.UserError(f"num_seeds must be 1 or more, not {config.num_seeds}")
+    for name in config.experiments:
+        _settings(task, name)
+
+
+def run(task: TaskContext) -> Mapping[str, Any]:
+    """Runs the experiments one after the other, each one stage."""
+    results = {name: task.stage(name, partial(_measure, task, name)) for name in task.config.experiments}
+    report.write(task.workdir, results)
+    return results
+
+
+def show(record: Mapping[str, Any]) -> None:
+    """Prints the table."""
+    print(report.table(record["results"]).to_text())
+
+
+def _settings(task: TaskContext, name: str) -> Any:
+    return experiments.build_settings(name, task.config[name].to_dict() if name in task.config else {})
+
+
+def _measure(task: TaskContext, name: str) -> dict[str, Any]:
+    settings = _settings(task, name)
+    start = time.monotonic()
+    result = experiments.EXPERIMENTS[name].measure(settings, seed=task.seed, num_seeds=task.config.num_seeds)
+    return {"title": result.title, **result.to_json(), "seconds": time.monotonic() - start}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the task and ends the process; the command line is that of the process by default."""
+    task = entry.Task(
+        name=_NAME,
+        run=run,
+        show=show,
+        check=check,
+        description="What each part of the memory is worth, in small worlds whose optimum is known.",
+    )
+    entry.main(task, arguments)
+
+
+if __name__ == "__main__":
+    main()

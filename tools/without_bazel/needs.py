@@ -1,0 +1,91 @@
+"""Prints the part of the lock that some modules need.
+
+    python3.11 -m tools.without_bazel.needs tasks.simple
+
+Started in the root of the repository, with nothing installed. It follows the modules' imports through the repository's
+own files (those in functions too), and what these import from outside through the lock's `# via` comments, so that
+there is no list of wheels to keep.
+"""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import sys
+from collections.abc import Iterable, Iterator
+
+from third_party.pypi import parse_lock
+from tools.lock import entries
+
+_LOCK = "requirements_lock.txt"
+# Where a module is not named as its distribution is.
+_DISTRIBUTIONS = {"PIL": "pillow", "absl": "absl_py", "orbax": "orbax_checkpoint", "yaml": "pyyaml"}
+
+
+def module_files(root: pathlib.Path, module: str) -> list[pathlib.Path]:
+    """The files that importing a module of the repository, or a name in one, runs; none where it is not of it."""
+    parts = module.split(".")
+    places = [root.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    return [file for place in places for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
+
+
+def imported_modules(text: str) -> Iterator[str]:
+    """The dotted names of what a file imports; of `from a import b`, `a.b`, which may be a module or not."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def outside_modules(root: pathlib.Path, modules: Iterable[str]) -> set[str]:
+    """The top names of all modules that are neither Python's nor the repository's, and are imported on the way."""
+    own = {path.name for path in root.iterdir() if path.is_dir()}
+    waiting, seen, outside = list(modules), set(), set()
+    while waiting:
+        module = waiting.pop()
+        top = module.split(".")[0]
+        if top not in own:
+            outside.add(top)
+            continue
+        for file in module_files(root, module):
+            if file not in seen:
+                seen.add(file)
+                waiting += imported_modules(file.read_text(encoding="utf-8"))
+    return outside - sys.stdlib_module_names
+
+
+def closure(lock: str, names: Iterable[str]) -> set[str]:
+    """The wheels of a lock that these need, themselves among them; names as parse_lock.py writes them.
+
+    Raises:
+      SystemExit: the lock has none of a name.
+    """
+    packages = parse_lock.parse(lock)
+    needs: dict[str, set[str]] = {name: set() for name in packages}
+    for name, package in packages.items():
+        for requirer in package["via"]:
+            needs.get(requirer, set()).add(name)
+    waiting, found = list(names), set()
+    while waiting:
+        name = waiting.pop()
+        if name not in packages:
+            sys.exit(f"{_LOCK} has no {name}: name its distribution in {pathlib.PurePath(__file__).name}")
+        if name not in found:
+            found.add(name)
+            waiting += needs[name]
+    return found
+
+
+def requirements(root: pathlib.Path, modules: Iterable[str]) -> str:
+    """The lines of the lock that the modules need."""
+    lock = (root / _LOCK).read_text(encoding="utf-8")
+    outside = outside_modules(root, modules)
+    needed = closure(lock, [_DISTRIBUTIONS.get(name, parse_lock.normalize(name)) for name in sorted(outside)])
+    return entries.render(
+        {name: entry for name, entry in entries.parse(lock).items() if parse_lock.normalize(name) in needed}
+    )
+
+
+if __name__ == "__main__":
+    print(requirements(pathlib.Path.cwd(), sys.argv[1:]), end="")
