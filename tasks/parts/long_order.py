@@ -3,8 +3,8 @@
 What opens the gate is still which of A and B was visited last, and that was not long ago; but the episode is long, and
 the hippocampus shows 256 states. Positions that are counted from its oldest state then are such as were never trained,
 and distances from the present one are not. Attention reaches as far back in training as in the test, with either
-encoding. With sinusoids the network could learn the same, for it can turn them into distances; how far it gets on ways of
-the length that it was trained on is in the notes.
+encoding. With sinusoids the network could learn the same, for it can turn them into distances; how far it gets on ways
+of the length that it was trained on is in the notes.
 """
 
 import dataclasses
@@ -20,8 +20,8 @@ from humain import acting
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
-from humain.hippocampus import memory as memory_lib
 from humain.hippocampus import encodings, routing
+from humain.hippocampus import memory as memory_lib
 from humain.kernels.transformer import TransformerConfig, transformer
 from humain.model import Layer, Model, ModelState
 from humain.types import Array
@@ -53,7 +53,7 @@ class Settings:
     tested_length: int = 256
     window: int = 32
     longest_period: float = 30.0
-    num_updates: int = 400
+    num_updates: int = 300
     batch_size: int = 64
     num_episodes: int = 20
     max_steps: int = 8
