@@ -33,7 +33,10 @@ def get_config(variant: str = "default") -> ConfigDict:
 
 def _default() -> ConfigDict:
     experiments = {
+        "order": _order(),
+        "long_order": _long_order(),
         "aliased": _aliased(),
+        "grid": _grid(),
         "loops": _loops(),
         "crossroads": _crossroads(),
         "recall": _recall(),
@@ -45,12 +48,61 @@ def _default() -> ConfigDict:
 def _smoke() -> ConfigDict:
     config = _default()
     config.num_seeds = 1
+    config.order.update({"num_walks": 50, "num_updates": 5, "num_episodes": 4})
+    config.long_order.update(
+        {"num_walks": 20, "trained_length": 16, "tested_length": 32, "num_updates": 5, "num_episodes": 2}
+    )
+    config.grid.update({"size": 4, "num_walks": 10, "num_updates": 5, "num_episodes": 4})
     config.aliased.update({"num_forks": 2, "budget": _budget(50, 8, 5, 64, 10), "context_lengths": (1,)})
     config.loops.update({"num_places": 3, "budget": _budget(50, 12, 5, 64, 18), "context_lengths": (1,)})
     config.crossroads.update({"num_ways": 300, "density_steps": 20, "strides": (4,), "num_updates": 5, "num_pairs": 16})
     config.recall.update({"num_bits": 40, "loads": (0.1, 0.3), "longer_loads": (1.0,), "num_sweeps": 3})
     config.windows.update({"num_walks": 50, "num_updates": 5, "batch_size": 64})
     return config
+
+
+def _order() -> dict[str, Any]:
+    """Out by one room after the other."""
+    return {
+        "num_walks": 2000,
+        # States of the longest way, and of the context.
+        "walk_length": 8,
+        "num_updates": 400,
+        "batch_size": 64,
+        "num_episodes": 50,
+        "max_steps": 8,
+        # Of the sinusoids.
+        "longest_period": 100.0,
+    }
+
+
+def _long_order() -> dict[str, Any]:
+    """The same, tested on ways longer than those learned from."""
+    return {
+        "num_walks": 1000,
+        "trained_length": 32,
+        "tested_length": 256,
+        # States back that attention reaches.
+        "window": 32,
+        "longest_period": 30.0,
+        "num_updates": 300,
+        "batch_size": 64,
+        "num_episodes": 20,
+        "max_steps": 8,
+    }
+
+
+def _grid() -> dict[str, Any]:
+    """From cell to cell, between pairs that were never seen."""
+    return {
+        "size": 12,
+        "num_walks": 100,
+        # Wavelengths of a coordinate.
+        "num_scales": 2,
+        "num_updates": 600,
+        "batch_size": 64,
+        "num_episodes": 200,
+    }
 
 
 def _aliased() -> dict[str, Any]:

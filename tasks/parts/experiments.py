@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from humain import errors
-from tasks.parts import aliased, crossroads, loops, recall, windows
+from tasks.parts import aliased, crossroads, grid, long_order, loops, order, recall, windows
 
 
 class Result(Protocol):
@@ -63,7 +63,10 @@ def _recalls_more(numbers: Mapping[str, Any]) -> bool:
 _DIFFERENCE = "on at least 0.95, off at least 0.2 less"
 
 EXPERIMENTS: Mapping[str, Experiment] = {
+    "order": Experiment(order.Settings, order.measure, _DIFFERENCE, _makes_the_difference),
+    "long_order": Experiment(long_order.Settings, long_order.measure, _DIFFERENCE, _makes_the_difference),
     "aliased": Experiment(aliased.Settings, aliased.measure, _DIFFERENCE, _makes_the_difference),
+    "grid": Experiment(grid.Settings, grid.measure, _DIFFERENCE, _makes_the_difference),
     "loops": Experiment(loops.Settings, loops.measure, _DIFFERENCE, _makes_the_difference),
     "crossroads": Experiment(
         crossroads.Settings, crossroads.measure, "precision and recall of both at least 0.9", _finds_doors
