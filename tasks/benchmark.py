@@ -16,7 +16,7 @@ from humain.training import forms
 from tasks.benchmarks import comparison, hot_paths, jax_rows, machine, report, rows
 from tasks.benchmarks.rows import Found, Settings
 from tasks.benchmarks.timing import MIN_REPEATS, Effort
-from tasks.harness import entry, results
+from tasks.harness import devices, entry, results
 from tasks.harness.context import TaskContext
 
 _NAME = "benchmark"
@@ -180,7 +180,7 @@ def _frameworks(task: TaskContext) -> tuple[str, ...]:
 
 
 def _find_device(framework: str, device: str) -> Any:
-    """A framework's own device, or None. PyTorch is imported only where it is asked about a GPU."""
+    """A framework's own device, or None."""
     if framework == "jax":
         return jax_rows.find_device(device)
     from tasks.benchmarks import torch_rows
@@ -189,7 +189,7 @@ def _find_device(framework: str, device: str) -> Any:
 
 
 def _places(task: TaskContext) -> list[tuple[str, str]]:
-    """Frameworks and devices to measure, JAX first: PyTorch is not even imported while JAX is measured on the CPU."""
+    """Frameworks and devices to measure, JAX first: PyTorch computes nothing before JAX is done."""
     return [
         (framework, device)
         for framework in _frameworks(task)
@@ -200,17 +200,17 @@ def _places(task: TaskContext) -> list[tuple[str, str]]:
 
 def _describe(task: TaskContext) -> dict[str, Any]:
     """The machine that is measured: its cores for this run, and its devices by name."""
-    devices = {}
+    names = {}
     for framework, device in _places(task):
         if device == "cpu":
-            devices["cpu"] = machine.processor()
+            names["cpu"] = machine.processor()
         elif framework == "jax":
-            devices["gpu"] = _find_device(framework, device).device_kind
+            names["gpu"] = _find_device(framework, device).device_kind
         else:
             from tasks.benchmarks import torch_rows
 
-            devices["gpu"] = torch_rows.gpu_name()
-    return {"cores": machine.available_cores(), "devices": devices}
+            names["gpu"] = torch_rows.gpu_name()
+    return {"cores": devices.num_cores(), "devices": names}
 
 
 def _parts(task: TaskContext, framework: str, device: str) -> Mapping[str, Callable[[], Found]]:
@@ -219,7 +219,7 @@ def _parts(task: TaskContext, framework: str, device: str) -> Mapping[str, Calla
     if framework == "torch":
         from tasks.benchmarks import torch_rows
 
-        threads = machine.available_cores()
+        threads = devices.num_cores()
         return torch_rows.parts(settings, place, threads=threads, compiled=task.config.torch_compile)
     assert isinstance(place, jax.Device)
     return {
