@@ -1,6 +1,6 @@
 """SELU, dispatch and the machine's peaks, in PyTorch.
 
-The only module of the benchmark that imports torch, and imported only where PyTorch is asked for.
+Of the benchmark's own modules the only one that needs torch, and imported only where PyTorch is asked for.
 """
 
 import os
