@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.benchmarks.timing import Effort, Interval, Timing
+from tasks.benchmarks.timing import Effort, Interval, Rounds, Timing, median_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,21 +161,19 @@ def make(
     )
 
 
-def from_rounds(
-    name: str, seconds: Interval, *, device: str, size: int, work: int, compile_seconds: float, repeats: int
-) -> Row:
-    """A row of what was compiled ahead and run once a round."""
+def from_rounds(name: str, rounds: Rounds, *, device: str, size: int, work: int, compile_seconds: float) -> Row:
+    """A row of what was compiled ahead and took turns."""
     return _row(
         name,
-        seconds,
+        median_interval(rounds.seconds),
         framework="jax",
         device=device,
         size=size,
         work=work,
         compile_seconds=compile_seconds,
         dispatch_seconds=None,
-        repeats=repeats,
-        calls=1,
+        repeats=len(rounds.seconds),
+        calls=rounds.calls,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.benchmarks import rows
 from tasks.benchmarks.rows import Peak, Row, Settings
-from tasks.benchmarks.timing import Effort, Interval, Timing
+from tasks.benchmarks.timing import Effort, Interval, Rounds, Timing
 
 _TIMING = Timing(first_seconds=3.0, seconds=Interval(0.5, 0.4, 0.8), best_seconds=0.3, repeats=30, calls=7)
 
@@ -38,12 +38,13 @@ def test_the_dispatch_is_the_median_on_one_element():
 
 
 def test_a_row_of_rounds_keeps_what_was_compiled_ahead():
-    made = rows.from_rounds(
-        "update_table", Interval(2.0, 1.0, 3.0), device="gpu", size=4, work=200, compile_seconds=5.0, repeats=30
-    )
+    # Ten figures: the interval ends at the second lowest and the second highest.
+    rounds = Rounds([1.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 4.0], calls=3)
+    made = rows.from_rounds("update_table", rounds, device="gpu", size=4, work=200, compile_seconds=5.0)
     assert isinstance(made, Row)
-    assert (made.framework, made.device, made.size, made.work, made.calls) == ("jax", "gpu", 4, 200, 1)
-    assert (made.compile_seconds, made.median_seconds, made.low, made.high) == (5.0, 2.0, 1.0, 3.0)
+    assert (made.framework, made.device, made.size, made.work) == ("jax", "gpu", 4, 200)
+    assert (made.compile_seconds, made.median_seconds, made.low, made.high) == (5.0, 2.0, 1.5, 3.0)
+    assert (made.repeats, made.calls) == (10, 3)
 
 
 def test_a_share_is_the_larger_one_and_of_the_best_peak_of_the_device():
