@@ -60,7 +60,7 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
             moved=selu.bytes_moved(settings.size, steps),
             flops=selu.flops(settings.size, steps),
         )
-        return Found(rows=[made])
+        return rows.of_selu(made, settings)
 
     def dispatch_row() -> Found:
         timing = measure(_repeat(jax.jit(lambda values: values + 1), one), settings.effort)

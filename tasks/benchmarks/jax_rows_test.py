@@ -1,5 +1,7 @@
 """What is measured in JAX is SELU, and every part gives its row."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,6 +52,14 @@ def test_applications_are_spread_over_repeats():
     (row,) = jax_rows.parts(small_settings.SETTINGS, _cpu())["selu_jit"]().rows
     # Twelve over six repeats.
     assert (row.calls, row.repeats) == (2, 6)
+
+
+def test_applications_that_take_too_long_are_fewer_and_said():
+    effort = dataclasses.replace(small_settings.EFFORT, max_seconds=1e-9)
+    settings = dataclasses.replace(small_settings.SETTINGS, effort=effort)
+    found = jax_rows.parts(settings, _cpu())["selu_builtin"]()
+    # One in each of six repeats.
+    assert found.notes == ["selu_builtin of jax on cpu: 6 of 12 applications, by max_row_seconds"]
 
 
 def test_a_device_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch):

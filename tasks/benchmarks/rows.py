@@ -161,6 +161,16 @@ def make(
     )
 
 
+def of_selu(row: Row, settings: Settings) -> Found:
+    """A row of SELU; with a note where its applications took too long for all of them."""
+    made = row.repeats * row.calls
+    # A loop's steps are in one call, and its calls are as many as any other row's.
+    if row.work > 1 or made >= settings.applications:
+        return Found(rows=[row])
+    which = f"{row.name} of {row.framework} on {row.device}"
+    return Found(rows=[row], notes=[f"{which}: {made} of {settings.applications} applications, by max_row_seconds"])
+
+
 def from_rounds(name: str, rounds: Rounds, *, device: str, size: int, work: int, compile_seconds: float) -> Row:
     """A row of what was compiled ahead and took turns."""
     return _row(

@@ -16,12 +16,27 @@ def _row(**values: float | None) -> dict:
     return whole | values
 
 
+def _settings(**values: int) -> Settings:
+    whole = {"size": 1, "applications": 1, "loop_steps": 1, "matmul_size": 1}
+    return Settings(**{**whole, **values}, effort=Effort())
+
+
 def test_rates_are_work_over_the_median():
     made = rows.make("selu_jit", _TIMING, framework="jax", device="cpu", size=10, moved=4 * 10**9, flops=3 * 10**9)
     # 4 GB and 3 GFLOP in half a second.
     assert (made.gbytes_per_second, made.gflops) == (8.0, 6.0)
     assert (made.compile_seconds, made.median_seconds, made.low, made.high) == (3.0, 0.5, 0.4, 0.8)
     assert (made.repeats, made.calls, made.dispatch_seconds, made.work) == (30, 7, None, 1)
+
+
+def test_a_row_that_was_cut_short_is_said():
+    row = rows.make("selu_jit", _TIMING, framework="jax", device="cpu", size=10)
+    # 7 calls in each of 30 repeats.
+    (note,) = rows.of_selu(row, _settings(applications=211)).notes
+    assert note == "selu_jit of jax on cpu: 210 of 211 applications, by max_row_seconds"
+    assert rows.of_selu(row, _settings(applications=210)) == rows.Found(rows=[row])
+    loop = dataclasses.replace(row, name="selu_loop", work=1000)
+    assert not rows.of_selu(loop, _settings(applications=10_000)).notes
 
 
 def test_what_is_not_counted_is_null():
@@ -69,6 +84,5 @@ def test_there_is_no_share_without_a_rate_or_a_peak():
 
 @pytest.mark.parametrize("name", ["size", "applications", "loop_steps", "matmul_size"])
 def test_settings_are_checked(name):
-    settings = {"size": 1, "applications": 1, "loop_steps": 1, "matmul_size": 1}
     with pytest.raises(ValueError, match=f"{name} must be 1 or more, not 0"):
-        Settings(**{**settings, name: 0}, effort=Effort())
+        _settings(**{name: 0})

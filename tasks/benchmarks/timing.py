@@ -41,7 +41,7 @@ class Effort:
 
     repeats: int = 30
     min_seconds: float = 5e-3
-    max_seconds: float = 45.0
+    max_seconds: float = 120.0
     pulse: Callable[[], None] = lambda: None
     clock: Clock = time.perf_counter
 

@@ -41,6 +41,14 @@ def test_every_part_is_measured():
         )
 
 
+def test_applications_that_take_too_long_are_fewer_and_said():
+    effort = dataclasses.replace(small_settings.EFFORT, max_seconds=1e-9)
+    settings = dataclasses.replace(small_settings.SETTINGS, effort=effort)
+    found = torch_rows.parts(settings, torch.device("cpu"), threads=1, compiled=False)["selu_builtin"]()
+    # One in each of six repeats.
+    assert found.notes == ["selu_builtin of torch on cpu: 6 of 12 applications, by max_row_seconds"]
+
+
 def test_what_is_compiled_is_measured(monkeypatch: pytest.MonkeyPatch):
     compiled = []
 
