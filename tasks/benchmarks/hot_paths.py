@@ -24,7 +24,13 @@ from tasks.benchmarks.rows import Found, Ratio
 from tasks.benchmarks.timing import Effort, in_turn, measure, ratio_interval
 from tasks.graphs import sets
 
-HOT_PATHS = ("react_1", "react_256", "think", *(f"update_{kernel}" for kernel in forms.KERNELS), "kmeans")
+HOT_PATHS = (
+    "react_1",
+    "react_256",
+    "think",
+    *(f"update_{kernel}{suffix}" for kernel in forms.KERNELS for suffix in ("", "_one_by_one")),
+    "kmeans",
+)
 """Names of the rows that a comparison judges."""
 
 _NUM_NODES = 32
