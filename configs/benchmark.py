@@ -34,7 +34,7 @@ def _default() -> ConfigDict:
         {
             # Cores to use, and threads of both frameworks; 0 for all there are.
             "threads": 0,
-            # Figures that a median is taken over.
+            # Figures that a median is taken over; 6 or more, where --repeats takes 30 or more.
             "repeats": 30,
             # A repeat lasts at least min_repeat_seconds, for the clock's sake; all repeats of a row about
             # max_row_seconds, as far as one call a repeat allows. A note says which rows made fewer calls for it.

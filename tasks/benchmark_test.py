@@ -10,7 +10,7 @@ from tasks import benchmark as task
 from tasks.benchmarks import hot_paths, jax_rows
 from tasks.harness.context import TaskContext
 
-_RUN = ("--config=configs/benchmark.py:smoke", "--framework=jax", "--device=cpu", "--size=50", "--repeats=6")
+_RUN = ("--config=configs/benchmark.py:smoke", "--framework=jax", "--device=cpu", "--size=50", "--config.repeats=6")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,8 @@ def test_an_older_run_that_is_none_is_refused_before_anything_is_measured(
         (("--config.selu.loop_steps=0",), 1, "loop_steps must be 1 or more, not 0"),
         (("--config.updates.batch_size=0",), 1, "batch_size must be 1 or more, not 0"),
         (("--config.kmeans.num_clusters=300",), 1, "num_clusters must be at most num_points, 200, not 300"),
-        (("--config.repeats=5", "--repeats=5"), 2, "repeats"),
+        (("--config.repeats=5",), 1, "repeats must be 6 or more for an interval of 95 %, not 5"),
+        (("--repeats=29",), 2, "29"),
         (("--framework=tensorflow",), 2, "framework"),
     ],
 )
