@@ -14,7 +14,7 @@ from humain import errors
 from humain.abstraction import clustering_benchmark
 from humain.training import forms
 from tasks.benchmarks import comparison, hot_paths, jax_rows, machine, report, rows
-from tasks.benchmarks.rows import Found, Settings
+from tasks.benchmarks.rows import Found, PeakSizes, Settings
 from tasks.benchmarks.timing import Effort
 from tasks.harness import devices, entry, results
 from tasks.harness.context import TaskContext
@@ -147,7 +147,8 @@ def _settings(task: TaskContext) -> Settings:
             size=task.flags.size or config.selu.size,
             applications=config.selu.applications,
             loop_steps=config.selu.loop_steps,
-            matmul_size=config.matmul_size,
+            peaks={device: PeakSizes(**sizes) for device, sizes in config.peaks.to_dict().items()},
+            seed=task.seed,
             effort=Effort(
                 repeats=task.flags.repeats or config.repeats,
                 min_seconds=config.min_repeat_seconds,
@@ -163,7 +164,7 @@ def _sizes(task: TaskContext) -> hot_paths.Sizes:
     try:
         return hot_paths.Sizes(
             updates=forms.Sizes(**task.config.updates.to_dict()),
-            points=clustering_benchmark.Sizes(**task.config.kmeans.to_dict()),
+            points=clustering_benchmark.Sizes(**task.config.kmeans.to_dict(), seed=task.seed),
         )
     except ValueError as error:
         raise errors.UserError(str(error)) from error

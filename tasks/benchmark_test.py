@@ -8,6 +8,7 @@ import pytest
 
 from tasks import benchmark as task
 from tasks.benchmarks import hot_paths, jax_rows
+from tasks.benchmarks.rows import Settings
 from tasks.harness.context import TaskContext
 
 _RUN = ("--config=configs/benchmark.py:smoke", "--framework=jax", "--device=cpu", "--size=50", "--config.repeats=6")
@@ -114,6 +115,23 @@ def test_what_can_not_be_is_refused(
     printed = capfd.readouterr().err
     assert message in printed
     assert len(printed.splitlines()) == 1
+
+
+def test_the_seed_is_that_of_what_is_measured(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+    seeds = []
+
+    def jax_parts(settings: Settings, device: object) -> dict:
+        seeds.append(settings.seed)
+        return {}
+
+    def own_parts(sizes: hot_paths.Sizes, effort: object, device: object) -> dict:
+        seeds.append(sizes.points.seed)
+        return {}
+
+    monkeypatch.setattr(jax_rows, "parts", jax_parts)
+    monkeypatch.setattr(hot_paths, "parts", own_parts)
+    assert _main(tmp_path / "run", *_RUN, "--seed=7") == 0
+    assert seeds == [7, 7]
 
 
 def test_a_missing_framework_is_said(

@@ -146,6 +146,8 @@ def _conditions(record: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, 
         conditions["threads"] = results["threads"].get(framework)
     if name != "dispatch":
         conditions["matmul_precision"] = record.get("matmul_precision")
+    if name == "kmeans" or name.startswith("selu_"):
+        conditions["seed"] = record.get("seed")
     # A group of the config has the sizes of what it is named after.
     group = "updates" if name.startswith("update_") else name
     sizes = record["config"].get(group)

@@ -23,6 +23,7 @@ def _record(*rows: dict[str, Any]) -> dict[str, Any]:
     return {
         "task": "benchmark",
         "config": {"updates": {"num_states": 16, "width": 8}, "kmeans": {"num_features": 64}, "selu": {}},
+        "seed": 0,
         "matmul_precision": "highest",
         "results": {"rows": list(rows), "machine": machine, "threads": threads},
     }
@@ -104,6 +105,17 @@ def test_rows_of_different_sizes_by_the_config_are_not_compared(name, changes, r
     (line,) = _compare(old, new)
     assert line.remark == remark
     assert (line.ratio is None) == bool(remark)
+
+
+def test_runs_of_different_seeds_have_what_is_not_drawn_by_them_in_common():
+    names = ("selu_jit", "kmeans", "react_1")
+    old, new = (_record(*(_row(name, 1.0) for name in names)) for _ in range(2))
+    new["seed"] = 7
+    assert [(line.name, line.remark) for line in _compare(old, new)] == [
+        ("selu_jit", "seed was 0, is 7"),
+        ("kmeans", "seed was 0, is 7"),
+        ("react_1", ""),
+    ]
 
 
 def test_runs_of_different_precision_have_only_their_dispatch_in_common():

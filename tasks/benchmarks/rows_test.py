@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tasks.benchmarks import rows
-from tasks.benchmarks.rows import Peak, Row, Settings
+from tasks.benchmarks.rows import Peak, PeakSizes, Row, Settings
 from tasks.benchmarks.timing import Effort, Interval, Rounds, Timing
 
 _TIMING = Timing(first_seconds=3.0, seconds=Interval(0.5, 0.4, 0.8), best_seconds=0.3, repeats=30, calls=7)
@@ -17,8 +17,8 @@ def _row(**values: float | None) -> dict:
 
 
 def _settings(**values: int) -> Settings:
-    whole = {"size": 1, "applications": 1, "loop_steps": 1, "matmul_size": 1}
-    return Settings(**{**whole, **values}, effort=Effort())
+    whole = {"size": 1, "applications": 1, "loop_steps": 1}
+    return Settings(**{**whole, **values}, peaks={}, effort=Effort())
 
 
 def test_rates_are_work_over_the_median():
@@ -82,7 +82,14 @@ def test_there_is_no_share_without_a_rate_or_a_peak():
     assert row["share_of_peak"] is None
 
 
-@pytest.mark.parametrize("name", ["size", "applications", "loop_steps", "matmul_size"])
+@pytest.mark.parametrize("name", ["size", "applications", "loop_steps"])
 def test_settings_are_checked(name):
     with pytest.raises(ValueError, match=f"{name} must be 1 or more, not 0"):
         _settings(**{name: 0})
+
+
+def test_sizes_of_peaks_are_checked():
+    with pytest.raises(ValueError, match="matmul_size must be 1 or more, not 0"):
+        PeakSizes(matmul_size=0)
+    with pytest.raises(ValueError, match="copy_size must be 0 or more, not -1"):
+        PeakSizes(matmul_size=1, copy_size=-1)

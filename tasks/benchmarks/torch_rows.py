@@ -59,7 +59,7 @@ def parts(
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
     name = "cpu" if device.type == "cpu" else "gpu"
-    values = torch.from_numpy(selu.inputs(settings.size)).to(device)
+    values = torch.from_numpy(selu.inputs(settings.size, settings.seed)).to(device)
 
     def selu_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> Found:
         applications = settings.applications if steps == 1 else None
@@ -109,15 +109,17 @@ def parts(
 
 
 def _peaks(settings: Settings, device: torch.device, name: str, values: torch.Tensor) -> Found:
-    target = torch.empty_like(values)
-    copy = measure(_repeat(target.copy_, values), settings.effort)
-    side = settings.matmul_size
+    sizes = settings.peaks[name]
+    source = torch.arange(sizes.copy_size, dtype=torch.float32, device=device) if sizes.copy_size else values
+    target = torch.empty_like(source)
+    copy = measure(_repeat(target.copy_, source), settings.effort)
+    side = sizes.matmul_size
     left = torch.randn((side, side), generator=torch.Generator().manual_seed(1)).to(device)
     product = measure(_repeat(lambda left: left @ left, left), settings.effort)
     peak = Peak(
         framework="torch",
         device=name,
-        gbytes_per_second=2 * values.numel() * values.element_size() / copy.best_seconds / 1e9,
+        gbytes_per_second=2 * source.numel() * source.element_size() / copy.best_seconds / 1e9,
         gflops=2 * side**3 / product.best_seconds / 1e9,
     )
     threads: dict[str, int | None] = {"torch": torch.get_num_threads()} if name == "cpu" else {}
