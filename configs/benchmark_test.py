@@ -32,6 +32,8 @@ def test_the_default_is_what_the_task_is_about():
     config = benchmark.get_config()
     assert (config.selu.size, config.selu.applications, config.selu.loop_steps) == (1_000_000, 10_000, 1000)
     assert config.torch_compile
+    # 256 MiB are more than the caches of any GPU hold.
+    assert config.peaks.gpu.to_dict() == {"matmul_size": 8192, "copy_size": 2**26}
 
 
 def test_an_unknown_variant_is_an_error():

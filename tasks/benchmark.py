@@ -14,14 +14,17 @@ from humain import errors
 from humain.abstraction import clustering_benchmark
 from humain.training import forms
 from tasks.benchmarks import comparison, hot_paths, jax_rows, machine, report, rows
-from tasks.benchmarks.rows import Found, Settings
-from tasks.benchmarks.timing import MIN_REPEATS, Effort
-from tasks.harness import entry, results
+from tasks.benchmarks.rows import Found, PeakSizes, Settings
+from tasks.benchmarks.timing import Effort
+from tasks.harness import devices, entry, results
 from tasks.harness.context import TaskContext
 
 _NAME = "benchmark"
 _FRAMEWORKS = ("jax", "torch")
 _DEVICES = ("cpu", "gpu")
+_LEAST_REPEATS = 30
+"""That --repeats takes; a config may have fewer, down to what an interval needs."""
+
 _NO_GPU = "build with --config=cuda on a machine with an NVIDIA GPU, or pass --device=cpu"
 
 
@@ -36,8 +39,8 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "repeats",
         None,
-        f"Figures that a median is taken over, {MIN_REPEATS} or more; by default the config's.",
-        lower_bound=MIN_REPEATS,
+        f"Figures that a median is taken over, {_LEAST_REPEATS} or more; by default the config's.",
+        lower_bound=_LEAST_REPEATS,
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -144,7 +147,8 @@ def _settings(task: TaskContext) -> Settings:
             size=task.flags.size or config.selu.size,
             applications=config.selu.applications,
             loop_steps=config.selu.loop_steps,
-            matmul_size=config.matmul_size,
+            peaks={device: PeakSizes(**sizes) for device, sizes in config.peaks.to_dict().items()},
+            seed=task.seed,
             effort=Effort(
                 repeats=task.flags.repeats or config.repeats,
                 min_seconds=config.min_repeat_seconds,
@@ -160,7 +164,7 @@ def _sizes(task: TaskContext) -> hot_paths.Sizes:
     try:
         return hot_paths.Sizes(
             updates=forms.Sizes(**task.config.updates.to_dict()),
-            points=clustering_benchmark.Sizes(**task.config.kmeans.to_dict()),
+            points=clustering_benchmark.Sizes(**task.config.kmeans.to_dict(), seed=task.seed),
         )
     except ValueError as error:
         raise errors.UserError(str(error)) from error
@@ -180,7 +184,7 @@ def _frameworks(task: TaskContext) -> tuple[str, ...]:
 
 
 def _find_device(framework: str, device: str) -> Any:
-    """A framework's own device, or None. PyTorch is imported only where it is asked about a GPU."""
+    """A framework's own device, or None."""
     if framework == "jax":
         return jax_rows.find_device(device)
     from tasks.benchmarks import torch_rows
@@ -189,7 +193,7 @@ def _find_device(framework: str, device: str) -> Any:
 
 
 def _places(task: TaskContext) -> list[tuple[str, str]]:
-    """Frameworks and devices to measure, JAX first: PyTorch is not even imported while JAX is measured on the CPU."""
+    """Frameworks and devices to measure, JAX first: PyTorch computes nothing before JAX is done."""
     return [
         (framework, device)
         for framework in _frameworks(task)
@@ -200,17 +204,17 @@ def _places(task: TaskContext) -> list[tuple[str, str]]:
 
 def _describe(task: TaskContext) -> dict[str, Any]:
     """The machine that is measured: its cores for this run, and its devices by name."""
-    devices = {}
+    names = {}
     for framework, device in _places(task):
         if device == "cpu":
-            devices["cpu"] = machine.processor()
+            names["cpu"] = machine.processor()
         elif framework == "jax":
-            devices["gpu"] = _find_device(framework, device).device_kind
+            names["gpu"] = _find_device(framework, device).device_kind
         else:
             from tasks.benchmarks import torch_rows
 
-            devices["gpu"] = torch_rows.gpu_name()
-    return {"cores": machine.available_cores(), "devices": devices}
+            names["gpu"] = torch_rows.gpu_name()
+    return {"cores": devices.num_cores(), "devices": names}
 
 
 def _parts(task: TaskContext, framework: str, device: str) -> Mapping[str, Callable[[], Found]]:
@@ -219,7 +223,7 @@ def _parts(task: TaskContext, framework: str, device: str) -> Mapping[str, Calla
     if framework == "torch":
         from tasks.benchmarks import torch_rows
 
-        threads = machine.available_cores()
+        threads = devices.num_cores()
         return torch_rows.parts(settings, place, threads=threads, compiled=task.config.torch_compile)
     assert isinstance(place, jax.Device)
     return {

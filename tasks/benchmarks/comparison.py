@@ -63,6 +63,8 @@ def _fault(record: Any) -> str:
     """What keeps a record from being one of this task, or ""."""
     if not isinstance(record, dict) or record.get("task") != "benchmark":
         return "holds no results of this task"
+    if not isinstance(record.get("config"), dict):
+        return "has no config"
     results = record.get("results")
     if not isinstance(results, dict) or not isinstance(results.get("rows"), list) or not results["rows"]:
         return "has no results.rows"
@@ -92,7 +94,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], *, hot_paths: Collec
     lines = []
     for key in [*news, *(key for key in olds if key not in news)]:
         before, after = olds.get(key), news.get(key)
-        remark = _remark(old["results"], new["results"], before, after)
+        remark = _remark(old, new, before, after)
         comparable = before is not None and after is not None and not remark
         lines.append(
             Line(
@@ -119,23 +121,39 @@ def _by_key(record: Mapping[str, Any]) -> dict[tuple[str, str, str], Mapping[str
 def _remark(
     old: Mapping[str, Any], new: Mapping[str, Any], before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> str:
-    """Why two rows can't be compared, or ""."""
+    """Why two rows, of an old and a new record, can't be compared, or ""."""
     if before is None:
         return "only in this run"
     if after is None:
         return "only in the old run"
-    device, framework = after["device"], after["framework"]
+    olds, news = _conditions(old, before), _conditions(new, after)
+    for what in [*olds, *(what for what in news if what not in olds)]:
+        if olds.get(what) != news.get(what):
+            return f"{what} was {olds.get(what)}, is {news.get(what)}"
+    return ""
+
+
+def _conditions(record: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to be the same for two rows of one name, framework and device to be of the same work."""
+    name, framework, device, results = row["name"], row["framework"], row["device"], record["results"]
     conditions = {
-        "size": (before.get("size"), after.get("size")),
-        "work": (before.get("work"), after.get("work")),
-        "machine": (old["machine"].get(device), new["machine"].get(device)),
+        "size": row.get("size"),
+        "work": row.get("work"),
+        "machine": results["machine"].get(device),
+        "cores": results["threads"].get("wanted"),
     }
     if device == "cpu":
-        conditions["threads"] = (old["threads"].get(framework), new["threads"].get(framework))
-    for what, (one, other) in conditions.items():
-        if one != other:
-            return f"{what} was {one}, is {other}"
-    return ""
+        conditions["threads"] = results["threads"].get(framework)
+    if name != "dispatch":
+        conditions["matmul_precision"] = record.get("matmul_precision")
+    if name == "kmeans" or name.startswith("selu_"):
+        conditions["seed"] = record.get("seed")
+    # A group of the config has the sizes of what it is named after.
+    group = "updates" if name.startswith("update_") else name
+    sizes = record["config"].get(group)
+    if isinstance(sizes, Mapping):
+        conditions |= {f"{group}.{key}": value for key, value in sizes.items()}
+    return conditions
 
 
 def to_table(lines: list[Line]) -> Table:

@@ -20,7 +20,13 @@ def _row(name: str, seconds: float, *, device: str = "cpu", framework: str = "ja
 
 def _record(*rows: dict[str, Any]) -> dict[str, Any]:
     machine, threads = {"cpu": "AMD EPYC", "gpu": "H100"}, {"wanted": 2, "jax": 2, "torch": 2}
-    return {"task": "benchmark", "results": {"rows": list(rows), "machine": machine, "threads": threads}}
+    return {
+        "task": "benchmark",
+        "config": {"updates": {"num_states": 16, "width": 8}, "kmeans": {"num_features": 64}, "selu": {}},
+        "seed": 0,
+        "matmul_precision": "highest",
+        "results": {"rows": list(rows), "machine": machine, "threads": threads},
+    }
 
 
 def _compare(old: dict[str, Any], new: dict[str, Any]) -> list[comparison.Line]:
@@ -58,6 +64,7 @@ def test_rows_of_different_devices_are_different_rows():
         ({"rows.work": 9}, "work was 1, is 9"),
         ({"machine.cpu": "Xeon"}, "machine was AMD EPYC, is Xeon"),
         ({"threads.jax": 4}, "threads was 2, is 4"),
+        ({"threads.wanted": 4}, "cores was 2, is 4"),
         # Threads of the other framework, and the other device, are nothing to this row.
         ({"threads.torch": 4}, ""),
         ({"machine.gpu": "A100"}, ""),
@@ -73,6 +80,51 @@ def test_what_differs_is_said_and_not_compared(change, remark):
     (line,) = _compare(old, new)
     assert line.remark == remark
     assert (line.ratio is None) == bool(remark)
+
+
+_OTHER = {"num_states": 16, "width": 9}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "remark"),
+    [
+        ("update_linear", {"updates": _OTHER}, "updates.width was 8, is 9"),
+        ("update_linear_one_by_one", {"updates": _OTHER}, "updates.width was 8, is 9"),
+        ("kmeans", {"kmeans": {"num_features": 8}}, "kmeans.num_features was 64, is 8"),
+        ("kmeans", {"kmeans": {}}, "kmeans.num_features was 64, is None"),
+        ("kmeans", {"kmeans": {"num_features": 64, "seed": 1}}, "kmeans.seed was None, is 1"),
+        # What other rows are of is nothing to this one.
+        ("kmeans", {"updates": _OTHER}, ""),
+        ("update_linear", {"kmeans": {}}, ""),
+        ("react_1", {"kmeans": {}, "updates": {}}, ""),
+    ],
+)
+def test_rows_of_different_sizes_by_the_config_are_not_compared(name, changes, remark):
+    old, new = _record(_row(name, 1.0)), _record(_row(name, 2.0))
+    new["config"] |= changes
+    (line,) = _compare(old, new)
+    assert line.remark == remark
+    assert (line.ratio is None) == bool(remark)
+
+
+def test_runs_of_different_seeds_have_what_is_not_drawn_by_them_in_common():
+    names = ("selu_jit", "kmeans", "react_1")
+    old, new = (_record(*(_row(name, 1.0) for name in names)) for _ in range(2))
+    new["seed"] = 7
+    assert [(line.name, line.remark) for line in _compare(old, new)] == [
+        ("selu_jit", "seed was 0, is 7"),
+        ("kmeans", "seed was 0, is 7"),
+        ("react_1", ""),
+    ]
+
+
+def test_runs_of_different_precision_have_only_their_dispatch_in_common():
+    old, new = (_record(_row("react_1", 1.0), _row("dispatch", 1.0)) for _ in range(2))
+    new["matmul_precision"] = "default"
+    assert [(line.remark, line.ratio) for line in _compare(old, new)] == [
+        ("matmul_precision was highest, is default", None),
+        ("", 1.0),
+    ]
 
 
 def test_a_hot_path_that_got_slower_by_more_than_the_factor_fails():
@@ -104,9 +156,13 @@ def test_the_table_shows_every_line():
         ("{", "is no valid JSON"),
         ("[]", "holds no results of this task"),
         (json.dumps({"task": "simple", "results": {}}), "holds no results of this task"),
-        (json.dumps({"task": "benchmark"}), r"has no results\.rows"),
-        (json.dumps({"task": "benchmark", "results": {"rows": []}}), r"has no results\.rows"),
-        (json.dumps({"task": "benchmark", "results": {"rows": [_row("a", 1.0)]}}), r"has no results\.machine"),
+        (json.dumps({"task": "benchmark"}), "has no config"),
+        (json.dumps({"task": "benchmark", "config": {}}), r"has no results\.rows"),
+        (json.dumps({"task": "benchmark", "config": {}, "results": {"rows": []}}), r"has no results\.rows"),
+        (
+            json.dumps({"task": "benchmark", "config": {}, "results": {"rows": [_row("a", 1.0)]}}),
+            r"has no results\.machine",
+        ),
         (json.dumps(_record({"name": "a"})), "has a row without its name and times"),
         (json.dumps(_record(_row("a", 0.0))), "has a row without its name and times"),
         (json.dumps(_record(_row("a", 1.0, median_seconds=None))), "has a row without its name and times"),

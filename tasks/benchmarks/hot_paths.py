@@ -21,10 +21,16 @@ from humain.model import Model, ModelState
 from humain.training import forms
 from tasks.benchmarks import rows
 from tasks.benchmarks.rows import Found, Ratio
-from tasks.benchmarks.timing import Effort, in_turn, measure, median_interval, ratio_interval
+from tasks.benchmarks.timing import Effort, in_turn, measure, ratio_interval
 from tasks.graphs import sets
 
-HOT_PATHS = ("react_1", "react_256", "think", *(f"update_{kernel}" for kernel in forms.KERNELS), "kmeans")
+HOT_PATHS = (
+    "react_1",
+    "react_256",
+    "think",
+    *(f"update_{kernel}{suffix}" for kernel in forms.KERNELS for suffix in ("", "_one_by_one")),
+    "kmeans",
+)
 """Names of the rows that a comparison judges."""
 
 _NUM_NODES = 32
@@ -120,20 +126,19 @@ def _think(effort: Effort, device: str) -> Found:
 
 def _updates(kernel: str, sizes: forms.Sizes, effort: Effort, device: str) -> Found:
     built = forms.build(kernel, sizes)
-    seconds = in_turn({name: form.run for name, form in built.items()}, effort)
+    measured = in_turn({name: form.run for name, form in built.items()}, effort)
     made = [
         rows.from_rounds(
             f"update_{kernel}{suffix}",
-            median_interval(seconds[form]),
+            measured[form],
             device=device,
             size=sizes.batch_size,
             work=sizes.chunk_steps,
             compile_seconds=built[form].compile_seconds,
-            repeats=effort.repeats,
         )
         for form, suffix in (("chunk", ""), ("one by one", "_one_by_one"))
     ]
-    ratio = ratio_interval(seconds["one by one"], seconds["chunk"])
+    ratio = ratio_interval(measured["one by one"].seconds, measured["chunk"].seconds)
     return Found(rows=made, ratios=[Ratio(kernel, device, ratio.median, ratio.low, ratio.high, rounds=effort.repeats)])
 
 

@@ -38,7 +38,7 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
         device: where.
     """
     name = "cpu" if device.platform == "cpu" else "gpu"
-    values = jax.device_put(selu.inputs(settings.size), device)
+    values = jax.device_put(selu.inputs(settings.size, settings.seed), device)
     one = values[:1]
 
     def timed(function: Callable[[Array], Array], *, spread: bool = True) -> tuple[Timing, Timing]:
@@ -60,7 +60,7 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
             moved=selu.bytes_moved(settings.size, steps),
             flops=selu.flops(settings.size, steps),
         )
-        return Found(rows=[made])
+        return rows.of_selu(made, settings)
 
     def dispatch_row() -> Found:
         timing = measure(_repeat(jax.jit(lambda values: values + 1), one), settings.effort)
@@ -81,14 +81,16 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
 
 
 def _peaks(settings: Settings, device: jax.Device, name: str, values: Array) -> Found:
-    copy = measure(_copies(values), settings.effort)
-    side = settings.matmul_size
+    sizes = settings.peaks[name]
+    source = jax.device_put(np.arange(sizes.copy_size, dtype=np.float32), device) if sizes.copy_size else values
+    copy = measure(_copies(source), settings.effort)
+    side = sizes.matmul_size
     left = jax.device_put(np.random.default_rng(1).standard_normal((side, side), dtype=np.float32), device)
     product = measure(_repeat(jax.jit(lambda left: jnp.matmul(left, left, precision="highest")), left), settings.effort)
     peak = Peak(
         framework="jax",
         device=name,
-        gbytes_per_second=2 * values.nbytes / copy.best_seconds / 1e9,
+        gbytes_per_second=2 * source.nbytes / copy.best_seconds / 1e9,
         gflops=2 * side**3 / product.best_seconds / 1e9,
     )
     threads = {"jax": machine.xla_threads()} if name == "cpu" else {}

@@ -1,11 +1,14 @@
 """What is measured in JAX is SELU, and every part gives its row."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tasks.benchmarks import jax_rows, selu, small_settings
+from tasks.benchmarks.rows import PeakSizes
 
 _PARTS = ("dispatch", "selu_eager", "selu_builtin", "selu_jit", "selu_loop", "peaks")
 
@@ -18,12 +21,12 @@ def _cpu() -> jax.Device:
 
 @pytest.mark.parametrize("function", [jax_rows.selu_op_by_op, jax.jit(jax_rows.selu_op_by_op), jax.nn.selu])
 def test_selu_is_that_of_the_reference(function):
-    values = selu.inputs(1000)
+    values = selu.inputs(1000, 0)
     np.testing.assert_allclose(function(values), selu.reference(values), rtol=1e-5, atol=1e-6)
 
 
 def test_a_loop_applies_selu_as_often_as_it_says():
-    values = selu.inputs(100)
+    values = selu.inputs(100, 0)
     expected = selu.reference(selu.reference(selu.reference(values)))
     np.testing.assert_allclose(jax_rows.selu_loop(jnp.asarray(values), 3), expected, rtol=1e-5, atol=1e-6)
 
@@ -50,6 +53,43 @@ def test_applications_are_spread_over_repeats():
     (row,) = jax_rows.parts(small_settings.SETTINGS, _cpu())["selu_jit"]().rows
     # Twelve over six repeats.
     assert (row.calls, row.repeats) == (2, 6)
+
+
+def test_applications_that_take_too_long_are_fewer_and_said():
+    effort = dataclasses.replace(small_settings.EFFORT, max_seconds=1e-9)
+    settings = dataclasses.replace(small_settings.SETTINGS, effort=effort)
+    found = jax_rows.parts(settings, _cpu())["selu_builtin"]()
+    # One in each of six repeats.
+    assert found.notes == ["selu_builtin of jax on cpu: 6 of 12 applications, by max_row_seconds"]
+
+
+def test_values_are_those_of_the_seed(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def inputs(size: int, seed: int) -> np.ndarray:
+        asked.append((size, seed))
+        return np.zeros(size, np.float32)
+
+    monkeypatch.setattr(selu, "inputs", inputs)
+    settings = dataclasses.replace(small_settings.SETTINGS, seed=7)
+    jax_rows.parts(settings, _cpu())
+    assert asked == [(100, 7)]
+
+
+@pytest.mark.parametrize(("copy_size", "copied"), [(0, 100), (500, 500)])
+def test_a_copy_is_of_as_many_floats_as_the_device_is_given(monkeypatch: pytest.MonkeyPatch, copy_size, copied):
+    sizes = []
+    made = jax_rows._copies
+
+    def kept(source):
+        sizes.append(source.size)
+        return made(source)
+
+    monkeypatch.setattr(jax_rows, "_copies", kept)
+    peaks = {"cpu": PeakSizes(matmul_size=8, copy_size=copy_size)}
+    settings = dataclasses.replace(small_settings.SETTINGS, peaks=peaks)
+    jax_rows.parts(settings, _cpu())["peaks"]()
+    assert sizes[0] == copied
 
 
 def test_a_device_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch):

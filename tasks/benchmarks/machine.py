@@ -5,39 +5,36 @@ import pathlib
 import platform
 
 from humain import errors
+from tasks.harness import devices
 
 _XLA_THREAD = "tf_XLAEigen"
 """Name of the threads that XLA computes with on the CPU."""
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def use_cores(count: int) -> int:
+def use_cores(count: int) -> None:
     """Confines the process to so many of its cores, before any framework has started its threads.
 
     XLA starts as many threads as there are cores that the process may use when JAX first computes (unless NPROC in the
-    environment says otherwise), and PyTorch is told the same number; so this is what makes both equal.
+    environment says otherwise), and PyTorch is told the same number; so this is what makes both equal. Where the
+    system can't confine a process, as Windows and macOS can't, only all cores will do.
 
     Args:
         count: cores; 0 for all that there are.
 
-    Returns:
-        How many there are.
-
     Raises:
-        UserError: if there are not as many.
+        UserError: if there are not as many, or the system can't confine the process to fewer.
     """
-    cores = sorted(os.sched_getaffinity(0))
-    if count > len(cores):
+    cores = devices.num_cores()
+    if count > cores:
+        raise errors.UserError(f"threads is {count}, and there are {cores} cores to use; lower it, or 0 takes them all")
+    if count in (0, cores):
+        return
+    if not hasattr(os, "sched_setaffinity"):
         raise errors.UserError(
-            f"threads is {count}, and there are {len(cores)} cores to use; lower it, or 0 takes them all"
+            f"threads is {count}, and this system can't confine a process to {count} of its {cores} cores; "
+            "pass --config.threads=0, which takes them all"
         )
-    if 0 < count < len(cores):
-        os.sched_setaffinity(0, cores[:count])
-    return count or len(cores)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def xla_threads(root: pathlib.Path = pathlib.Path("/proc/self/task")) -> int | None:

@@ -35,10 +35,24 @@ def test_a_run_is_confined_to_its_cores(monkeypatch: pytest.MonkeyPatch):
     confined = []
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {5, 3, 4})
     monkeypatch.setattr(os, "sched_setaffinity", lambda process, cores: confined.append((process, cores)))
-    assert machine.use_cores(2) == 2
+    machine.use_cores(2)
     assert confined == [(0, [3, 4])]
     # All of them, whether by name or by number: nothing is to be done.
-    assert (machine.use_cores(0), machine.use_cores(3)) == (3, 3)
+    machine.use_cores(0)
+    machine.use_cores(3)
     assert len(confined) == 1
+    with pytest.raises(errors.UserError, match="threads is 4, and there are 3 cores to use"):
+        machine.use_cores(4)
+
+
+def test_a_system_that_can_not_confine_takes_all_its_cores(monkeypatch: pytest.MonkeyPatch):
+    # As on Windows and macOS.
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    machine.use_cores(0)
+    machine.use_cores(3)
+    with pytest.raises(errors.UserError, match=r"confine a process to 2 of its 3 cores; pass --config\.threads=0"):
+        machine.use_cores(2)
     with pytest.raises(errors.UserError, match="threads is 4, and there are 3 cores to use"):
         machine.use_cores(4)

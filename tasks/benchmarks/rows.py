@@ -4,7 +4,25 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.benchmarks.timing import Effort, Interval, Timing
+from tasks.benchmarks.timing import Effort, Interval, Rounds, Timing, median_interval
+
+
+@dataclasses.dataclass(frozen=True)
+class PeakSizes:
+    """Sizes of what stands for a device's peaks.
+
+    Attributes:
+        matmul_size: rows and columns of the two matrices whose product is taken.
+        copy_size: floats that are copied; 0 for as many as SELU is applied to.
+    """
+
+    matmul_size: int
+    copy_size: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("matmul_size", 1), ("copy_size", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,18 +33,20 @@ class Settings:
         size: elements that SELU is applied to.
         applications: of SELU by each of the rows that call it, over all repeats.
         loop_steps: of SELU in a compiled loop.
-        matmul_size: rows and columns of the matrix product that stands for the machine's peak.
+        peaks: sizes of what stands for the peaks, by device.
         effort: of measuring.
+        seed: of the values that SELU is applied to.
     """
 
     size: int
     applications: int
     loop_steps: int
-    matmul_size: int
+    peaks: Mapping[str, PeakSizes]
     effort: Effort
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("size", "applications", "loop_steps", "matmul_size"):
+        for name in ("size", "applications", "loop_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
 
@@ -79,7 +99,7 @@ class Peak:
     Attributes:
         framework: by which it was measured.
         device: `cpu` or `gpu`.
-        gbytes_per_second: read and written by a copy of as many floats as SELU gets.
+        gbytes_per_second: read and written by a copy.
         gflops: of a product of two square float32 matrices, `2 n^3` operations.
     """
 
@@ -161,21 +181,29 @@ def make(
     )
 
 
-def from_rounds(
-    name: str, seconds: Interval, *, device: str, size: int, work: int, compile_seconds: float, repeats: int
-) -> Row:
-    """A row of what was compiled ahead and run once a round."""
+def of_selu(row: Row, settings: Settings) -> Found:
+    """A row of SELU; with a note where its applications took too long for all of them."""
+    made = row.repeats * row.calls
+    # A loop's steps are in one call, and its calls are as many as any other row's.
+    if row.work > 1 or made >= settings.applications:
+        return Found(rows=[row])
+    which = f"{row.name} of {row.framework} on {row.device}"
+    return Found(rows=[row], notes=[f"{which}: {made} of {settings.applications} applications, by max_row_seconds"])
+
+
+def from_rounds(name: str, rounds: Rounds, *, device: str, size: int, work: int, compile_seconds: float) -> Row:
+    """A row of what was compiled ahead and took turns."""
     return _row(
         name,
-        seconds,
+        median_interval(rounds.seconds),
         framework="jax",
         device=device,
         size=size,
         work=work,
         compile_seconds=compile_seconds,
         dispatch_seconds=None,
-        repeats=repeats,
-        calls=1,
+        repeats=len(rounds.seconds),
+        calls=rounds.calls,
     )
 
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from tasks.benchmarks import rows
-from tasks.benchmarks.rows import Peak, Row, Settings
-from tasks.benchmarks.timing import Effort, Interval, Timing
+from tasks.benchmarks.rows import Peak, PeakSizes, Row, Settings
+from tasks.benchmarks.timing import Effort, Interval, Rounds, Timing
 
 _TIMING = Timing(first_seconds=3.0, seconds=Interval(0.5, 0.4, 0.8), best_seconds=0.3, repeats=30, calls=7)
 
@@ -16,12 +16,27 @@ def _row(**values: float | None) -> dict:
     return whole | values
 
 
+def _settings(**values: int) -> Settings:
+    whole = {"size": 1, "applications": 1, "loop_steps": 1}
+    return Settings(**{**whole, **values}, peaks={}, effort=Effort())
+
+
 def test_rates_are_work_over_the_median():
     made = rows.make("selu_jit", _TIMING, framework="jax", device="cpu", size=10, moved=4 * 10**9, flops=3 * 10**9)
     # 4 GB and 3 GFLOP in half a second.
     assert (made.gbytes_per_second, made.gflops) == (8.0, 6.0)
     assert (made.compile_seconds, made.median_seconds, made.low, made.high) == (3.0, 0.5, 0.4, 0.8)
     assert (made.repeats, made.calls, made.dispatch_seconds, made.work) == (30, 7, None, 1)
+
+
+def test_a_row_that_was_cut_short_is_said():
+    row = rows.make("selu_jit", _TIMING, framework="jax", device="cpu", size=10)
+    # 7 calls in each of 30 repeats.
+    (note,) = rows.of_selu(row, _settings(applications=211)).notes
+    assert note == "selu_jit of jax on cpu: 210 of 211 applications, by max_row_seconds"
+    assert rows.of_selu(row, _settings(applications=210)) == rows.Found(rows=[row])
+    loop = dataclasses.replace(row, name="selu_loop", work=1000)
+    assert not rows.of_selu(loop, _settings(applications=10_000)).notes
 
 
 def test_what_is_not_counted_is_null():
@@ -38,12 +53,13 @@ def test_the_dispatch_is_the_median_on_one_element():
 
 
 def test_a_row_of_rounds_keeps_what_was_compiled_ahead():
-    made = rows.from_rounds(
-        "update_table", Interval(2.0, 1.0, 3.0), device="gpu", size=4, work=200, compile_seconds=5.0, repeats=30
-    )
+    # Ten figures: the interval ends at the second lowest and the second highest.
+    rounds = Rounds([1.5, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0, 4.0], calls=3)
+    made = rows.from_rounds("update_table", rounds, device="gpu", size=4, work=200, compile_seconds=5.0)
     assert isinstance(made, Row)
-    assert (made.framework, made.device, made.size, made.work, made.calls) == ("jax", "gpu", 4, 200, 1)
-    assert (made.compile_seconds, made.median_seconds, made.low, made.high) == (5.0, 2.0, 1.0, 3.0)
+    assert (made.framework, made.device, made.size, made.work) == ("jax", "gpu", 4, 200)
+    assert (made.compile_seconds, made.median_seconds, made.low, made.high) == (5.0, 2.0, 1.5, 3.0)
+    assert (made.repeats, made.calls) == (10, 3)
 
 
 def test_a_share_is_the_larger_one_and_of_the_best_peak_of_the_device():
@@ -66,8 +82,14 @@ def test_there_is_no_share_without_a_rate_or_a_peak():
     assert row["share_of_peak"] is None
 
 
-@pytest.mark.parametrize("name", ["size", "applications", "loop_steps", "matmul_size"])
+@pytest.mark.parametrize("name", ["size", "applications", "loop_steps"])
 def test_settings_are_checked(name):
-    settings = {"size": 1, "applications": 1, "loop_steps": 1, "matmul_size": 1}
     with pytest.raises(ValueError, match=f"{name} must be 1 or more, not 0"):
-        Settings(**{**settings, name: 0}, effort=Effort())
+        _settings(**{name: 0})
+
+
+def test_sizes_of_peaks_are_checked():
+    with pytest.raises(ValueError, match="matmul_size must be 1 or more, not 0"):
+        PeakSizes(matmul_size=0)
+    with pytest.raises(ValueError, match="copy_size must be 0 or more, not -1"):
+        PeakSizes(matmul_size=1, copy_size=-1)

@@ -3,11 +3,11 @@
 from humain.abstraction import clustering_benchmark
 from humain.training import forms
 from tasks.benchmarks import hot_paths
-from tasks.benchmarks.rows import Settings
+from tasks.benchmarks.rows import PeakSizes, Settings
 from tasks.benchmarks.timing import MIN_REPEATS, Effort
 
 EFFORT = Effort(repeats=MIN_REPEATS, min_seconds=1e-5, max_seconds=1.0)
-SETTINGS = Settings(size=100, applications=12, loop_steps=3, matmul_size=8, effort=EFFORT)
+SETTINGS = Settings(size=100, applications=12, loop_steps=3, peaks={"cpu": PeakSizes(matmul_size=8)}, effort=EFFORT)
 SIZES = hot_paths.Sizes(
     updates=forms.Sizes(
         batch_size=2, chunk_steps=3, num_layers=1, num_states=4, num_keys=2, width=4, hidden=4, num_heads=1

@@ -41,7 +41,7 @@ class Effort:
 
     repeats: int = 30
     min_seconds: float = 5e-3
-    max_seconds: float = 45.0
+    max_seconds: float = 120.0
     pulse: Callable[[], None] = lambda: None
     clock: Clock = time.perf_counter
 
@@ -69,6 +69,19 @@ class Timing:
     seconds: Interval
     best_seconds: float
     repeats: int
+    calls: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounds:
+    """What was measured of a run that took turns with others.
+
+    Attributes:
+        seconds: of one run, in each round.
+        calls: runs in each round.
+    """
+
+    seconds: Sequence[float]
     calls: int
 
 
@@ -121,28 +134,41 @@ def measure(block: Block, effort: Effort, *, applications: int | None = None) ->
     return Timing(first, median_interval(samples), min(samples), effort.repeats, calls)
 
 
-def in_turn(runs: Mapping[str, Callable[[], None]], effort: Effort) -> dict[str, list[float]]:
-    """Seconds of several runs, one after the other in every round, so that all of them meet the same noise.
+def in_turn(runs: Mapping[str, Callable[[], None]], effort: Effort) -> dict[str, Rounds]:
+    """Measures several runs, one after the other in every round, so that all of them meet the same noise.
+
+    Each is repeated within its turn, so that the turn lasts `effort.min_seconds`; how often is found out beforehand,
+    after one run to warm up.
 
     Args:
-        runs: each does its work and waits for it; compiled already. One round to warm up is not counted.
-        effort: how many rounds to take.
+        runs: each does its work and waits for it; compiled already.
+        effort: how many rounds to take, and how long a turn lasts.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
     with _without_garbage_collection():
-        for number in range(effort.repeats + 1):
-            for name, run in runs.items():
+        for run in runs.values():
+            effort.pulse()
+            run()
+        blocks = {name: _again(run) for name, run in runs.items()}
+        calls = {name: _settle(block, effort) for name, block in blocks.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in runs}
+        for _ in range(effort.repeats):
+            for name, block in blocks.items():
                 effort.pulse()
-                started = effort.clock()
-                run()
-                if number:
-                    seconds[name].append(effort.clock() - started)
-    return seconds
+                seconds[name].append(_seconds(block, calls[name], effort.clock) / calls[name])
+    return {name: Rounds(seconds[name], calls[name]) for name in runs}
 
 
 def ratio_interval(slow: Sequence[float], fast: Sequence[float]) -> Interval:
     """How many times as long the slow ones took, each against the fast one of its own round."""
     return median_interval([one / other for one, other in zip(slow, fast, strict=True)])
+
+
+def _again(run: Callable[[], None]) -> Block:
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            run()
+
+    return block
 
 
 def _settle(block: Block, effort: Effort) -> int:

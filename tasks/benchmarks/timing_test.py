@@ -123,21 +123,42 @@ def test_measuring_stops_between_repeats_when_it_is_asked_to():
     assert len(work.blocks) == 5
 
 
-def test_runs_take_turns_and_the_first_round_does_not_count():
+def test_runs_take_turns_in_every_round():
     work = _Work(1.0)
     order = []
 
     def run(name: str, seconds: float) -> Callable[[], None]:
         def go() -> None:
             order.append(name)
-            # The first round takes longer.
+            # The first time takes longer, and does not count.
             work.now += seconds if len(order) > 2 else 100.0
 
         return go
 
-    seconds = timing.in_turn({"slow": run("slow", 3.0), "fast": run("fast", 1.0)}, _effort(work))
-    assert order == ["slow", "fast"] * 11
-    assert seconds == {"slow": [3.0] * 10, "fast": [1.0] * 10}
+    found = timing.in_turn({"slow": run("slow", 3.0), "fast": run("fast", 1.0)}, _effort(work))
+    # Once to warm up, once to find out how often, then ten rounds.
+    assert order == ["slow", "fast"] * 12
+    assert found == {"slow": timing.Rounds([3.0] * 10, calls=1), "fast": timing.Rounds([1.0] * 10, calls=1)}
+
+
+def test_a_short_run_is_repeated_within_its_turn():
+    works = {"slow": 8.0, "fast": 1.0}
+    work = _Work(1.0)
+    order = []
+
+    def run(name: str) -> Callable[[], None]:
+        def go() -> None:
+            order.append(name)
+            work.now += works[name]
+
+        return go
+
+    found = timing.in_turn({name: run(name) for name in works}, _effort(work, min_seconds=5.0))
+    # A turn of either lasts 5 s or more, and its seconds are those of one run.
+    assert (found["slow"].calls, found["fast"].calls) == (1, 6)
+    assert order[-14:] == ["slow", *["fast"] * 6] * 2
+    for name, seconds in works.items():
+        assert found[name].seconds == [seconds] * 10
 
 
 def test_ratios_are_those_of_each_round():

@@ -1,6 +1,6 @@
 """SELU, dispatch and the machine's peaks, in PyTorch.
 
-The only module of the benchmark that imports torch, and imported only where PyTorch is asked for.
+Of the benchmark's own modules the only one that needs torch, and imported only where PyTorch is asked for.
 """
 
 import os
@@ -59,15 +59,15 @@ def parts(
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
     name = "cpu" if device.type == "cpu" else "gpu"
-    values = torch.from_numpy(selu.inputs(settings.size)).to(device)
+    values = torch.from_numpy(selu.inputs(settings.size, settings.seed)).to(device)
 
-    def selu_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> rows.Row:
+    def selu_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> Found:
         applications = settings.applications if steps == 1 else None
         whole = measure(_chain(function, values), settings.effort, applications=applications)
         dispatch: Timing | None = None
         if steps == 1:
             dispatch = measure(_chain(function, values[:1].clone()), settings.effort)
-        return rows.make(
+        made = rows.make(
             row,
             whole,
             framework="torch",
@@ -78,6 +78,7 @@ def parts(
             moved=selu.bytes_moved(settings.size, steps),
             flops=selu.flops(settings.size, steps),
         )
+        return rows.of_selu(made, settings)
 
     def dispatch_row() -> Found:
         timing = measure(_repeat(lambda one: one + 1, values[:1].clone()), settings.effort)
@@ -88,7 +89,7 @@ def parts(
             return Found(notes=[f"torch.compile on {name}: {row} left out, as torch_compile is False in the config"])
         try:
             with _fresh_cache():
-                return Found(rows=[selu_row(row, torch.compile(function, dynamic=False), steps=steps)])
+                return selu_row(row, torch.compile(function, dynamic=False), steps=steps)
         except Exception as error:  # whatever the compiler, or the lack of one, comes up with
             return Found(notes=[f"torch.compile on {name}: {row} could not be compiled: {_in_short(error)}"])
 
@@ -97,8 +98,8 @@ def parts(
 
     found = {
         "dispatch": dispatch_row,
-        "selu_eager": lambda: Found(rows=[selu_row("selu_eager", selu_op_by_op)]),
-        "selu_builtin": lambda: Found(rows=[selu_row("selu_builtin", torch.nn.functional.selu)]),
+        "selu_eager": lambda: selu_row("selu_eager", selu_op_by_op),
+        "selu_builtin": lambda: selu_row("selu_builtin", torch.nn.functional.selu),
         "selu_jit": lambda: compiled_row("selu_jit", selu_op_by_op),
         "selu_loop": lambda: compiled_row("selu_loop", loop, steps=settings.loop_steps),
         # Last, when all threads have long been at work.
@@ -108,15 +109,17 @@ def parts(
 
 
 def _peaks(settings: Settings, device: torch.device, name: str, values: torch.Tensor) -> Found:
-    target = torch.empty_like(values)
-    copy = measure(_repeat(target.copy_, values), settings.effort)
-    side = settings.matmul_size
+    sizes = settings.peaks[name]
+    source = torch.arange(sizes.copy_size, dtype=torch.float32, device=device) if sizes.copy_size else values
+    target = torch.empty_like(source)
+    copy = measure(_repeat(target.copy_, source), settings.effort)
+    side = sizes.matmul_size
     left = torch.randn((side, side), generator=torch.Generator().manual_seed(1)).to(device)
     product = measure(_repeat(lambda left: left @ left, left), settings.effort)
     peak = Peak(
         framework="torch",
         device=name,
-        gbytes_per_second=2 * values.numel() * values.element_size() / copy.best_seconds / 1e9,
+        gbytes_per_second=2 * source.numel() * source.element_size() / copy.best_seconds / 1e9,
         gflops=2 * side**3 / product.best_seconds / 1e9,
     )
     threads: dict[str, int | None] = {"torch": torch.get_num_threads()} if name == "cpu" else {}

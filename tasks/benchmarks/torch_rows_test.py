@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tasks.benchmarks import rows, selu, small_settings, torch_rows
+from tasks.benchmarks.rows import PeakSizes
 
 _PARTS = ("dispatch", "selu_eager", "selu_builtin", "selu_jit", "selu_loop", "peaks")
 
@@ -18,7 +19,7 @@ def _parts(*, compiled: bool = False):
 
 @pytest.mark.parametrize("function", [torch_rows.selu_op_by_op, torch.nn.functional.selu])
 def test_selu_is_that_of_the_reference(function):
-    values = selu.inputs(1000)
+    values = selu.inputs(1000, 0)
     np.testing.assert_allclose(function(torch.from_numpy(values)), selu.reference(values), rtol=1e-5, atol=1e-6)
 
 
@@ -39,6 +40,43 @@ def test_every_part_is_measured():
         assert found[name] == rows.Found(
             notes=[f"torch.compile on cpu: {name} left out, as torch_compile is False in the config"]
         )
+
+
+def test_applications_that_take_too_long_are_fewer_and_said():
+    effort = dataclasses.replace(small_settings.EFFORT, max_seconds=1e-9)
+    settings = dataclasses.replace(small_settings.SETTINGS, effort=effort)
+    found = torch_rows.parts(settings, torch.device("cpu"), threads=1, compiled=False)["selu_builtin"]()
+    # One in each of six repeats.
+    assert found.notes == ["selu_builtin of torch on cpu: 6 of 12 applications, by max_row_seconds"]
+
+
+def test_values_are_those_of_the_seed(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def inputs(size: int, seed: int) -> np.ndarray:
+        asked.append((size, seed))
+        return np.zeros(size, np.float32)
+
+    monkeypatch.setattr(selu, "inputs", inputs)
+    settings = dataclasses.replace(small_settings.SETTINGS, seed=7)
+    torch_rows.parts(settings, torch.device("cpu"), threads=1, compiled=False)
+    assert asked == [(100, 7)]
+
+
+@pytest.mark.parametrize(("copy_size", "copied"), [(0, 100), (500, 500)])
+def test_a_copy_is_of_as_many_floats_as_the_device_is_given(monkeypatch: pytest.MonkeyPatch, copy_size, copied):
+    sizes = []
+    made = torch_rows._repeat
+
+    def kept(function, argument):
+        sizes.append(argument.numel())
+        return made(function, argument)
+
+    monkeypatch.setattr(torch_rows, "_repeat", kept)
+    peaks = {"cpu": PeakSizes(matmul_size=8, copy_size=copy_size)}
+    settings = dataclasses.replace(small_settings.SETTINGS, peaks=peaks)
+    torch_rows.parts(settings, torch.device("cpu"), threads=1, compiled=False)["peaks"]()
+    assert sizes[0] == copied
 
 
 def test_what_is_compiled_is_measured(monkeypatch: pytest.MonkeyPatch):
