@@ -231,6 +231,43 @@ devices.start = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     _assert_lost(error, "nothing was saved yet")
 
 
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        (
+            "UNAVAILABLE: recvmsg: reset by peer; remote target coordination_service",
+            f"\nUNAVAILABLE: recvmsg: reset by peer; remote target coordination_service\n{_LOST[0]}nothing was saved yet, "
+            f"{_GOES_ON}\n",
+        ),
+        ("no such device", "toy: JAX can't start its devices: no such device; or pass --device=cpu\n"),
+    ],
+)
+def test_an_error_of_devices_is_told_by_its_cause(
+    workspace: pathlib.Path, tmp_path: pathlib.Path, text: str, ends: str
+) -> None:
+    fails = f"""
+import jax
+def fail():
+    raise RuntimeError({text!r})
+jax.default_backend = fail
+"""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num_processes=2", f"--workdir={tmp_path / 'w'}"]
+    pair = [
+        _start(workspace, [*group, f"--process_id={number}"], before=statements)
+        for number, statements in enumerate(["", fails])
+    ]
+    try:
+        _, error = pair[1].communicate(timeout=_SECONDS)
+    finally:
+        for process in pair:
+            process.kill()
+            process.communicate()
+    assert pair[1].returncode == 1
+    assert f"\n{error}".endswith(ends)
+
+
 def test_ctrl_c_ends_a_process_that_waits_for_others(workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
