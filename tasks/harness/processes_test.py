@@ -235,8 +235,8 @@ devices.start = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     ("text", "ends"),
     [
         (
-            "UNAVAILABLE: recvmsg: reset by peer; remote target coordination_service",
-            f"\nUNAVAILABLE: recvmsg: reset by peer; remote target coordination_service\n{_LOST[0]}nothing was saved yet, "
+            "UNAVAILABLE: reset by peer; remote target coordination_service",
+            f"\nUNAVAILABLE: reset by peer; remote target coordination_service\n{_LOST[0]}nothing was saved yet, "
             f"{_GOES_ON}\n",
         ),
         ("no such device", "toy: JAX can't start its devices: no such device; or pass --device=cpu\n"),
