@@ -240,6 +240,8 @@ devices.start = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
             f"{_GOES_ON}\n",
         ),
         ("no such device", "toy: JAX can't start its devices: no such device; or pass --device=cpu\n"),
+        # Who calls abort() can't be told.
+        ("", f"\n{_LOST[1]}nothing was saved yet, {_GOES_ON}\n"),
     ],
 )
 def test_an_error_of_devices_is_told_by_its_cause(
@@ -248,6 +250,8 @@ def test_an_error_of_devices_is_told_by_its_cause(
     fails = f"""
 import jax
 def fail():
+    if not {text!r}:
+        os.abort()
     raise RuntimeError({text!r})
 jax.default_backend = fail
 """
