@@ -45,10 +45,6 @@ class Processes:
         everywhere = multihost_utils.process_allgather(np.array(numbers, np.int32))
         return tuple(everywhere.max(axis=0).tolist())
 
-    def meet(self) -> None:
-        """Waits until all processes are here."""
-        self.agree(0)
-
     def check_equal(self, tree: Any, what: str) -> None:
         """Refuses to go on where the processes have different data.
 

@@ -147,9 +147,12 @@ class TaskContext:
 
         Returns:
           The result as plain JSON types, the same whether it was just made or stored.
+
+        Raises:
+          UserError: where the first of several processes sees a stored result that this one can't read.
         """
         place = pathlib.Path("stages") / f"{_checked(name)}.json"
-        stored = self._stored_stage(self.shared / place)
+        stored = self._agreed_stage(self.shared / place)
         if stored is None:
             self.interruption.check()
             steps_before = self.steps
@@ -167,6 +170,21 @@ class TaskContext:
         else:
             self.steps += stored["steps"]
         return stored["result"]
+
+    def _agreed_stage(self, path: pathlib.Path) -> Mapping[str, Any] | None:
+        """What is stored of a stage, if the first process finds it: a file system may show others another state."""
+        if self.processes.count == 1:
+            return self._stored_stage(path)
+        stored = self._stored_stage(path) if self.processes.leads else None
+        (have,) = self.processes.agree(stored is not None)
+        if have and stored is None:
+            stored = self._stored_stage(path)
+            if stored is None:
+                raise errors.UserError(
+                    f"{path} can't be read by process {self.processes.index}; all processes need one and the same work "
+                    "directory"
+                )
+        return stored
 
     def _stored_stage(self, path: pathlib.Path) -> Mapping[str, Any] | None:
         try:

@@ -10,6 +10,7 @@ import pytest
 from absl import flags as absl_flags
 
 from humain import errors
+from humain.processes import Processes
 from humain.training import interruption, loop, metrics, progress
 from tasks.harness import context, workdir
 
@@ -68,6 +69,41 @@ def test_a_finished_stage_is_not_run_again(tmp_path: pathlib.Path) -> None:
 def test_a_stage_of_another_run_is_run_again(tmp_path: pathlib.Path) -> None:
     assert _context(tmp_path).stage("test", lambda: 1) == 1
     assert _context(tmp_path, seed=1).stage("test", lambda: 2) == 2
+
+
+def test_the_first_of_several_processes_decides_whether_a_stage_is_stored(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = _context(tmp_path)
+    asked: list[int] = []
+    answer = 0
+
+    def agree(self: Processes, *numbers: int) -> tuple[int, ...]:
+        if self.count == 1:  # the interruption's
+            return numbers
+        asked.extend(numbers)
+        return (max(answer, *numbers),)
+
+    monkeypatch.setattr(Processes, "agree", agree)
+    task.processes = Processes(index=1, count=2)
+    # The first process sees a result that this one does not, and must not wait for its part in the work.
+    answer = 1
+    with pytest.raises(errors.UserError, match="test.json can't be read by process 1; all processes need one and the"):
+        task.stage("test", lambda: pytest.fail("the first process does not work on it"))
+    assert asked == [0]
+    answer = 0
+    assert task.stage("test", lambda: 1) == 1
+    # The other way round: this process sees a result, and works all the same.
+    assert task.stage("test", lambda: 2) == 2
+
+    answer = 1
+    assert task.stage("test", lambda: 3) == 2
+    answer = 0
+    task.processes = Processes(index=0, count=2)
+    asked.clear()
+    assert task.stage("test", lambda: 3) == 2
+    assert task.stage("other", lambda: 4) == 4
+    assert asked == [1, 0]
 
 
 @pytest.mark.parametrize("content", ["", '{"fingerprint": "x', "[]"])

@@ -7,6 +7,8 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -27,7 +29,9 @@ _JOIN_SECONDS = 300
 _LEAVE_SECONDS = 3600
 """While the first process writes what was found, the others wait for it."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_BROKEN = re.compile(r"gloo|nccl|coordination service|\bbarrier\b", re.IGNORECASE)
+_SHOWN_CHARACTERS = 200
+"""Of an error that another process was lost by, which may go on with a stack trace."""
+_BROKEN = re.compile(r"gloo|nccl|coordination.?service|\bbarrier\b", re.IGNORECASE)
 """What errors of computations say, all of them by other names, when they can't reach another process."""
 _Handler = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
@@ -110,6 +114,9 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
         yield Processes()
         return
     processes = group.processes
+    host = group.coordinator.rpartition(":")[0]
+    if processes.leads:
+        _check_port(group.coordinator)
     # JAX's client ends the process by abort() in a thread of its own when the service tells it that another is lost; no
     # function of Python that it could call instead works in this version of JAX.
     leave = _on_abort(
@@ -118,25 +125,31 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
             f"{group.coordinator}; start each with the same command and its own --process_id"
         )
     )
-    host = group.coordinator.rpartition(":")[0]
     # JAX's own handling of SIGTERM would take the signal from ours.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(
-            group.coordinator,
-            processes.count,
-            processes.index,
-            cluster_detection_method="deactivate",
-            initialization_timeout=_JOIN_SECONDS,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=_LEAVE_SECONDS,
-            # By default the service would listen on all networks.
-            coordinator_bind_address=group.coordinator if host in _LOOPBACK else None,
-        )
+        with _plain_interrupts():
+            if processes.leads:
+                others = "1 other process" if processes.count == 2 else f"{processes.count - 1} other processes"
+                print(f"{task}: waiting for {others} at {group.coordinator}", file=sys.stderr, flush=True)
+            jax.distributed.initialize(
+                group.coordinator,
+                processes.count,
+                processes.index,
+                cluster_detection_method="deactivate",
+                initialization_timeout=_JOIN_SECONDS,
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=_LEAVE_SECONDS,
+                # By default the service would listen on all networks.
+                coordinator_bind_address=group.coordinator if host in _LOOPBACK else None,
+            )
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())
         raise errors.UserError(f"--coordinator={group.coordinator}: {reason}; is another port free?") from error
-    leave.say = lambda: f"{task}: another process was lost, and its output may say why; {saved(workdir)}"
+    # Who calls abort(), and for what, can't be told.
+    leave.say = lambda: (
+        f"{task}: this process or another one was lost, and the output of each may say why; {saved(workdir)}"
+    )
     try:
         yield processes
     except interruption.Interrupted:
@@ -144,10 +157,31 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
         raise
     except Exception as error:
         # The computation may know before the coordination service does.
-        if _BROKEN.search(str(error)):
+        told = unreachable(error)
+        if told is not None:
+            leave.say = lambda: (
+                f"{told}\n{task}: another process was lost, and its output may say why; {saved(workdir)}"
+            )
             leave(0)
         raise
     jax.distributed.shutdown()
+
+
+def unreachable(error: Exception) -> str | None:
+    """What an error says, shortened to one line, if it is that another process can't be reached; None for any other.
+
+    What the user can solve is such an error only where a computation's is the cause.
+
+    Args:
+      error: that ended the run.
+    """
+    cause = error.__cause__ if isinstance(error, errors.UserError) else error
+    if cause is None or isinstance(cause, OSError):
+        return None
+    if cause is not error and not isinstance(cause, RuntimeError):
+        return None
+    text = " ".join(str(cause).split())
+    return text[:_SHOWN_CHARACTERS] if _BROKEN.search(text) else None
 
 
 def saved(workdir: pathlib.Path) -> str:
@@ -159,6 +193,34 @@ def saved(workdir: pathlib.Path) -> str:
             when = max(entry.stat().st_mtime for entry in directory.iterdir())
             newest = max(newest, (when, f"step {step} of {directory.name} is saved"))
     return f"{newest[1]}, and the same command goes on from there, on any number of devices and processes"
+
+
+def _check_port(coordinator: str) -> None:
+    """Refuses a port that can't be listened on; JAX's service would end the process by a segmentation fault."""
+    host, _, port = coordinator.rpartition(":")
+    name = host.strip("[]") if host in _LOOPBACK else ""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET) as probe:
+            # As the service does, so that a port which was closed a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((name, int(port)))
+    except OSError as error:
+        raise errors.UserError(
+            f"--coordinator={coordinator} can't be listened on ({error.strerror}); is another port free?"
+        ) from error
+
+
+@contextlib.contextmanager
+def _plain_interrupts() -> Iterator[None]:
+    """Has Ctrl-C end the process at once: Python's own handler would wait for the end of a call into C++."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclasses.dataclass

@@ -4,22 +4,27 @@ Two processes end where one does: the loss of the toy's regression falls below 1
 1e-5, for gradients are added up in another order.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
 from humain import errors
+from humain.processes import Processes
 from humain.training import metrics
-from tasks.harness import flags
+from tasks.harness import flags, processes
 
 _CONFIG = '''
 import ml_collections
@@ -40,7 +45,11 @@ def get_config():
 '''
 _SECONDS = 300
 """For any process to end, on a machine however busy."""
-_LOST = "toy: another process was lost, and its output may say why; "
+_LOST = (
+    "toy: another process was lost, and its output may say why; ",
+    "toy: this process or another one was lost, and the output of each may say why; ",
+)
+"""What the last line says where a computation failed, and where JAX's client called abort(), whichever was first."""
 _GOES_ON = "and the same command goes on from there, on any number of devices and processes"
 
 
@@ -139,6 +148,11 @@ def _saved(workdir: pathlib.Path, name: str) -> list[int]:
     return sorted(int(path.name) for path in (workdir / "checkpoints" / name).iterdir() if path.name.isdigit())
 
 
+def _assert_lost(error: str, saved: str) -> None:
+    """Checks that the last line is one of those by which a process tells that another is lost."""
+    assert error.splitlines()[-1] in [f"{lost}{saved}, {_GOES_ON}" for lost in _LOST], error
+
+
 @pytest.fixture(scope="module")
 def alone(workspace: pathlib.Path) -> pathlib.Path:
     """The work directory of a run in one process on one device, which nothing disturbed."""
@@ -189,7 +203,7 @@ def test_a_lost_process_ends_the_other_and_the_run_goes_on_anywhere(
         workspace, words, before=["", _after_chunk("first", 30, signal.SIGKILL)]
     )
     assert (code, lost_code) == (1, -signal.SIGKILL), error
-    assert error.endswith(f"\n{_LOST}step {_saved(tmp_path / 'w', 'first')[-1]} of first is saved, {_GOES_ON}\n")
+    _assert_lost(error, f"step {_saved(tmp_path / 'w', 'first')[-1]} of first is saved")
 
     # Where the process is lost that the others meet at, it is no different.
     (lost_code, _, _), (code, _, error) = _run_pair(
@@ -197,12 +211,150 @@ def test_a_lost_process_ends_the_other_and_the_run_goes_on_anywhere(
     )
     assert (lost_code, code) == (-signal.SIGKILL, 1), error
     last = _saved(tmp_path / "w", "first")[-1]
-    assert error.endswith(f"{_LOST}step {last} of first is saved, {_GOES_ON}\n")
+    _assert_lost(error, f"step {last} of first is saved")
 
     error = _run(workspace, [*words, "--config.mesh.data=4"], num_devices=4)
     assert f"first: step {last} of 120 (going on)" in error
     assert _record(tmp_path / "w")["config"]["mesh"] == {"data": 4}
     _assert_same_outcome(tmp_path / "w", alone)
+
+
+def test_a_process_lost_while_devices_start_is_not_blamed_on_devices(
+    workspace: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    dies = """
+from tasks.harness import devices
+devices.start = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+"""
+    (lost_code, _, _), (code, _, error) = _run_pair(workspace, [f"--workdir={tmp_path / 'w'}"], before=[dies, ""])
+    assert (lost_code, code) == (-signal.SIGKILL, 1), error
+    _assert_lost(error, "nothing was saved yet")
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        (
+            "UNAVAILABLE: reset by peer; remote target coordination_service",
+            f"\nUNAVAILABLE: reset by peer; remote target coordination_service\n{_LOST[0]}nothing was saved yet, "
+            f"{_GOES_ON}\n",
+        ),
+        ("no such device", "toy: JAX can't start its devices: no such device; or pass --device=cpu\n"),
+        # Who calls abort() can't be told.
+        ("", f"\n{_LOST[1]}nothing was saved yet, {_GOES_ON}\n"),
+    ],
+)
+def test_an_error_of_devices_is_told_by_its_cause(
+    workspace: pathlib.Path, tmp_path: pathlib.Path, text: str, ends: str
+) -> None:
+    fails = f"""
+import jax
+def fail():
+    if not {text!r}:
+        os.abort()
+    raise RuntimeError({text!r})
+jax.default_backend = fail
+"""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num_processes=2", f"--workdir={tmp_path / 'w'}"]
+    pair = [
+        _start(workspace, [*group, f"--process_id={number}"], before=statements)
+        for number, statements in enumerate(["", fails])
+    ]
+    try:
+        _, error = pair[1].communicate(timeout=_SECONDS)
+    finally:
+        for process in pair:
+            process.kill()
+            process.communicate()
+    assert pair[1].returncode == 1
+    assert f"\n{error}".endswith(ends)
+
+
+def test_ctrl_c_ends_a_process_that_waits_for_others(workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = free.getsockname()
+    coordinator = f"127.0.0.1:{address[1]}"
+    process = _start(
+        workspace,
+        [f"--coordinator={coordinator}", "--num_processes=3", "--process_id=0", f"--workdir={tmp_path / 'w'}"],
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"toy: waiting for 2 other processes at {coordinator}\n"
+        # It waits in C++ when its own service listens.
+        while True:
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(address):
+                break
+            time.sleep(0.1)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == -signal.SIGINT
+    assert not error
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1"])
+def test_a_port_that_is_taken_is_refused(host: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *_, **__: pytest.fail("the port was not looked at"))
+    family = socket.AF_INET6 if host == "[::1]" else socket.AF_INET
+    with socket.socket(family) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("::1" if host == "[::1]" else "127.0.0.1", 0))
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
+        taken.listen()
+        coordinator = f"{host}:{taken.getsockname()[1]}"
+        message = f"--coordinator={coordinator} can't be listened on (Address already in use); is another port free?"
+        group = processes.Group(coordinator, Processes(0, 2))
+        with (
+            pytest.raises(errors.UserError, match=re.escape(message)),
+            processes.joined(group, task="toy", workdir=tmp_path),
+        ):
+            pass
+
+
+def _caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            RuntimeError("Gloo AllReduce failed:\n  Connection closed by peer"),
+            "Gloo AllReduce failed: Connection closed",
+        ),
+        (ValueError("UNKNOWN: NCCL operation failed"), "UNKNOWN: NCCL operation failed"),
+        (RuntimeError("UNAVAILABLE: /tensorflow.CoordinationService/GetKeyValue"), "UNAVAILABLE: /tensorflow.Coord"),
+        (RuntimeError("the coordination service said so"), "the coordination service said so"),
+        (
+            _caused(errors.UserError("JAX can't start its devices"), RuntimeError("UNAVAILABLE: coordination_service")),
+            "UNAVAILABLE: coordination_service",
+        ),
+        (RuntimeError("gloo" + 1000 * "."), "gloo" + 196 * "."),
+        (RuntimeError("RESOURCE_EXHAUSTED: out of memory"), None),
+        (errors.UserError("/home/nccl/data.csv can't be read"), None),
+        (_caused(errors.UserError("nccl.csv can't be read"), FileNotFoundError(2, "No such file", "nccl.csv")), None),
+        (_caused(errors.UserError("a bad gloo"), ValueError("a bad gloo")), None),
+        (FileNotFoundError(2, "No such file", "gloo/data.csv"), None),
+    ],
+)
+def test_only_errors_of_computations_tell_of_lost_processes(error: Exception, told: str | None) -> None:
+    found = processes.unreachable(error)
+    if told is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.startswith(told)
+        assert len(found) <= 200
+        assert "\n" not in found
 
 
 def test_processes_of_different_runs_do_not_train_together(workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -215,7 +367,7 @@ def test_processes_of_different_runs_do_not_train_together(workspace: pathlib.Pa
     # Whichever process is the first to leave is lost to the other, which may be quicker to say so.
     different = "toy: the 2 processes have different configs, seeds, flags or inputs; start all of them with the same"
     assert any(line.startswith(different) for line in last_lines)
-    assert all(line.startswith((different, _LOST)) for line in last_lines)
+    assert all(line.startswith((different, *_LOST)) for line in last_lines)
 
 
 @pytest.mark.parametrize(
