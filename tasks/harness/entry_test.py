@@ -279,7 +279,11 @@ def test_the_device_is_no_part_of_a_run_and_the_precision_is(
     assert jax.config.values["jax_default_matmul_precision"] is None
 
 
-def test_a_gpu_that_is_not_there_exits_with_1(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_gpu_that_is_not_there_exits_with_1(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(devices, "request", lambda device: None)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert _main([f"--workdir={tmp_path / 'w'}", "--device=gpu"], lambda context: pytest.fail("run")) == 1
     error = capfd.readouterr().err
     assert error.startswith("toy: --device=gpu: ") and error.count("\n") == 1
