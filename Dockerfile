@@ -13,9 +13,10 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         bazel-bootstrap ca-certificates g++ git libc6-dev python3.11 python3-pip-whl \
     && rm -rf /var/lib/apt/lists/*
-# The folder of the cache is there, so that a volume laid over it belongs to the user too.
+# The folder of the cache is there, so that a volume laid over it belongs to the user too; that of the workspace, since
+# COPY may leave it to root.
 RUN useradd --uid 1000 --create-home humain \
-    && install --directory --owner=humain --group=humain /home/humain/.cache
+    && install --directory --owner=humain --group=humain /home/humain/.cache /home/humain/workspace
 COPY --chown=humain . /home/humain/workspace
 USER 1000
 WORKDIR /home/humain/workspace

@@ -122,6 +122,7 @@ def test_what_fails_or_takes_too_long_is_said_and_the_others_go_on(machine):
 
 
 def test_the_times_add_up_to_less_than_eight_minutes(machine):
+    machine.install("jax_cuda13_plugin")
     done = machine.run("--dry-run", HUMAIN_PYTHON=sys.executable)
     limits = [int(line.split()[1]) for line in done.stdout.splitlines()]
     # Each at most its share of what the ones before have left: 440 / 3, 440 / 2 and 440 where these take no time.
@@ -147,6 +148,15 @@ def test_what_a_python_lacks_is_said(machine):
     assert lacks.startswith(f"gpu_check: {python} lacks ") and "flax" in lacks and "orbax.checkpoint" in lacks
     assert "install requirements_cuda_lock.txt" in remedy
     assert "all: it does not start" in machine.run("--device=cpu", HUMAIN_PYTHON="/bin/false").stderr
+
+
+def test_on_a_gpu_a_python_needs_cuda_s_wheels(machine):
+    done = machine.run("--dry-run", HUMAIN_PYTHON=sys.executable)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"gpu_check: {sys.executable} lacks jax_cuda13_plugin or jax_cuda12_plugin\n")
+    assert machine.run("--dry-run", "--device=cpu", HUMAIN_PYTHON=sys.executable).returncode == 0
+    machine.install("jax_cuda12_plugin")
+    assert machine.run("--dry-run", HUMAIN_PYTHON=sys.executable).returncode == 0
 
 
 def test_bazel_is_taken_where_it_is(machine):
@@ -176,11 +186,32 @@ def test_where_bazel_can_not_build_a_python_is_taken(machine):
     assert "| `simple` | cpu device |" in done.stdout
 
 
+def test_a_build_that_does_not_heed_the_end_of_its_time_is_killed(machine):
+    # A `timeout` that shows its words and runs the rest.
+    shims = machine.root / "shims"
+    shims.mkdir()
+    (shims / "timeout").write_text('#!/bin/sh\necho "timeout $1 $2" >> calls\nshift 2\nexec "$@"\n')
+    (shims / "timeout").chmod(0o755)
+    machine.set_bazel()
+    done = machine.run("--device=cpu", "--tasks=simple", BAZEL="sh", PATH=f"{shims}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    calls = (machine.root / "calls").read_text().splitlines()
+    assert calls[:2] == ["timeout --kill-after=10 150", "bazelw build //tasks:simple"]
+
+
 def test_results_of_an_earlier_check_are_not_taken_for_new_ones(machine):
     (machine.root / "out" / "simple").mkdir(parents=True)
     done = machine.run("--device=cpu", HUMAIN_PYTHON=sys.executable)
     assert done.returncode == 1
     assert f"{machine.root}/out/simple is of an earlier check: remove {machine.root}/out" in done.stderr
+
+
+def test_help_is_the_top_of_the_script(machine):
+    done = machine.run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Runs the benchmark, the graph planner and the cart pole")
+    assert "--dry-run" in done.stdout and "set -u" not in done.stdout
+    assert not (machine.root / "out").exists()
 
 
 def test_an_unknown_argument_is_refused(machine):

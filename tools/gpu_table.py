@@ -1,6 +1,7 @@
 """The table that tools/gpu_check prints, from what its runs have left: gpu_table.py DIR DRIVER TASK=EXIT_CODE...
 
-With --lacks alone it prints what this Python lacks to run the tasks. It needs nothing but Python itself.
+With --lacks=cpu or --lacks=gpu alone it prints what this Python lacks to run the tasks there. It needs nothing but
+Python itself.
 """
 
 from __future__ import annotations
@@ -17,20 +18,25 @@ _PACKAGES = (
     *("absl", "flax", "gymnasium", "jax", "jaxlib", "matplotlib", "minari", "ml_collections", "networkx", "numpy"),
     *("optax", "orbax.checkpoint", "scipy", "tensorboardX", "tqdm"),
 )
+# Either will do; as tasks/harness/devices.py looks for them.
+_CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
 _TIMED_OUT = (124, 137)
 
 
-def lacks() -> list[str]:
-    """The packages that this Python does not have."""
+def lacks(device: str) -> list[str]:
+    """The packages that this Python does not have, to run the tasks on the device `cpu` or `gpu`."""
     missing = [] if sys.version_info >= (3, 11) else ["Python 3.11"]
-    for name in _PACKAGES:
-        try:
-            found = importlib.util.find_spec(name) is not None
-        except ModuleNotFoundError:  # the package around it
-            found = False
-        if not found:
-            missing.append(name)
+    missing += [name for name in _PACKAGES if not _is_here(name)]
+    if device == "gpu" and not any(map(_is_here, _CUDA_PLUGINS)):
+        missing.append(" or ".join(_CUDA_PLUGINS))
     return missing
+
+
+def _is_here(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
 
 
 def outcome(task: str, results: Mapping[str, Any]) -> str:
@@ -88,8 +94,8 @@ def lines(folder: pathlib.Path, driver: str, codes: Mapping[str, int]) -> Iterab
 
 def main(arguments: list[str]) -> None:
     """Prints the table; exits with 1 where a task left no results."""
-    if arguments == ["--lacks"]:
-        print(" ".join(lacks()))
+    if arguments in (["--lacks=cpu"], ["--lacks=gpu"]):
+        print(", ".join(lacks(arguments[0].removeprefix("--lacks="))))
         return
     folder, driver, *pairs = arguments
     codes = {task: int(code) for task, code in (pair.split("=") for pair in pairs)}

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -40,6 +40,7 @@ class TaskContext:
       executables: compiled chunks; learners with one and the same `chunk` and equal shapes are compiled once.
       processes: those that make the run together, each of which does all of it; this one alone by default.
       run_directory: the run's work directory, the same for all processes; `workdir` by default.
+      secret_names: variables of the environment whose values no stage may hold, beside those that are called so.
     """
 
     task: str
@@ -56,6 +57,7 @@ class TaskContext:
     executables: loop.Executables = dataclasses.field(default_factory=loop.Executables)
     processes: Processes = Processes()
     run_directory: pathlib.Path | None = None
+    secret_names: Sequence[str] = ()
 
     @property
     def shared(self) -> pathlib.Path:
@@ -157,7 +159,7 @@ class TaskContext:
             self.interruption.check()
             steps_before = self.steps
             result = records.to_json(function())
-            secrets.refuse(result, where=f"stage {name}")
+            secrets.refuse(result, where=f"stage {name}", names=self.secret_names)
             record = {
                 "fingerprint": self.identity.fingerprint,
                 "result": result,

@@ -136,4 +136,6 @@ def test_the_cores_are_counted_where_the_system_keeps_no_list(monkeypatch: pytes
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
     assert devices.num_cores() == 3
+    cpus = jax.devices("cpu")
+    monkeypatch.setattr(jax, "devices", lambda: cpus)
     assert devices.describe() == "cpu (3 cores)"

@@ -136,8 +136,8 @@ def _run(task: Task, words: Sequence[str]) -> int:
             raise errors.UsageError("--clear deletes, and one process does that: leave out --coordinator")
         print(workdir.clear(arguments.workdir, task.name))
         return 0
-    secrets_file.load()
-    identity = _identity(arguments, task)
+    secret_names = secrets_file.load()
+    identity = _identity(arguments, task, secret_names)
     if not task.own_devices:
         devices.request(arguments.device)
     with (
@@ -159,6 +159,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
             progress=progress.make_progress() if together.leads else progress.NoProgress(),
             processes=together,
             run_directory=arguments.workdir,
+            secret_names=secret_names,
         )
         if task.check is not None:
             task.check(task_context)
@@ -178,6 +179,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
                     wall_seconds=wall.seconds,
                     steps=task_context.steps,
                     results=found,
+                    secret_names=secret_names,
                 )
             record = results.read(path) or {}
             if task.family:
@@ -220,10 +222,10 @@ def _interruption(together: Processes) -> interruption_lib.Interruption:
     return interruption_lib.Interruption(grace_seconds=processes.GRACE_SECONDS, processes=together)
 
 
-def _identity(arguments: flags.Arguments, task: Task) -> workdir.Identity:
+def _identity(arguments: flags.Arguments, task: Task, secret_names: Sequence[str]) -> workdir.Identity:
     config = records.to_json(arguments.config)
     assert isinstance(config, dict)
-    secrets.refuse(config, where="config")
+    secrets.refuse(config, where="config", names=secret_names)
     # On how many devices it is trained is no part of a run: its checkpoints are good for any number.
     config.pop("mesh", None)
     inputs = {}

@@ -253,7 +253,7 @@ def test_a_secret_in_the_config_is_refused(
     words = [f"--config={tmp_path / 'c.py'}", f"--workdir={tmp_path / 'w'}"]
     assert _main([*words, "--config.model=abcdefghij"], lambda context: {}) == 1
     error = capfd.readouterr().err
-    assert error == "toy: config.model is the value of the environment variable HF_TOKEN; leave it out\n"
+    assert error == "toy: config.model holds the value of the environment variable HF_TOKEN; leave it out\n"
     assert not (tmp_path / "w").exists()
 
 
@@ -279,7 +279,11 @@ def test_the_device_is_no_part_of_a_run_and_the_precision_is(
     assert jax.config.values["jax_default_matmul_precision"] is None
 
 
-def test_a_gpu_that_is_not_there_exits_with_1(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_gpu_that_is_not_there_exits_with_1(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(devices, "request", lambda device: None)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert _main([f"--workdir={tmp_path / 'w'}", "--device=gpu"], lambda context: pytest.fail("run")) == 1
     error = capfd.readouterr().err
     assert error.startswith("toy: --device=gpu: ") and error.count("\n") == 1
@@ -312,7 +316,7 @@ def test_secrets_of_the_workspace_are_in_the_environment_and_nowhere_else(
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "toy.py").write_text(_CONFIG)
     secrets = tmp_path / "secrets.env"
-    secrets.write_text("MY_API_KEY=file-abcdefgh\nOTHER=given\n")
+    secrets.write_text("MY_API_KEY=file-abcdefgh\nOTHER=given-too\n")
     secrets.chmod(0o644)
     monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
     for name in ("MY_API_KEY", "OTHER"):  # what is set by the file is taken out again after the test
@@ -332,7 +336,17 @@ def test_secrets_of_the_workspace_are_in_the_environment_and_nowhere_else(
     assert "file-abcdefgh" not in captured.out + captured.err
     # What a task would write of it is refused, as for any secret of the environment.
     assert _main([f"--workdir={tmp_path / 'v'}"], lambda context: {"key": os.environ["MY_API_KEY"]}) == 1
-    assert "is the value of the environment variable MY_API_KEY; leave it out" in capfd.readouterr().err
+    assert "holds the value of the environment variable MY_API_KEY; leave it out" in capfd.readouterr().err
+    # So it is where its name does not tell: in the results, in a stage, and in the config.
+    refused = "holds the value of the environment variable OTHER; leave it out"
+    for run in (lambda context: {"key": "given-too!"}, lambda context: {"a": context.stage("a", lambda: "given-too")}):
+        assert _main([f"--workdir={tmp_path / 'v'}"], run) == 1
+        assert refused in capfd.readouterr().err
+    config = _CONFIG.replace('"num_steps": 120', '"num_steps": 120, "note": "given-too"')
+    (tmp_path / "configs" / "noted.py").write_text(config)
+    words = [f"--workdir={tmp_path / 'u'}", f"--config={tmp_path / 'configs' / 'noted.py'}"]
+    assert _main(words, lambda context: pytest.fail("run")) == 1
+    assert f"toy: config.note {refused}" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

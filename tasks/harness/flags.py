@@ -167,7 +167,9 @@ def _help(task: str, description: str, values: flags.FlagValues) -> str:
     ]
     for name in sorted(set(values) - {"h"}):
         flag = values[name]
-        head = f"  --{name}" if flag.boolean else f"  --{name}={str(flag.flag_type()).upper()}"
-        default = f" (default: {flag.value})" if flag.value not in (None, False) else ""
-        lines.append(f"{head:<27}{flag.help}{default}")
+        # absl calls an enum's type "string enum"; the choices are in its help.
+        head = f"  --{name}" if flag.boolean else f"  --{name}={str(flag.flag_type()).split()[-1].upper()}"
+        # By identity, since 0 == False, and 0 is worth telling.
+        default = "" if flag.value is None or flag.value is False else f" (default: {flag.value})"
+        lines.append(f"{head:<26} {flag.help}{default}")
     return "\n".join(lines)

@@ -121,7 +121,7 @@ def test_help_explains_every_flag_whatever_else_is_wrong() -> None:
         "--config.KEY=VALUE",
         "--workdir",
         "--clear",
-        "--device=STRING",
+        "--device=ENUM",
         "--matmul_precision",
         "--seed",
         "--graph",
@@ -129,3 +129,14 @@ def test_help_explains_every_flag_whatever_else_is_wrong() -> None:
     ):
         assert f"  {name}" in text
     assert _parse("-h").help == text
+
+
+def test_help_parts_flag_and_text_and_gives_the_defaults() -> None:
+    text = _parse("--help").help
+    assert text is not None
+    lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  --")}
+    assert lines["--matmul_precision=ENUM"].startswith("  --matmul_precision=ENUM  <highest|high|default>: ")
+    assert lines["--device=ENUM"].endswith(" (default: auto)")
+    assert lines["--seed=INT"] == "  --seed=INT               Root of all randomness. (default: 0)"
+    assert lines["--graph=STRING"] == "  --graph=STRING           An edge list."
+    assert "default:" not in lines["--clear"]

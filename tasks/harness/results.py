@@ -3,7 +3,7 @@
 import importlib.metadata
 import pathlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -36,6 +36,7 @@ def write(
     wall_seconds: float,
     steps: int,
     results: Mapping[str, Any],
+    secret_names: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Writes `results.json` in one step, with sorted keys; NaN and infinities become null.
 
@@ -47,6 +48,7 @@ def write(
       wall_seconds: time at work, over all interruptions.
       steps: updates of all learners together.
       results: what the task's own page documents.
+      secret_names: variables of the environment whose values it may not hold, beside those that are called so.
 
     Returns:
       What was written.
@@ -65,7 +67,7 @@ def write(
         "steps": steps,
         "results": records.to_json(results),
     }
-    secrets.refuse(record, where="results.json")
+    secrets.refuse(record, where="results.json", names=secret_names)
     records.write_json(workdir / FILE_NAME, record)
     return record
 

@@ -29,17 +29,15 @@ def load(environment: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
       environment: what is added to; it also says where the workspace is.
 
     Returns:
-      The names that were added.
+      All names that the file gives a value, those that were set already among them.
 
     Raises:
       UserError: as `read` does.
     """
-    added = []
-    for key, value in read(paths.workspace_root(environment) / FILE_NAME).items():
-        if key not in environment:
-            environment[key] = value
-            added.append(key)
-    return tuple(added)
+    values = read(paths.workspace_root(environment) / FILE_NAME)
+    for key, value in values.items():
+        environment.setdefault(key, value)
+    return tuple(values)
 
 
 def read(path: pathlib.Path) -> dict[str, str]:

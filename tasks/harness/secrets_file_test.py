@@ -52,7 +52,7 @@ def test_no_file_holds_nothing(path: pathlib.Path) -> None:
 def test_the_environment_wins(path: pathlib.Path) -> None:
     _write(path, "A=file\nB=file\nC=file\n")
     environment = {"BUILD_WORKSPACE_DIRECTORY": str(path.parent), "A": "environment", "B": ""}
-    assert secrets_file.load(environment) == ("C",)
+    assert secrets_file.load(environment) == ("A", "B", "C")
     assert (environment["A"], environment["B"], environment["C"]) == ("environment", "", "file")
 
 

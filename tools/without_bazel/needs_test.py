@@ -1,5 +1,7 @@
 """The wheels that modules need are found by their imports, and by what the lock says of them in turn."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -64,3 +66,17 @@ def test_a_module_runs_its_packages_too(root):
     files = [path.relative_to(root).as_posix() for path in needs.module_files(root, "humain.model.f")]
     assert files == ["humain/__init__.py", "humain/model.py"]
     assert needs.module_files(root, "jax.numpy") == []
+
+
+def test_it_runs_before_anything_is_installed(root):
+    # -S: without site-packages, where installed ones are.
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "tools.without_bazel.needs", "tasks.simple"],
+        cwd=root,
+        env={"PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == needs.requirements(root, ["tasks.simple"])
