@@ -80,6 +80,11 @@ class TaggedIds(Discrete):
         """The state's and the tag's."""
         return self.num_states + self.levels.num_features
 
+    @property
+    def num_outputs(self) -> int:
+        """As many as features."""
+        return self.num_features
+
     def join(self, states: Array, levels: Array, known: Array | bool = True) -> Array:
         """Numbers, the tag's last field counting fastest."""
         ids = jnp.where(known, states, self.num_states)
@@ -100,9 +105,9 @@ class TaggedIds(Discrete):
         """One-hot for the state and for each field, zeros for any."""
         return _encode(self, elements)
 
-    def decode(self, features: Array) -> Array:
+    def decode(self, predictions: Array) -> Array:
         """The most likely state and levels."""
-        return _decode(self, features)
+        return _decode(self, predictions)
 
     def loss(self, predictions: Array, elements: Array) -> Array:
         """The state's cross-entropy and that of each field."""
@@ -142,6 +147,11 @@ class TaggedVectors:
         """The state's and the tag's."""
         return self.base.num_features + self.levels.num_features
 
+    @property
+    def num_outputs(self) -> int:
+        """The base's for the state, and logits for the levels of each field."""
+        return self.base.num_outputs + self.levels.num_features
+
     def join(self, states: Array, levels: Array, known: Array | bool = True) -> Array:
         """Side by side; the state's numbers are 0 where it is not known."""
         numbers = states.reshape(*levels.shape[:-1], self._size)
@@ -158,9 +168,9 @@ class TaggedVectors:
         """The state's features and one-hot ones for each field, zeros for any."""
         return _encode(self, elements)
 
-    def decode(self, features: Array) -> Array:
+    def decode(self, predictions: Array) -> Array:
         """The base's state and the most likely levels."""
-        return _decode(self, features)
+        return _decode(self, predictions)
 
     def loss(self, predictions: Array, elements: Array) -> Array:
         """The base's loss and the cross-entropy of each field."""
@@ -181,14 +191,14 @@ def _encode(space: TaggedSpace, elements: Array) -> Array:
     return jnp.concatenate([features, space.levels.encode(levels)], axis=-1)
 
 
-def _decode(space: TaggedSpace, features: Array) -> Array:
-    size = space.base.num_features
-    return space.join(space.base.decode(features[..., :size]), space.levels.decode(features[..., size:]))
+def _decode(space: TaggedSpace, predictions: Array) -> Array:
+    size = space.base.num_outputs
+    return space.join(space.base.decode(predictions[..., :size]), space.levels.decode(predictions[..., size:]))
 
 
 def _loss(space: TaggedSpace, predictions: Array, elements: Array) -> Array:
     states, levels, known = space.split(elements)
-    size = space.base.num_features
+    size = space.base.num_outputs
     of_state = jnp.where(known, space.base.loss(predictions[..., :size], states), 0)
     return of_state + space.levels.loss(predictions[..., size:], levels)
 

@@ -10,6 +10,7 @@ import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
+from humain.hippocampus.location import Located, PlacesInVectors, Scales
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagged import TaggedIds, TaggedVectors
 from humain.hippocampus.tagging import Tagging
@@ -43,7 +44,7 @@ def test_elements_are_what_the_space_says(space, states):
     assert elements.dtype == space.dtype
     features = space.encode(elements)
     assert (features.shape, features.dtype) == ((24, space.num_features), jnp.float32)
-    loss = space.loss(jnp.zeros((3, 1, space.num_features)), elements[:3, None])
+    loss = space.loss(jnp.zeros((3, 1, space.num_outputs)), elements[:3, None])
     assert loss.shape == (3, 1)
 
 
@@ -81,10 +82,10 @@ def test_only_an_element_equals_itself_and_open_goals_equal_all_that_agree(space
 def test_features_of_what_is_open_are_zeros_and_cost_nothing(space, states):
     nothing = space.join(states[:1], jnp.array([[3, 2]]), jnp.array([False]))
     np.testing.assert_array_equal(space.encode(nothing), np.zeros((1, space.num_features)))
-    np.testing.assert_array_equal(space.loss(jnp.ones((1, space.num_features)), nothing), [0.0])
+    np.testing.assert_array_equal(space.loss(jnp.ones((1, space.num_outputs)), nothing), [0.0])
     goal = space.join(states[:1], jnp.array([[2, 2]]), jnp.array([False]))
     # One third for each of the orders, the state and the visits left out.
-    np.testing.assert_allclose(space.loss(jnp.ones((1, space.num_features)), goal), [np.log(3)], rtol=1e-6)
+    np.testing.assert_allclose(space.loss(jnp.ones((1, space.num_outputs)), goal), [np.log(3)], rtol=1e-6)
 
 
 def test_the_loss_is_that_of_the_base_and_of_the_tag():
@@ -133,3 +134,15 @@ def test_a_kernel_learns_what_to_do_by_the_tag_alone(space, states):
         state, _ = learn(state, examples)
     answer = Cortex(kernel, Linear(4)).answer(state, context, goals)
     np.testing.assert_array_equal(answer.value, [0, 1])
+
+
+def test_predictions_are_the_base_s_where_it_shows_more_than_it_predicts():
+    base = Located(Continuous(2), PlacesInVectors((0, 1)), Scales(8.0, 3))
+    space = TaggedVectors(base=base, tagging=Tagging(), levels=LEVELS)
+    # Shown are 2 coordinates by 3 sines and 3 cosines each, predicted 2 numbers; the tag has 3 + 2 levels.
+    assert (space.num_features, space.num_outputs) == (17, 7)
+    element = space.join(jnp.array([0.5, -1.0]), jnp.array([2, 1]))
+    prediction = jnp.array([0.5, -1.0, 0, 0, 9, 0, 9.0])
+    np.testing.assert_array_equal(space.decode(prediction), element)
+    off_by_two = space.loss(prediction.at[0].add(2.0), element) - space.loss(prediction, element)
+    np.testing.assert_allclose(off_by_two, 4.0, rtol=1e-5)
