@@ -45,7 +45,7 @@ def write(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
         report.prose(numbers["title"])
         if "sweep" in numbers:
             draw_sweep(workdir / f"{name}.png", numbers["sweep"])
-            report.figure(workdir / f"{name}.png", caption=f"{name}: share recalled by number of patterns stored.")
+            report.figure(workdir / f"{name}.png", caption=f"{name}: patterns recalled by number of patterns stored.")
         if "thinking" in numbers:
             report.table(thinking_table(numbers["thinking"]))
         if "worlds" in numbers:
@@ -92,12 +92,12 @@ def draw_bars(path: pathlib.Path, results: Mapping[str, Any]) -> None:
 
 def draw_sweep(path: pathlib.Path, sweep: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
     """Curves of an experiment that stores more and more patterns, one a memory."""
-    series = {}
-    for name, rows in sweep.items():
-        # The first key is what is swept over, the second what it came to.
-        x_key, y_key = list(rows[0])[:2]
-        series[name] = ([row[x_key] for row in rows], [row[y_key] for row in rows])
-    plots.curves(path, series, x_label=x_key.replace("_", " "), y_label=y_key.replace("_", " "), markers=True)
+    plots.curves(path, sweep_series(sweep), x_label="patterns stored", y_label="patterns recalled", markers=True)
+
+
+def sweep_series(sweep: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, tuple[list[float], list[float]]]:
+    """Numbers of patterns stored and means of those recalled, by the memory's name."""
+    return {name: ([row["patterns"] for row in rows], [row["mean"] for row in rows]) for name, rows in sweep.items()}
 
 
 def draw_worlds(path: pathlib.Path, worlds: Sequence[Mapping[str, Any]]) -> None:

@@ -52,6 +52,12 @@ def test_the_report_holds_table_and_pictures(tmp_path: pathlib.Path):
     assert (tmp_path / "parts.png").read_bytes()[1:4] == b"PNG"
 
 
+def test_a_sweep_is_drawn_over_what_was_stored_in_whatever_order_its_keys_are():
+    # Records come back from JSON with their keys sorted.
+    sweep = {"memory": [{"mean": 1.0, "patterns": 1, "sd": 0.0}, {"mean": 0.5, "patterns": 2, "sd": 0.1}]}
+    assert report.sweep_series(sweep) == {"memory": ([1, 2], [1.0, 0.5])}
+
+
 def test_plans_that_none_shares_have_no_steps():
     table = report.thinking_table(_RESULTS["crossroads"]["thinking"])
     assert list(table.rows[0]) == ["skip", 0.9, 0.9, None, 0.9, 0.9]
