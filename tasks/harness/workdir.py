@@ -66,7 +66,8 @@ def opened(path: pathlib.Path, identity: Identity) -> Iterator[pathlib.Path]:
                     )
             path.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_locked(path))
-            if (path / MARKER).exists():
+            # A run that is refused before it does anything leaves only the marker: once mended it may take its place.
+            if {entry.name for entry in path.iterdir()} - _BEGINNINGS - {MARKER} and (path / MARKER).exists():
                 _check_identity(path, identity)
             else:
                 records.write_json(path / MARKER, identity)

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from humain import errors, file_lock
+from humain import errors, file_lock, records
 from tasks.harness import workdir
 
 
@@ -61,6 +61,13 @@ def test_another_run_is_refused_with_the_difference(
         _make(tmp_path / "w", **changes)
     assert difference in str(caught.value)
     assert "--clear to delete it, or another --workdir" in str(caught.value)
+
+
+def test_a_run_that_did_nothing_gives_way(tmp_path: pathlib.Path) -> None:
+    for seed in (7, 0):
+        with workdir.opened(tmp_path / "w", _identity(seed=seed)) as path:
+            marker = records.read_json(path / workdir.MARKER)
+            assert isinstance(marker, dict) and marker["seed"] == seed
 
 
 def test_a_directory_of_others_is_refused(tmp_path: pathlib.Path) -> None:
