@@ -123,11 +123,11 @@ def _aliased() -> dict[str, Any]:
 def _loops() -> dict[str, Any]:
     """Doors on a ring that open after some rounds."""
     return {
-        "num_places": 6,
+        "num_places": 12,
         "tagging": _tagging(),
         "num_visits": 4,
-        "budget": _budget(2000, 32, 150, 4096, 72),
-        "context_lengths": (1, 2, 3, 4),
+        "budget": _budget(6000, 64, 300, 4096, 144),
+        "context_lengths": (1, 2, 3, 4, 5),
     }
 
 

@@ -31,7 +31,8 @@ class Layer:
         cortex: learns and answers.
         context_length: states that the hippocampus shows the cortex, the present one included.
         encoding: of their positions.
-        refresh_on_new_goal: whether the hippocampus forgets when the layer's goal changes.
+        refresh_on_new_goal: whether the hippocampus forgets when the layer's goal changes. Goals that count as equal in
+            the space, as tagged ones that leave open what the other tells, are no change.
         max_sub_steps: answers that a plan may take for one goal.
         max_nodes: answers of this layer that a plan has room for.
         recall: how states that are no longer in the context are recalled into it, by the goal as the cue: before the

@@ -32,6 +32,10 @@ class Space(Protocol):
     def num_outputs(self) -> int:
         """Length of a prediction of an element."""
 
+    @property
+    def has_differences(self) -> bool:
+        """Whether the difference of two elements is one again, as of vectors, and not of ids."""
+
     def encode(self, elements: Array) -> Array:
         """Features `[..., num_features]`, float32, of elements `[..., *shape]`."""
 
@@ -74,6 +78,11 @@ class Discrete:
     def num_outputs(self) -> int:
         """One logit for each id."""
         return self.num_elements
+
+    @property
+    def has_differences(self) -> bool:
+        """Ids are names."""
+        return False
 
     def encode(self, elements: Array) -> Array:
         """One-hot vectors."""
@@ -124,6 +133,11 @@ class Continuous:
     def num_outputs(self) -> int:
         """The vector's own numbers."""
         return self.size
+
+    @property
+    def has_differences(self) -> bool:
+        """Vectors may be subtracted."""
+        return True
 
     def encode(self, elements: Array) -> Array:
         """The vector as it is."""

@@ -114,7 +114,8 @@ def fit(states: Array, key: jax.Array, *, space: Space, config: DensityConfig) -
 def _fit(states: Array, key: jax.Array, *, space: Space, config: DensityConfig) -> VisitDensity:
     init_key, step_key = jax.random.split(key)
     discrete = isinstance(space, Discrete)
-    num_inputs = space.num_features if discrete else space.num_features * (1 + 2 * config.num_scales)
+    # Ids pick rows by their number, whatever features the space shows them by.
+    num_inputs = space.num_elements if isinstance(space, Discrete) else space.num_features * (1 + 2 * config.num_scales)
     params = _init(init_key, (num_inputs, config.width, config.width, 1))
     size = 0 if discrete else space.num_features
     density = VisitDensity(

@@ -8,6 +8,9 @@ import scipy.stats
 
 from humain.abstraction import visit_density
 from humain.abstraction.visit_density import DensityConfig
+from humain.hippocampus.tag_levels import TagLevels
+from humain.hippocampus.tagged import TaggedIds
+from humain.hippocampus.tagging import Tagging
 from humain.spaces import Continuous, Discrete
 
 _SMALL = DensityConfig(width=16, num_steps=400, batch_size=512)
@@ -56,6 +59,15 @@ def test_before_training_vectors_have_the_density_of_the_noise():
     at = np.array([[3.0, -1.0], [5.0, 1.0]])
     expected = scipy.stats.multivariate_normal.logpdf(at, np.mean(points, axis=0), np.cov(points.T, bias=True))
     np.testing.assert_allclose(density.log_density(jnp.asarray(at, jnp.float32)), expected, rtol=1e-3)
+
+
+def test_ids_are_told_apart_whatever_their_features():
+    # Ids of a state and its tag are more than the features that both have side by side.
+    space = TaggedIds(num_states=4, tagging=Tagging(), levels=TagLevels(visits=3))
+    assert (space.num_elements, space.num_features) == (20, 7)
+    states = jnp.array([8] * 90 + [18] * 10)
+    shares = jnp.exp(visit_density.fit(states, jax.random.key(0), space=space, config=_SMALL).log_density(states))
+    np.testing.assert_allclose(shares[jnp.array([0, 99])], [0.9, 0.1], atol=0.05)
 
 
 def test_states_keep_their_axes():

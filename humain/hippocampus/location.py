@@ -176,6 +176,11 @@ class Located:
         """As in the space."""
         return self.space.num_outputs
 
+    @property
+    def has_differences(self) -> bool:
+        """As the space."""
+        return self.space.has_differences
+
     def encode(self, elements: Array) -> Array:
         """The code of the place, after the element's own features where they are shown."""
         code = self.scales.encode(self.places.find(elements))

@@ -73,6 +73,8 @@ def test_vectors_are_shown_by_some_of_their_numbers():
     half = np.sqrt(0.5)
     np.testing.assert_allclose(space.encode(vector), [[1, 5, 2, 1, 0, half, half]], atol=1e-6)
     assert (space.num_features, space.num_outputs, space.shape) == (7, 3, (3,))
+    assert space.has_differences
+    assert not Located(Discrete(4), SQUARE, Scales(8.0, 2)).has_differences
 
 
 @pytest.mark.parametrize("own_features", [False, True])

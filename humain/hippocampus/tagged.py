@@ -152,6 +152,11 @@ class TaggedVectors:
         """The base's for the state, and logits for the levels of each field."""
         return self.base.num_outputs + self.levels.num_features
 
+    @property
+    def has_differences(self) -> bool:
+        """Tags are none that could be subtracted."""
+        return False
+
     def join(self, states: Array, levels: Array, known: Array | bool = True) -> Array:
         """Side by side; the state's numbers are 0 where it is not known."""
         numbers = states.reshape(*levels.shape[:-1], self._size)

@@ -66,7 +66,8 @@ def ask(space: TaggedSpace, elements: Array, *, state: bool = True, fields: Coll
     """Goals that ask for a part of what elements `[..., *shape]` are and leave the rest open.
 
     In hindsight too: what reached a tagged state has reached all that asks for less. Examples for such goals are those
-    for the elements, with this as their goals.
+    for the elements, with this as their goals. A layer with `recall` is an exception where states are left open: its
+    examples show what the whole elements recall, and acting shows what the open goals do.
 
     Args:
         space: of the elements.

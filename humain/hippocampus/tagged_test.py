@@ -146,3 +146,9 @@ def test_predictions_are_the_base_s_where_it_shows_more_than_it_predicts():
     np.testing.assert_array_equal(space.decode(prediction), element)
     off_by_two = space.loss(prediction.at[0].add(2.0), element) - space.loss(prediction, element)
     np.testing.assert_allclose(off_by_two, 4.0, rtol=1e-5)
+
+
+def test_tags_are_not_subtracted():
+    with pytest.raises(ValueError, match="has no differences that are states: relative must be False"):
+        linear(LinearConfig(), state_space=VECTORS, target_space=VECTORS, optimizer=optax.sgd(0.1), relative=True)
+    assert not IDS.has_differences

@@ -73,8 +73,8 @@ class NetworkKernel:
     def __post_init__(self) -> None:
         if self.num_slots < 1:
             raise ValueError(f"a kernel needs at least one slot, not {self.num_slots}")
-        if self.relative and jnp.issubdtype(self.state_space.dtype, jnp.integer):
-            raise ValueError("ids have no differences: relative must be False for a discrete state space")
+        if self.relative and not self.state_space.has_differences:
+            raise ValueError(f"{self.state_space} has no differences that are states: relative must be False")
 
     def init(self, key: jax.Array) -> NetworkState:
         """Parameters at random, an optimiser that has seen nothing; `key` is consumed."""

@@ -35,16 +35,12 @@ class Experiment:
         measure: runs it.
         must: what is asked of it, for people.
         holds: whether its numbers, as JSON, are as asked.
-        on: under which key the numbers with the part are: mean, standard deviation and seeds.
-        off: and those without it.
     """
 
     settings: Callable[..., Any]
     measure: Measure
     must: str
     holds: Callable[[Mapping[str, Any]], bool]
-    on: str = "on"
-    off: str = "off"
 
 
 def _finds_doors(numbers: Mapping[str, Any]) -> bool:

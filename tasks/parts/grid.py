@@ -70,7 +70,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     generators = [np.random.default_rng([seed + number, 1]) for number in range(num_seeds)]
     shown = [demonstrations(settings, rng) for rng in generators]
     seen = [pairs_seen(settings, walks) for walks in shown]
-    pairs = [_draw_unseen(settings, rng, known) for rng, known in zip(generators, seen, strict=True)]
+    pairs = [draw_unseen(settings, rng, known) for rng, known in zip(generators, seen, strict=True)]
     abstractions = (Skip(settings.size),)
     experience = seeds.stack([hindsight.gather(walks, abstractions) for walks in shown])
     starts, goals = (jnp.asarray(np.stack(cells), jnp.int32) for cells in zip(*pairs, strict=True))
@@ -133,7 +133,8 @@ def step(settings: Settings, cells: Array, moves: Array) -> Array:
     return jnp.where(inside, places[..., 0] * settings.size + places[..., 1], cells)
 
 
-def _draw_unseen(settings: Settings, rng: np.random.Generator, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def draw_unseen(settings: Settings, rng: np.random.Generator, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and goals `[num_episodes]`, no two of them alike, that are not among the pairs seen `[N, N]`."""
     starts, goals = np.nonzero(~seen & ~np.eye(len(seen), dtype=bool))
     chosen = rng.choice(len(starts), settings.num_episodes, replace=False)
     return starts[chosen], goals[chosen]

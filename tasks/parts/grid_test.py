@@ -36,6 +36,15 @@ def test_pairs_seen_are_those_that_a_walk_passes_in_order():
     assert {(int(a), int(b)) for a, b in np.argwhere(seen)} == {(0, 1), (0, 3), (1, 3), (2, 0)}
 
 
+def test_tested_pairs_are_unseen():
+    settings = Settings(size=3, num_episodes=30)
+    seen = np.random.default_rng(0).random((9, 9)) < 0.5
+    starts, goals = grid.draw_unseen(settings, np.random.default_rng(1), seen)
+    assert len(set(zip(starts.tolist(), goals.tolist(), strict=True))) == 30
+    assert not seen[starts, goals].any()
+    assert np.all(starts != goals)
+
+
 def test_it_runs():
     settings = Settings(size=4, num_walks=10, num_updates=20, batch_size=16, num_episodes=10)
     outcome = grid.measure(settings, seed=0, num_seeds=2)

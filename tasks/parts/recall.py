@@ -134,7 +134,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> RecallOutcome:
     most = np.max(np.stack(list(by_hopfield.values())), axis=0)
     full = recalled[settings.num_bits]
     return RecallOutcome(
-        title=f"Recall patterns of {settings.num_bits} bits, {settings.flipped:.0%} of them flipped in the cue",
+        title=f"Recall patterns of {settings.num_bits} bits, cues with bits flipped by chance {settings.flipped}",
         capacity=settings.num_bits,
         recalled=Shares.of(full[:, 0].tolist()),
         hopfield=Shares.of(most[:, 0].tolist()),

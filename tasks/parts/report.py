@@ -21,7 +21,7 @@ def table(results: Mapping[str, Any]) -> Table:
     rows: list[Sequence[Cell]] = []
     for name, numbers in results.items():
         experiment = EXPERIMENTS[name]
-        on, off = numbers[experiment.on], numbers[experiment.off]
+        on, off = numbers["on"], numbers["off"]
         met = "met" if experiment.holds(numbers) else "NOT MET"
         cells = [cell for share in (on, off) for cell in (share["mean"], share["sd"])]
         rows.append([name, *cells, on["mean"] - off["mean"], experiment.must, met])
@@ -67,19 +67,18 @@ def thinking_table(thinking: Mapping[str, Any]) -> Table:
 
 
 def draw_bars(path: pathlib.Path, results: Mapping[str, Any]) -> None:
-    """Means of on and off with error bars; an experiment that counts in other units is drawn relative to the larger."""
+    """Means of on and off with error bars."""
     with matplotlib.style.context("default"):
         figure = Figure(figsize=(1.6 + 1.2 * len(results), 4.2), layout="constrained")
         axes = figure.add_subplot()
         places = np.arange(len(results))
         for number, side in enumerate(("on", "off")):
-            shares = [results[name][getattr(EXPERIMENTS[name], side)] for name in results]
-            units = [_unit(name, results[name]) for name in results]
+            shares = [numbers[side] for numbers in results.values()]
             axes.bar(
                 places + 0.4 * number - 0.2,
-                [share["mean"] / unit for share, unit in zip(shares, units, strict=True)],
+                [share["mean"] for share in shares],
                 0.38,
-                yerr=[share["sd"] / unit for share, unit in zip(shares, units, strict=True)],
+                yerr=[share["sd"] for share in shares],
                 capsize=3,
                 color=plots.PALETTE[number],
                 label=side,
@@ -119,11 +118,3 @@ def draw_worlds(path: pathlib.Path, worlds: Sequence[Mapping[str, Any]]) -> None
             axes.set(xticks=[], yticks=[])
             axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3)
         plots.save(figure, path)
-
-
-def _unit(name: str, numbers: Mapping[str, Any]) -> float:
-    """1 for shares; for other numbers the larger of the two means."""
-    experiment = EXPERIMENTS[name]
-    if (experiment.on, experiment.off) == ("on", "off"):
-        return 1.0
-    return max(numbers[experiment.on]["mean"], numbers[experiment.off]["mean"], 1e-9)
