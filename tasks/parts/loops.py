@@ -22,7 +22,7 @@ from tasks.parts.outcome import Outcome
 from tasks.parts.rooms import Rooms
 from tasks.parts.tag_trials import Budget, Comparison
 
-_ACTION_SHARES = np.array([0.85, 0.15])
+_ACTION_SHARES = np.array([0.93, 0.07])
 """Going on and trying the door on the walks."""
 
 
