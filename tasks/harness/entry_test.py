@@ -9,8 +9,6 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +17,7 @@ import pytest
 from tensorboardX.proto import event_pb2
 
 from humain import errors
-from tasks.harness import devices, entry, toy_task
+from tasks.harness import devices, entry, toy_process, toy_task
 
 _CONFIG = '''
 import ml_collections
@@ -63,25 +61,6 @@ def _main(words: Sequence[str], run: entry.Run = toy_task.run) -> int:
     return ended.value.code
 
 
-def _start(workspace: pathlib.Path, words: Sequence[str], *, before: str = "") -> subprocess.Popen[str]:
-    """Starts the toy in a process of its own, after running the statements `before` there."""
-    program = "import os, pathlib, signal, sys\n" + before + "\nfrom tasks.harness import toy_task\ntoy_task.main()\n"
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={
-            **os.environ,
-            "BUILD_WORKSPACE_DIRECTORY": str(workspace),
-            "BUILD_WORKING_DIRECTORY": str(workspace),
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "PYTHONWARNINGS": "error",
-        },
-    )
-
-
 def _after_chunk(name: str, step: int, statement: str) -> str:
     """Statements by which a process does something when a learner's metrics up to a step have been read."""
     return f"""
@@ -111,7 +90,7 @@ def _outcome(workdir: pathlib.Path) -> tuple[dict[str, Any], bytes]:
 def uninterrupted(workspace: pathlib.Path) -> tuple[dict[str, Any], bytes]:
     """The outcome of a run that nothing disturbed."""
     workdir = workspace / "uninterrupted"
-    process = _start(workspace, [_OFTEN, f"--workdir={workdir}"])
+    process = toy_process.start(workspace, [_OFTEN, f"--workdir={workdir}"])
     output = process.communicate(timeout=120)
     assert process.returncode == 0, output
     return _outcome(workdir)
@@ -358,7 +337,9 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     code: int,
 ) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
-    process = _start(workspace, words, before=_after_chunk("first", 30, f"os.kill(os.getpid(), {int(number)})"))
+    process = toy_process.start(
+        workspace, words, before=_after_chunk("first", 30, f"os.kill(os.getpid(), {int(number)})")
+    )
     _, error = process.communicate(timeout=120)
     assert process.returncode == code
     assert "interrupted: saving ..." in error
@@ -367,7 +348,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert _lines(tmp_path) == 3
     assert not (tmp_path / "results.json").exists()
 
-    process = _start(workspace, words)
+    process = toy_process.start(workspace, words)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     assert "(going on)" in error
@@ -379,12 +360,14 @@ def test_kills_in_the_middle_of_chunks_change_nothing(
 ) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
     for name, step in (("first", 40), ("second", 30)):
-        process = _start(workspace, words, before=_after_chunk(name, step, "os.kill(os.getpid(), signal.SIGKILL)"))
+        process = toy_process.start(
+            workspace, words, before=_after_chunk(name, step, "os.kill(os.getpid(), signal.SIGKILL)")
+        )
         process.communicate(timeout=120)
         assert process.returncode == -signal.SIGKILL
         assert not (tmp_path / "results.json").exists()
     first = (tmp_path / "stages" / "first.json").stat().st_mtime_ns
-    process = _start(workspace, words)
+    process = toy_process.start(workspace, words)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     assert (tmp_path / "stages" / "first.json").stat().st_mtime_ns == first
@@ -425,12 +408,12 @@ def test_a_kill_in_the_middle_of_a_save_changes_nothing(
     workspace: pathlib.Path, tmp_path: pathlib.Path, uninterrupted: tuple[dict[str, Any], bytes], moment: str
 ) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
-    process = _start(workspace, words, before=_DEADLY[moment])
+    process = toy_process.start(workspace, words, before=_DEADLY[moment])
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     names = sorted(path.name for path in (tmp_path / "checkpoints" / "first").iterdir())
     assert names == ["000000000000", "000000000010", "tmp.000000000020"]
-    process = _start(workspace, words)
+    process = toy_process.start(workspace, words)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     assert "first: step 10 of 120 (going on)" in error
@@ -451,7 +434,7 @@ def test_a_signal_in_the_first_compilation_is_heeded(
     workspace: pathlib.Path, tmp_path: pathlib.Path, uninterrupted: tuple[dict[str, Any], bytes]
 ) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
-    process = _start(workspace, words, before=_SLOW_COMPILER)
+    process = toy_process.start(workspace, words, before=_SLOW_COMPILER)
     assert process.stdout is not None
     assert process.stdout.readline() == "compiling\n"
     process.send_signal(signal.SIGTERM)
@@ -460,7 +443,7 @@ def test_a_signal_in_the_first_compilation_is_heeded(
     # Not by the watcher's last resort: the state is saved.
     assert error.endswith("toy: interrupted; all is saved, the same command goes on from there\n")
     assert [path.name for path in (tmp_path / "checkpoints" / "first").iterdir()] == ["000000000000"]
-    process = _start(workspace, words)
+    process = toy_process.start(workspace, words)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     assert _outcome(tmp_path) == uninterrupted
@@ -469,10 +452,10 @@ def test_a_signal_in_the_first_compilation_is_heeded(
 def test_a_second_process_is_kept_out(workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:
     words = [_OFTEN, f"--workdir={tmp_path}"]
     wait = "print('training', flush=True), signal.pause()"
-    process = _start(workspace, words, before=_after_chunk("first", 10, wait))
+    process = toy_process.start(workspace, words, before=_after_chunk("first", 10, wait))
     assert process.stdout is not None
     assert process.stdout.readline() == "training\n"
-    second = _start(workspace, words)
+    second = toy_process.start(workspace, words)
     _, error = second.communicate(timeout=60)
     assert second.returncode == 1
     assert error.splitlines()[-1].startswith(f"toy: {tmp_path} is in use by another process; wait for it")

@@ -6,13 +6,11 @@ Two processes end where one does: the loss of the toy's regression falls below 1
 
 import contextlib
 import json
-import os
 import pathlib
 import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +22,7 @@ import pytest
 from humain import errors
 from humain.processes import Processes
 from humain.training import metrics
-from tasks.harness import flags, processes
+from tasks.harness import flags, processes, toy_process
 
 _CONFIG = '''
 import ml_collections
@@ -66,22 +64,8 @@ def _start(
     workspace: pathlib.Path, words: Sequence[str], *, before: str = "", num_devices: int = 1
 ) -> subprocess.Popen[str]:
     """Starts the toy in a process of its own, after running the statements `before` there."""
-    program = "import os, signal\n" + before + "\nfrom tasks.harness import toy_task\ntoy_task.main()\n"
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={
-            **os.environ,
-            "BUILD_WORKSPACE_DIRECTORY": str(workspace),
-            "BUILD_WORKING_DIRECTORY": str(workspace),
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-            "PYTHONWARNINGS": "error",
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}",
-        },
-    )
+    flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={num_devices}"}
+    return toy_process.start(workspace, words, before=before, environment=flags)
 
 
 def _run(workspace: pathlib.Path, words: Sequence[str], **settings: Any) -> str:

@@ -49,3 +49,13 @@ def test_a_seed_learns_what_it_learns_alone():
         alone = jax.tree.leaves(state.kernels)
         for one, all_of_them in zip(alone, jax.tree.leaves(together.kernels), strict=True):
             np.testing.assert_allclose(one, all_of_them[number], atol=1e-5)
+
+
+def test_what_is_asked_for_is_what_is_learned():
+    def learned(ask):
+        experience = seeds.stack([_experience(3, 3)])
+        state = seeds.learn(_MODEL, _SKIP, experience, seeds.keys(0, 1), num_updates=2, batch_size=4, ask=ask)
+        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(state.kernels)])
+
+    np.testing.assert_array_equal(learned(lambda goals: goals), learned(None))
+    assert not np.array_equal(learned(jnp.zeros_like), learned(None))

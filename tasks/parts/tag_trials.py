@@ -24,6 +24,7 @@ from humain.kernels.table import table
 from humain.model import Layer, Model, ModelState
 from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
+from tasks.parts import seeds
 from tasks.parts.outcome import Outcome
 from tasks.parts.rooms import Rooms
 from tasks.parts.shares import Shares
@@ -143,8 +144,15 @@ def shares_of_optimum(
         if isinstance(space, TaggedIds):
             walks = _tag(space, walks)
         experiences.append(hindsight.gather(walks, abstractions))
-    experience = jax.tree.map(lambda *leaves: jnp.stack(leaves), *experiences)
-    states = _learn(model, budget, abstractions, experience, jax.random.split(jax.random.key(seed), len(worlds)))
+    states = seeds.learn(
+        model,
+        abstractions,
+        seeds.stack(experiences),
+        jax.random.split(jax.random.key(seed), len(worlds)),
+        num_updates=budget.num_updates,
+        batch_size=budget.batch_size,
+        ask=partial(_goals_asked, space),
+    )
     following, looks_of, starts, goals = (
         jnp.asarray(np.stack([np.asarray(getattr(world, name)) for world in worlds]))
         for name in ("following", "looks", "start", "goals")
@@ -156,26 +164,6 @@ def shares_of_optimum(
 
 
 _tag = jax.jit(tagged_episodes.tag_trajectories, static_argnums=0)
-
-
-@partial(jax.jit, static_argnames=("model", "budget", "abstractions"))
-def _learn(
-    model: Model, budget: Budget, abstractions: tuple[Skip, ...], experience: hindsight.Experience, keys: jax.Array
-) -> ModelState:
-    """What each of `[S]` layers has learned; `keys` `[S]` are consumed."""
-
-    def learn(experience: hindsight.Experience, key: jax.Array) -> ModelState:
-        init_key, root = jax.random.split(key)
-
-        def update(state: ModelState, step: Array) -> tuple[ModelState, None]:
-            examples = model.sample(experience, jax.random.fold_in(root, step), budget.batch_size)[0]
-            examples = dataclasses.replace(examples, goals=_goals_asked(model.space, examples.goals))
-            return model.learn(state, {0: examples})[0], None
-
-        state = model.init(init_key, abstractions)
-        return jax.lax.scan(update, state, jnp.arange(budget.num_updates))[0]
-
-    return jax.vmap(learn)(experience, keys)
 
 
 @partial(jax.jit, static_argnames=("model", "max_steps"))

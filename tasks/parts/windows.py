@@ -33,6 +33,7 @@ from humain.kernels.table import table
 from humain.model import Layer, Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Trajectories
+from tasks.parts import seeds
 from tasks.parts.outcome import Outcome
 from tasks.parts.shares import Shares
 
@@ -130,11 +131,23 @@ def _shares(settings: Settings, seed: int, num_seeds: int, *, context_length: in
     )
     model = Model(layers=(layer,), space=settings.space)
     experiences = [_experience(settings, np.random.default_rng([seed, number])) for number in range(num_seeds)]
-    experience = jax.tree.map(lambda *leaves: jnp.stack(leaves), *experiences)
-    keys = jax.random.split(jax.random.key(seed), num_seeds)
+    states = seeds.learn(
+        model,
+        (Skip(settings.num_steps + 1),),
+        seeds.stack(experiences),
+        jax.random.split(jax.random.key(seed), num_seeds),
+        num_updates=settings.num_updates,
+        batch_size=settings.batch_size,
+        ask=partial(_ask, settings.space),
+    )
     shown, goals = (jnp.asarray(column) for column in _episodes(settings.num_goals))
-    steps = _learn_and_follow(model, settings, experience, keys, shown, goals)
+    steps = _follow(model, settings, states, shown, goals)
     return [float(share) for share in np.mean(shortest(settings, shown, goals) / np.asarray(steps), axis=1)]
+
+
+def _ask(space: TaggedIds, elements: Array) -> Array:
+    """Goals `[B]` that ask for the state and how often it has been met."""
+    return tagged_episodes.ask(space, elements, fields=["visits"])
 
 
 def shortest(settings: Settings, shown: np.ndarray | Array, goals: np.ndarray | Array) -> np.ndarray:
@@ -167,28 +180,10 @@ _tag = jax.jit(tagged_episodes.tag_trajectories, static_argnums=0)
 
 
 @partial(jax.jit, static_argnames=("model", "settings"))
-def _learn_and_follow(
-    model: Model,
-    settings: Settings,
-    experience: hindsight.Experience,
-    keys: jax.Array,
-    shown: Array,
-    goals: Array,
-) -> Array:
-    """The steps `[S, E]` that each of S layers takes to the goals after learning, infinite where it doesn't arrive."""
+def _follow(model: Model, settings: Settings, states: ModelState, shown: Array, goals: Array) -> Array:
+    """The steps `[S, E]` that each of S layers takes to the goals, infinite where it doesn't arrive."""
     space = settings.space
     asked = tagged_episodes.goals(space, goals, visits=jnp.full(goals.shape, 2))
-
-    def learn(experience: hindsight.Experience, key: jax.Array) -> ModelState:
-        init_key, root = jax.random.split(key)
-
-        def update(state: ModelState, number: Array) -> tuple[ModelState, None]:
-            examples = model.sample(experience, jax.random.fold_in(root, number), settings.batch_size)[0]
-            wanted = tagged_episodes.ask(space, examples.goals, fields=["visits"])
-            return model.learn(state, {0: dataclasses.replace(examples, goals=wanted)})[0], None
-
-        state = model.init(init_key, (Skip(settings.num_steps + 1),))
-        return jax.lax.scan(update, state, jnp.arange(settings.num_updates))[0]
 
     def follow(state: ModelState) -> Array:
         def move(carry: tuple, time: Array) -> tuple[tuple, None]:
@@ -202,4 +197,4 @@ def _learn_and_follow(
         begin = (jnp.zeros(batch, jnp.int32), tagged_episodes.begin(space, batch), acting.begin(model, batch))
         return jax.lax.scan(move, (*begin, jnp.full(batch, jnp.inf)), jnp.arange(settings.num_steps + 1))[0][3]
 
-    return jax.vmap(follow)(jax.vmap(learn)(experience, keys))
+    return jax.vmap(follow)(states)
