@@ -34,7 +34,7 @@ class NeuralEntropy:
     density: VisitDensity
     places: Array | None = None
     min_separation: int = struct.field(pytree_node=False, default=2)
-    hysteresis: float = struct.field(pytree_node=False, default=0.05)
+    hysteresis: float = struct.field(pytree_node=False, default=0.02)
 
     def __post_init__(self) -> None:
         check_peaks(min_separation=self.min_separation, hysteresis=self.hysteresis)
