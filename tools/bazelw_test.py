@@ -51,7 +51,13 @@ class Machine:
         return subprocess.run(
             [str(self.workspace / "tools" / "bazelw"), *arguments],
             cwd=cwd or self.workspace,
-            env={"PATH": str(self.bin), "HOME": str(self.workspace), "TMPDIR": str(self.tmp), **env},
+            env={
+                "PATH": str(self.bin),
+                "HOME": str(self.workspace),
+                "TMPDIR": str(self.tmp),
+                "BAZELW_SYSTEM_RC": str(self.bin / "no_rc"),
+                **env,
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -85,6 +91,19 @@ def test_a_bazel_that_is_named_comes_first(machine):
 def test_a_named_bazel_that_is_not_there_is_an_error(machine):
     done = machine.run("version", BAZEL="/nowhere/bazel")
     assert (done.returncode, done.stderr) == (1, "bazelw: BAZEL=/nowhere/bazel is not a program\n")
+
+
+def test_debian_s_bazel_of_modules_asks_no_registry(machine, tmp_path):
+    machine.add("bazel", _ANSWER)
+    machine.add("bazelisk", _ANSWER)
+    rc = tmp_path / "bazelrc"
+    rc.write_text("startup --trust_install_base\n")  # as with Bazel 4
+    assert "got: test //...\n" in machine.run("test", "//...", BAZELW_SYSTEM_RC=str(rc)).stdout
+    rc.write_text("common --override_module=rules_cc=/usr/share/bazel/rules/cc\n")
+    offline = f"--bazelrc={machine.workspace}/tools/module_mode/offline.bazelrc"
+    assert f"got: {offline} test //...\n" in machine.run("test", "//...", BAZELW_SYSTEM_RC=str(rc)).stdout
+    # Others don't read that file.
+    assert "got: test //...\n" in machine.run("test", "//...", BAZELW_SYSTEM_RC=str(rc), BAZEL="bazelisk").stdout
 
 
 def test_it_runs_where_the_user_stands_inside_the_workspace(machine):

@@ -1,15 +1,13 @@
-"""PyPI wheels as Bazel repositories, from hash-pinned lock files (WORKSPACE mode).
+"""PyPI wheels as Bazel repositories, from hash-pinned lock files. WORKSPACE.bazel:
 
     pypi_hub(name = "pypi", locks = {"//:requirements_lock.txt": "cpu", ...}, ...)
     load("@pypi//:wheels.bzl", "pypi_wheels")
     pypi_wheels()
 
-makes `@pypi//NAME`, the label that rules_python's `pip.parse(hub_name = "pypi")` makes under bzlmod. Each wheel is a
-repository of its own, installed by pip when a target that is built first needs it, and again only when its own
-lines of the lock change.
+MODULE.bazel says the same through the extension in extension.bzl. Both make `@pypi//NAME`, the label that rules_python's
+`pip.parse(hub_name = "pypi")` makes too. Each wheel is a repository of its own, installed by pip when a target that is
+built first needs it, and again only when its own lines of the lock change.
 """
-
-load(":hub.bzl", "HUB_PACKAGE", "hub_root")
 
 _PYTHON = "@python_3_11//:bin/python3"
 _PIP = "@python_3_11//:pip/pip/__main__.py"
@@ -90,6 +88,25 @@ pypi_wheel = repository_rule(
     environ = ["BAZEL_WHEEL_CACHE"],
 )
 
+# Its labels can be read by a test that fetches nothing.
+_HUB_ROOT = """\
+package(default_visibility = ["//visibility:public"])
+
+exports_files(["selection.json"])
+
+filegroup(
+    name = "build_files",
+    srcs = {build_files},
+)
+"""
+
+_HUB_PACKAGE = """\
+package(default_visibility = ["//visibility:public"])
+
+exports_files(["BUILD.bazel"])
+
+"""
+
 _WHEELS_BZL = """\
 load("@{workspace}//third_party/pypi:pypi.bzl", "pypi_wheel")
 
@@ -100,10 +117,44 @@ def pypi_wheels():
         pypi_wheel(name = "{name}_" + name, hub = "{name}", spec = spec)
 """
 
-def _selection(ctx, parsed):
+def parse_locks(ctx, locks, merged):
+    """What parse_lock.py says of some locks.
+
+    Args:
+      ctx: of a repository rule or a module extension.
+      locks: {lock: config}.
+      merged: {name: patterns} of wheels that share one repository.
+
+    Returns:
+      what it prints.
+    """
+    return _run(ctx, Label("//third_party/pypi:parse_lock.py"), json.encode({
+        "locks": {config: str(ctx.path(lock)) for lock, config in locks.items()},
+        "merged": merged,
+    }))
+
+def wheel_specs(parsed):
+    """The wheels' repositories.
+
+    Args:
+      parsed: what `parse_locks` returned.
+
+    Returns:
+      {repository: the `spec` of its pypi_wheel}.
+    """
+    return {
+        name: json.encode(dict(spec, members = {
+            member: group
+            for member, group in parsed["members"].items()
+            if group in spec["deps"]
+        }))
+        for name, spec in parsed["repositories"].items()
+    }
+
+def _selection(hub, parsed):
     """{name: {config: label}}: what the hub's labels stand for, for a test that fetches nothing."""
     chosen = {
-        name: {config: "@%s_%s//:pkg" % (ctx.name, repository) for config, repository in variants.items()}
+        name: {config: "@%s_%s//:pkg" % (hub, repository) for config, repository in variants.items()}
         for name, variants in parsed["hub"].items()
     }
     for name, group in parsed["members"].items():
@@ -114,34 +165,26 @@ def _alias(name, actual):
     return "alias(\n    name = %r,\n    actual = %s,\n)\n" % (name, actual)
 
 def _pypi_hub_impl(ctx):
-    parsed = _run(ctx, ctx.attr._parse, json.encode({
-        "locks": {config: str(ctx.path(lock)) for lock, config in ctx.attr.locks.items()},
-        "merged": ctx.attr.merged,
-    }))
+    parsed = parse_locks(ctx, ctx.attr.locks, ctx.attr.merged)
+    hub = ctx.attr.hub or ctx.name
     members = parsed["members"]
-    ctx.file("BUILD.bazel", hub_root(parsed["hub"].keys() + members.keys()))
-    ctx.file("selection.json", json.encode(_selection(ctx, parsed)))
+    ctx.file("BUILD.bazel", _HUB_ROOT.format(
+        build_files = repr(["//%s:BUILD.bazel" % name for name in parsed["hub"].keys() + members.keys()]),
+    ))
+    ctx.file("selection.json", json.encode(_selection(hub, parsed)))
     ctx.file("wheels.bzl", _WHEELS_BZL.format(
         workspace = ctx.attr.workspace,
-        name = ctx.name,
-        specs = repr({
-            name: json.encode(dict(spec, members = {
-                member: group
-                for member, group in members.items()
-                if group in spec["deps"]
-            }))
-            for name, spec in parsed["repositories"].items()
-        }),
+        name = hub,
+        specs = repr(wheel_specs(parsed)),
     ))
-    header = HUB_PACKAGE + "\n"
     for name, variants in parsed["hub"].items():
-        text = header
+        text = _HUB_PACKAGE
         targets = ["pkg", "dist_info"]
         if parsed["repositories"][variants.values()[0]]["cycle"]:
             targets.append("impl")
         for target in targets:
             actual = {
-                ctx.attr.config_settings.get(config, "//conditions:default"): "@%s_%s//:%s" % (ctx.name, repository, target)
+                ctx.attr.config_settings.get(config, "//conditions:default"): "@%s_%s//:%s" % (hub, repository, target)
                 for config, repository in variants.items()
             }
             if len(variants) == len(ctx.attr.locks) and len({label: None for label in actual.values()}) == 1:
@@ -153,7 +196,7 @@ def _pypi_hub_impl(ctx):
                 ))
         ctx.file(name + "/BUILD.bazel", text + _alias(name, '":pkg"'))
     for name, group in members.items():
-        ctx.file(name + "/BUILD.bazel", header + _alias(name, '":pkg"') + "".join([
+        ctx.file(name + "/BUILD.bazel", _HUB_PACKAGE + _alias(name, '":pkg"') + "".join([
             _alias(target, repr("//%s:%s" % (group, target)))
             for target in ["pkg", "dist_info"]
         ]))
@@ -161,10 +204,12 @@ def _pypi_hub_impl(ctx):
 pypi_hub = repository_rule(
     implementation = _pypi_hub_impl,
     attrs = {
+        "hub": attr.string(doc = "its name in labels; under bzlmod its own, the canonical one, can't be spelt"),
         "workspace": attr.string(mandatory = True, doc = "this workspace's name"),
         "locks": attr.label_keyed_string_dict(mandatory = True, allow_files = True, doc = "lock file -> config"),
         "config_settings": attr.string_dict(doc = "config -> config_setting; the one without is the default"),
         "merged": attr.string_list_dict(doc = "name -> patterns of wheels that share one site-packages"),
+        # Watched here; `parse_locks` runs it.
         "_parse": attr.label(default = "//third_party/pypi:parse_lock.py"),
     },
 )

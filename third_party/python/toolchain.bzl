@@ -1,4 +1,4 @@
-"""A Python 3.11 toolchain made from the machine's own CPython (WORKSPACE mode; bzlmod uses rules_python's).
+"""A Python 3.11 toolchain made from the machine's own CPython.
 
 The interpreter and its standard library are copied, so a build action sees the same bytes wherever it runs,
 they are part of every cache key, and nothing installed on the machine can be imported.
@@ -11,7 +11,9 @@ print(getattr(sys, "_base_executable", None) or sys.executable)
 """
 
 _BUILD = """\
-load("@bazel_tools//tools/python:toolchain.bzl", "py_runtime_pair")
+load("@rules_cc//cc:cc_library.bzl", "cc_library")
+load("@rules_python//python:defs.bzl", "py_runtime", "py_runtime_pair")
+load("@rules_python//python:py_exec_tools_toolchain.bzl", "py_exec_tools_toolchain")
 
 package(default_visibility = ["//visibility:public"])
 
@@ -43,6 +45,16 @@ toolchain(
     target_compatible_with = ["@platforms//os:linux"],
     toolchain = ":runtime_pair",
     toolchain_type = "@bazel_tools//tools/python:toolchain_type",
+)
+
+# Real rules_python looks for these beside the runtime: without them it fetches an interpreter of its own.
+py_exec_tools_toolchain(name = "exec_tools")
+
+toolchain(
+    name = "exec_tools_toolchain",
+    exec_compatible_with = ["@platforms//os:linux"],
+    toolchain = ":exec_tools",
+    toolchain_type = "@rules_python//python:exec_tools_toolchain_type",
 )
 
 cc_library(

@@ -20,7 +20,7 @@ def _run(tmp_path):
         (tmp_path / "some_plugin.py").write_text("def pytest_report_header():\n    return 'the plugin is here'\n")
         protocol = ("TEST_", "TESTBRIDGE_", "XML_OUTPUT_FILE")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(protocol)}
-        path = os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(tmp_path)])
+        path = os.pathsep.join([*(entry for entry in sys.path if entry), str(tmp_path)])
         return subprocess.run(
             [sys.executable, str(_MAIN), *arguments, "some_test.py"],
             cwd=tmp_path,

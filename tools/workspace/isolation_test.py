@@ -37,7 +37,7 @@ def _is_found(name):
 def test_the_interpreter_is_the_toolchain_s():
     assert sys.version_info[:2] == (3, 11)
     assert not site.ENABLE_USER_SITE
-    repository = pathlib.Path(sys.prefix).resolve()  # .../external/python_3_11, or rules_python's name for its own
+    repository = pathlib.Path(sys.prefix).resolve()  # .../external/python_3_11, or bzlmod's name for it
     assert repository.parent.name == "external" and "python_3_11" in repository.name
     assert not pathlib.Path(sys.prefix, "lib", "python3.11", "site-packages", "pip").exists()
 
@@ -79,8 +79,6 @@ def test_a_server_outside_cannot_be_reached():
 
 def test_a_program_started_by_hand_ignores_the_user_s_import_path(tmp_path):
     """As with `bazel run`, which hands the whole environment of the user on."""
-    if "rules_python" in sys.executable:
-        pytest.skip("the launcher that ignores it is this repository's own, for Bazel 4")
     (tmp_path / "smuggled.py").write_text("")
     done = subprocess.run(
         [os.path.abspath("tools/workspace/greet"), "smuggled"],
