@@ -55,8 +55,8 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
         function: Callable[[Array], Array], *, spread: bool = True, in_place: bool = False
     ) -> tuple[Timing, Timing]:
         applications = settings.applications if spread else None
-        whole = measure(_chain(function, values, in_place=in_place), settings.effort, applications=applications)
-        return whole, measure(_chain(function, one, in_place=in_place), settings.effort)
+        whole = measure(chain(function, values, in_place=in_place), settings.effort, applications=applications)
+        return whole, measure(chain(function, one, in_place=in_place), settings.effort)
 
     def selu_row(row: str, function: Callable[[Array], Array], *, steps: int = 1, in_place: bool = False) -> Found:
         whole, dispatch = timed(function, spread=steps == 1, in_place=in_place)
@@ -88,10 +88,10 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
         def apply(values: Array) -> Array:
             return native_selu.selu(values, in_place)
 
-        return selu_row(row, _jit(apply, in_place=in_place), in_place=in_place)
+        return selu_row(row, compile_form(apply, in_place=in_place), in_place=in_place)
 
     def in_place_row(row: str, function: Callable[[Array], Array]) -> Found:
-        return selu_row(row, _jit(function, in_place=True), in_place=True)
+        return selu_row(row, compile_form(function, in_place=True), in_place=True)
 
     def loop(values: Array) -> Array:
         return selu_loop(values, settings.loop_steps)
@@ -143,12 +143,12 @@ def _copies(source: Array) -> Block:
     return block
 
 
-def _jit(function: Callable[[Array], Array], *, in_place: bool) -> Callable[[Array], Array]:
+def compile_form(function: Callable[[Array], Array], *, in_place: bool) -> Callable[[Array], Array]:
     """Compiles a function, which in place is given the memory of its values to keep."""
     return jax.jit(function, donate_argnums=0 if in_place else ())
 
 
-def _chain(function: Callable[[Array], Array], start: Array, *, in_place: bool = False) -> Block:
+def chain(function: Callable[[Array], Array], start: Array, *, in_place: bool = False) -> Block:
     """Applies a function to its own answer, and waits once, at the end; in place, to a copy of where it starts."""
 
     def block(calls: int) -> None:

@@ -83,14 +83,14 @@ def test_an_operation_that_is_not_built_is_said(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("in_place", [False, True])
 def test_a_chain_applies_a_function_to_its_own_answer_and_keeps_where_it_starts(in_place):
     seen = []
-    step = jax_rows._jit(lambda values: values * 2, in_place=in_place)
+    step = jax_rows.compile_form(lambda values: values * 2, in_place=in_place)
 
     def function(values):
         seen.append(float(values[0]))
         return step(values)
 
     start = jnp.array([3.0])
-    block = jax_rows._chain(function, start, in_place=in_place)
+    block = jax_rows.chain(function, start, in_place=in_place)
     block(3)
     block(1)
     assert seen == [3.0, 6.0, 12.0, 3.0]
