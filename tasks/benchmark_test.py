@@ -36,7 +36,9 @@ def _record(workdir: pathlib.Path) -> dict:
 def test_results_have_a_row_for_everything(finished: pathlib.Path):
     results = _record(finished)["results"]
     names = [row["name"] for row in results["rows"]]
-    selus = ("selu_eager", "selu_builtin", "selu_jit", "selu_loop")
+    forms = ("jit", "exp", "native")
+    selus = ["selu_eager", "selu_builtin", "selu_loop"]
+    selus += [f"selu_{form}{place}" for form in forms for place in ("", "_in_place")]
     assert set(names) == {"dispatch", *selus, *hot_paths.HOT_PATHS}
     assert len(set(names)) == len(names)
     for row in results["rows"]:

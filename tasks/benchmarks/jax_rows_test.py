@@ -7,10 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from humain.native import selu as native_selu
 from tasks.benchmarks import jax_rows, selu, small_settings
 from tasks.benchmarks.rows import PeakSizes
 
-_PARTS = ("dispatch", "selu_eager", "selu_builtin", "selu_jit", "selu_loop", "peaks")
+_PARTS = (
+    "dispatch",
+    "selu_eager",
+    "selu_builtin",
+    "selu_jit",
+    "selu_jit_in_place",
+    "selu_exp",
+    "selu_exp_in_place",
+    "selu_native",
+    "selu_native_in_place",
+    "selu_loop",
+    "peaks",
+)
 
 
 def _cpu() -> jax.Device:
@@ -19,10 +32,20 @@ def _cpu() -> jax.Device:
     return device
 
 
-@pytest.mark.parametrize("function", [jax_rows.selu_op_by_op, jax.jit(jax_rows.selu_op_by_op), jax.nn.selu])
+@pytest.mark.parametrize(
+    "function", [jax_rows.selu_op_by_op, jax.jit(jax_rows.selu_op_by_op), jax_rows.selu_by_exp, jax.nn.selu]
+)
 def test_selu_is_that_of_the_reference(function):
     values = selu.inputs(1000, 0)
     np.testing.assert_allclose(function(values), selu.reference(values), rtol=1e-5, atol=1e-6)
+
+
+def test_selu_by_exp_is_off_by_what_it_says():
+    values = np.concatenate([np.linspace(-20, 0, 1_000_003), -np.logspace(-12, 0, 10_001)]).astype(np.float32)
+    error = np.abs(jax.jit(jax_rows.selu_by_exp)(values) - selu.reference(values.astype(np.float64)))
+    assert error.max() < 2.5e-7
+    # exp(x) is 1 in float32 here, where expm1 keeps every digit.
+    np.testing.assert_array_equal(jax_rows.selu_by_exp(jnp.array([-1e-8, -2e-8])), [0, 0])
 
 
 def test_a_loop_applies_selu_as_often_as_it_says():
@@ -47,6 +70,31 @@ def test_every_part_is_measured():
     assert peak.gbytes_per_second > 0
     assert peak.gflops > 0
     assert set(found["peaks"].threads) == {"jax"}
+
+
+@pytest.mark.parametrize("row", ["selu_native", "selu_native_in_place"])
+def test_an_operation_that_is_not_built_is_said(monkeypatch: pytest.MonkeyPatch, row):
+    monkeypatch.setattr(native_selu, "missing", lambda: "not built: run through Bazel")
+    found = jax_rows.parts(small_settings.SETTINGS, _cpu())[row]()
+    assert dataclasses.asdict(found)["rows"] == ()
+    assert found.notes == [f"{row} of jax on cpu: not built: run through Bazel"]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_chain_applies_a_function_to_its_own_answer_and_keeps_where_it_starts(in_place):
+    seen = []
+    step = jax_rows.compile_form(lambda values: values * 2, in_place=in_place)
+
+    def function(values):
+        seen.append(float(values[0]))
+        return step(values)
+
+    start = jnp.array([3.0])
+    block = jax_rows.chain(function, start, in_place=in_place)
+    block(3)
+    block(1)
+    assert seen == [3.0, 6.0, 12.0, 3.0]
+    assert not start.is_deleted()
 
 
 def test_applications_are_spread_over_repeats():

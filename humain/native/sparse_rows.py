@@ -1,0 +1,69 @@
+"""A sparse table's rows by operations in C++, for XLA on the CPU: `sparse_rows.cc` beside this file.
+
+`humain.kernels.rows.SparseRows` is the reference. The two fill an index differently, by who comes first and by who
+claims more, but either reads what the other has filled, and a table answers the same on both.
+"""
+
+import dataclasses
+import functools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain.kernels.rows import Index, SparseRows
+from humain.native import library
+from humain.types import Array
+
+_LIBRARY = pathlib.Path(__file__).with_name("libsparse_rows.so")
+_FIND = "humain_find"
+_LOCATE = "humain_locate"
+
+
+def missing() -> str:
+    """Why the operations can't be used here, and the remedy; "" where they can."""
+    return library.missing(_LIBRARY)
+
+
+@dataclasses.dataclass(frozen=True)
+class NativeSparseRows(SparseRows):
+    """Sparse rows whose lookups and insertions are one call each; on the CPU only, on one device.
+
+    Raises:
+        UserError: when first used, if the library is not built, or was built against another jaxlib.
+    """
+
+    def find(self, index: Index, contexts: Array, goals: Array) -> Array:
+        """Probes until the question or a free entry turns up."""
+        _register()
+        call = jax.ffi.ffi_call(_FIND, jax.ShapeDtypeStruct(jnp.shape(contexts), jnp.int32), vmap_method="sequential")
+        return call(index.contexts, index.goals, contexts, goals, max_probes=np.int64(self.max_probes))
+
+    def locate(self, index: Index, contexts: Array, goals: Array, mask: Array) -> tuple[Index, Array]:
+        """Probes, and takes free entries in the order of the batch."""
+        _register()
+        table = jax.ShapeDtypeStruct((self.capacity,), jnp.int32)
+        call = jax.ffi.ffi_call(
+            _LOCATE,
+            (
+                table,
+                table,
+                jax.ShapeDtypeStruct(jnp.shape(contexts), jnp.int32),
+                jax.ShapeDtypeStruct((), jnp.int32),
+            ),
+            vmap_method="sequential",
+            input_output_aliases={0: 0, 1: 1},
+        )
+        first, second, rows, refused = call(
+            index.contexts, index.goals, contexts, goals, mask, max_probes=np.int64(self.max_probes)
+        )
+        return Index(contexts=first, goals=second, refused=index.refused + refused), rows
+
+
+@functools.cache
+def _register() -> None:
+    """Makes the operations known to XLA, once in a process."""
+    loaded = library.load(_LIBRARY)
+    jax.ffi.register_ffi_target(_FIND, jax.ffi.pycapsule(loaded.HumainFind), platform="cpu")
+    jax.ffi.register_ffi_target(_LOCATE, jax.ffi.pycapsule(loaded.HumainLocate), platform="cpu")
