@@ -1,7 +1,9 @@
 """Puts the wheels of one repository into ./site-packages: install_wheel.py SPEC_JSON, run by `pypi_wheel`.
 
 SPEC_JSON is one of the repositories that parse_lock.py prints, with "members": the repository of each wheel that is in
-one with others. Prints, as JSON, what the repository's BUILD file needs: {"deps": [NAME]}.
+one with others. Prints, as JSON, what the repository's BUILD file needs: {"deps": [NAME]}. $BAZEL_TORCH_INDEX is the
+address of an index to try for a local build, such as torch 2.13.0+cpu, that pip's own settings don't show; without it,
+none is tried.
 
 pip, which is importable here, reads the user's own configuration and environment, so an index, a proxy or find-links
 set up for pip holds here too. What is installed goes into a cache of the user's, and the files of ./site-packages are
@@ -24,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from email.parser import HeaderParser
 from typing import Any
 
@@ -31,6 +34,10 @@ _SITE = "site-packages"
 _UNFINISHED = "new-"
 # A fetch is given an hour, see pypi.bzl: what was begun before this is the rest of one that was killed.
 _DEAD_AFTER_SECONDS = 2 * 3600
+# A silent index is given up after so long, twice; one that answers, however slowly, after the other.
+INDEX_SILENT_SECONDS = 20
+INDEX_SECONDS = 2400
+_WRONG_HASH = "DO NOT MATCH THE HASHES"
 _PIP_OPTIONS = (
     "--quiet",
     "--no-deps",
@@ -49,24 +56,31 @@ def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] = ()) -> str:
+def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] = (), index: str = "") -> str:
     """What went wrong, in one line where pip's output is understood, and how to put it right.
 
     Args:
       requirements: what pip was asked for.
       output: what it said.
       local_builds: those that it had none of before, as `NAME==VERSION+BUILD`.
+      index: what came of the index for local builds, where one was asked.
     """
     names = ", ".join(requirements)
-    first = re.search(r"^(?:WARNING|ERROR): .*\S", output, re.MULTILINE)
-    says = f". The first that pip said: {first.group(0)}" if first else ""
-    if "DO NOT MATCH THE HASHES" in output and local_builds:
-        return (
-            f"no local build: pip was not offered {', '.join(local_builds)}, and the build that it was offered instead "
-            "is none that the lock allows (on Linux, the index has CUDA builds). Point pip at the right one "
-            "(PIP_FIND_LINKS: a folder with the wheel; PIP_EXTRA_INDEX_URL: an index of CPU builds)"
+    says = _first_complaint(output)
+    says = f". The first that pip said: {says}" if says else ""
+    if local_builds and (index or _WRONG_HASH in output):
+        instead = (
+            "the build that it was offered instead is none that the lock allows (on Linux, the index has CUDA builds)"
+            if _WRONG_HASH in output
+            else f"it was offered no other one{says}"
         )
-    if "DO NOT MATCH THE HASHES" in output:
+        offered = f"no local build: pip was not offered {', '.join(local_builds)}"
+        return (
+            f"{offered}, {f'{index}, ' if index else ''}and {instead}. "
+            "Point pip at the right one (PIP_FIND_LINKS: a folder with the wheel; PIP_EXTRA_INDEX_URL: an index of CPU "
+            "builds), or name an index that can be reached in BAZEL_TORCH_INDEX"
+        )
+    if _WRONG_HASH in output:
         wheel = re.search(r"^\s+(\S+==\S+|\S+) from ", output, re.MULTILINE)
         got = re.search(r"Got\s+(\w+)", output)
         return (
@@ -83,29 +97,78 @@ def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] 
     return f"pip could not install {names}:\n{output}"
 
 
+def _first_complaint(output: str) -> str:
+    """The first warning or error of pip, or nothing."""
+    first = re.search(r"^(?:WARNING|ERROR): .*\S", output, re.MULTILINE)
+    return first.group(0) if first else ""
+
+
+def _run_pip(wheels: list[dict[str, Any]], requirements: list[str], options: Sequence[str] = ()) -> tuple[bool, str]:
+    """Whether pip installed these with the hashes of the wheels, and what it said."""
+    lines = [
+        " ".join([requirement, *(f"--hash={digest}" for digest in wheel["hashes"])])
+        for requirement, wheel in zip(requirements, wheels, strict=True)
+    ]
+    pathlib.Path("requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, *options, "--requirement=requirements.txt"],
+        env=dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=INDEX_SECONDS if options else None,
+    )
+    return run.returncode == 0, run.stdout
+
+
+def try_index(wheels: list[dict[str, Any]], requirements: list[str], index: str) -> str:
+    """Nothing where pip installed local builds from an index, and else, in a few words, what came of it.
+
+    Raises:
+      SystemExit: the index has a wheel of that name with another hash.
+    """
+    options = (f"--index-url={index}", f"--timeout={INDEX_SILENT_SECONDS}", "--retries=1")
+    try:
+        installed, output = _run_pip(wheels, requirements, options)
+    except subprocess.TimeoutExpired:
+        return f"{index} did not finish within {INDEX_SECONDS} s"
+    if installed:
+        return ""
+    if _WRONG_HASH in output:
+        sys.exit(explain(requirements, output))
+    if re.search(r"ReadTimeoutError|ConnectTimeoutError|timed out", output):
+        return f"{index} did not answer within {INDEX_SILENT_SECONDS} s"
+    complaint = _first_complaint(output)
+    if "No matching distribution found" in output and not complaint.startswith("WARNING"):
+        return f"{index} does not list it"
+    if "Traceback (most recent call last)" in output:
+        return f"{index} answered what pip cannot read ({output.strip().splitlines()[-1]})"
+    return f"{index} could not be used ({complaint or output.strip()[-200:]})".replace("\n", " ")
+
+
 def pip_install(wheels: list[dict[str, Any]]) -> None:
-    """Installs the local builds that the lock names, where pip is offered them, and else the index's builds."""
-    attempts = ["local_build", "requirement"] if any(wheel["local_build"] for wheel in wheels) else ["requirement"]
-    for attempt in attempts:
-        requirements = [wheel[attempt] or wheel["requirement"] for wheel in wheels]
-        lines = [
-            " ".join([requirement, *(f"--hash={digest}" for digest in wheel["hashes"])])
-            for requirement, wheel in zip(requirements, wheels, strict=True)
-        ]
-        pathlib.Path("requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        run = subprocess.run(
-            [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, "--requirement=requirements.txt"],
-            env=dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if run.returncode == 0:
+    """Installs the local builds that the lock names, where pip is offered them, and else the index's builds.
+
+    The index for local builds is asked only where pip's own settings, an index or find-links, show none.
+    """
+    local_builds = tuple(wheel["local_build"] for wheel in wheels if wheel["local_build"])
+    outcome = ""
+    if local_builds:
+        wanted = [wheel["local_build"] or wheel["requirement"] for wheel in wheels]
+        installed, output = _run_pip(wheels, wanted)
+        if installed:
             return
-        if attempt == attempts[-1] or "DO NOT MATCH THE HASHES" in run.stdout:
-            tried = tuple(wheel["local_build"] for wheel in wheels if wheel["local_build"])
-            sys.exit(explain(requirements, run.stdout, tried if attempt == "requirement" else ()))
+        if _WRONG_HASH in output:
+            sys.exit(explain(wanted, output))
+        if index := os.environ.get("BAZEL_TORCH_INDEX"):
+            outcome = try_index(wheels, wanted, index)
+            if not outcome:
+                return
+    requirements = [wheel["requirement"] for wheel in wheels]
+    installed, output = _run_pip(wheels, requirements)
+    if not installed:
+        sys.exit(explain(requirements, output, local_builds, outcome))
 
 
 def dependencies(dist_info: pathlib.Path, extras: dict[str, list[str]]) -> tuple[str, set[str]]:

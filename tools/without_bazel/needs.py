@@ -4,7 +4,7 @@
 
 Started in the root of the repository, with nothing installed. It follows the modules' imports through the repository's
 own files (those in functions too), and what these import from outside through the lock's `# via` comments, so that
-there is no list of wheels to keep.
+there is no list of wheels to keep. Where torch is among them, pip has to be shown its index too: docs/running.md.
 """
 
 from __future__ import annotations
