@@ -139,12 +139,13 @@ def try_index(wheels: list[dict[str, Any]], requirements: list[str], index: str)
         sys.exit(explain(requirements, output))
     if re.search(r"ReadTimeoutError|ConnectTimeoutError|timed out", output):
         return f"{index} did not answer within {INDEX_SILENT_SECONDS} s"
-    complaint = _first_complaint(output)
-    if "No matching distribution found" in output and not complaint.startswith("WARNING"):
+    # Not the first complaint of any: the user's own places are looked through as well.
+    trouble = re.search(r"^WARNING: (?:Retrying|Skipping page) .*\S", output, re.MULTILINE)
+    if "No matching distribution found" in output and not trouble:
         return f"{index} does not list it"
     if "Traceback (most recent call last)" in output:
         return f"{index} answered what pip cannot read ({output.strip().splitlines()[-1]})"
-    return f"{index} could not be used ({complaint or output.strip()[-200:]})".replace("\n", " ")
+    return f"{index} could not be used ({trouble.group(0) if trouble else output.strip()[-200:]})".replace("\n", " ")
 
 
 def pip_install(wheels: list[dict[str, Any]]) -> None:

@@ -91,6 +91,7 @@ def _settings(tmp_path, monkeypatch):
     monkeypatch.setenv("BAZEL_WHEEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "public").as_uri())
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", (tmp_path / "not-there").as_uri())  # of which pip complains
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "links"))
     return digest
 
