@@ -77,14 +77,24 @@ def closure(lock: str, names: Iterable[str]) -> set[str]:
     return found
 
 
-def requirements(root: pathlib.Path, modules: Iterable[str]) -> str:
-    """The lines of the lock that the modules need."""
-    lock = (root / _LOCK).read_text(encoding="utf-8")
+def _needed(root: pathlib.Path, lock: str, modules: Iterable[str]) -> dict[str, entries.Entry]:
+    """The entries of a lock that the modules need."""
     outside = outside_modules(root, modules)
     needed = closure(lock, [_DISTRIBUTIONS.get(name, parse_lock.normalize(name)) for name in sorted(outside)])
-    return entries.render(
-        {name: entry for name, entry in entries.parse(lock).items() if parse_lock.normalize(name) in needed}
-    )
+    return {name: entry for name, entry in entries.parse(lock).items() if parse_lock.normalize(name) in needed}
+
+
+def requirements(root: pathlib.Path, modules: Iterable[str]) -> str:
+    """The lines of the lock that the modules need."""
+    return entries.render(_needed(root, (root / _LOCK).read_text(encoding="utf-8"), modules))
+
+
+def wheels(root: pathlib.Path, modules: Iterable[str]) -> list[str]:
+    """What the modules need on Linux, as the labels of the hub name it."""
+    found = _needed(root, (root / _LOCK).read_text(encoding="utf-8"), modules)
+    return [
+        parse_lock.normalize(name) for name, entry in found.items() if "sys_platform == 'win32'" not in entry.marker
+    ]
 
 
 if __name__ == "__main__":
