@@ -173,6 +173,34 @@ def test_what_the_lists_offer_is_installed(machine):
     machine.add_apt("bazel")
     machine.add_apt_lists("bazel-bootstrap")
     assert machine.run("info").returncode == 7
+    (install,) = machine.calls.read_text().splitlines()  # the lists are there, and not fetched again
+    assert install.endswith(" install --no-install-recommends bazel-bootstrap")
+
+
+def test_lists_that_are_too_old_are_fetched(machine):
+    machine.add_apt("bazel")
+    machine.add_apt_lists("bazel-bootstrap")
+    script = (machine.bin / "apt-get").read_text()
+    stale = f'case " $* " in *" install "*) grep -q " update" {machine.calls} || exit 100 ;; esac\n'
+    machine.add("apt-get", script.replace("case", stale + "case", 1))
+    assert machine.run("info").returncode == 7
+    assert [line.split()[-1 if "update" in line else -3] for line in machine.calls.read_text().splitlines()] == [
+        "install",
+        "update",
+        "install",
+    ]
+
+
+def test_how_much_apt_fetches_is_said(machine):
+    machine.add_apt("bazel")
+    script = (machine.bin / "apt-get").read_text()
+    machine.add("apt-get", script + "echo 'Reading package lists...'\necho 'Need to get 120 MB/271 MB of archives.'\n")
+    done = machine.run("info")
+    assert done.returncode == 7
+    assert done.stderr.splitlines() == [
+        "bazelw: installing bazel-bootstrap (apt-get)",
+        "bazelw: fetching 120 MB/271 MB of archives. (apt-get)",
+    ]
 
 
 def test_what_the_distribution_does_not_offer_is_not_asked_for_again_and_again(machine):

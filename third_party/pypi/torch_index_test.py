@@ -35,6 +35,8 @@ class _Index(http.server.ThreadingHTTPServer):
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
+    server: _Index
+
     def do_GET(self):
         self.server.asked.append(self.path)
         page = self.server.pages.get(self.path)
