@@ -115,10 +115,18 @@ def test_in_a_new_clone_the_task_s_wheels_are_fetched_ahead(machine):
     assert (done.stdout.count("\n"), done.stderr) == (1, "fetching\n")
 
 
+def test_in_a_new_clone_all_wheels_are_fetched_ahead_for_all_targets(machine):
+    _prefetch_on(machine, "simple")
+    assert machine.run("test", "--config=ci", "//...").returncode == 7
+    assert machine.calls.read_text() == "-B -m tools.prefetch\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("test", "//tasks:simple"),
+        ("query", "//..."),
+        ("test", "--config=cuda", "//..."),
         ("run", "//tasks:other"),
         ("run", "//tools/lint:fix"),
         ("run", "--config=cuda", "//tasks:simple"),

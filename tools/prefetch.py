@@ -1,4 +1,6 @@
-"""Fetches the wheels that some modules need into the cache of Bazel's rules: python3.11 -m tools.prefetch MODULE...
+"""Fetches the wheels that some modules need, or all, into the cache of Bazel's rules.
+
+    python3.11 -m tools.prefetch [MODULE...]
 
 Started by tools/bazelw in a new clone, in its root, while Bazel is installed and starts; by the Python that the
 toolchain is made of, with nothing installed. It says what it fetches, and leaves to Bazel what it cannot.
@@ -20,7 +22,7 @@ def say(line: str) -> None:
 
 
 def main(modules: list[str]) -> None:
-    """Fills the cache with what the modules import from outside."""
+    """Fills the cache with what the modules import from outside, or without any, with all of the lock."""
     prefetch.stop_tidily()
     root = pathlib.Path.cwd()
     settled = prefetch.environment(root)

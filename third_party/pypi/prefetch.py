@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 import sys
 import sysconfig
 import time
@@ -88,8 +89,6 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
             importlib.import_module(part)
 
     def run(arguments: list[str], timeout: float | None) -> tuple[bool, str]:
-        if timeout is not None:  # of an index that may be silent
-            return install_wheel.run_pip(arguments, timeout)
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
@@ -97,6 +96,8 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
             os.dup2(writing, 2)
             os.environ.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
             status = 1
+            # Its end, where nothing handles it.
+            signal.alarm(int(timeout or 0))
             try:
                 # With what pip says of each file, and no bar.
                 loud = [argument for argument in arguments if argument != "--quiet"]
@@ -111,7 +112,10 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
                 said.append(line)
                 if text := announcement(line):
                     say(text)
-        return os.waitpid(child, 0)[1] == 0, "".join(said)
+        status = os.waitpid(child, 0)[1]
+        if timeout and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+            raise subprocess.TimeoutExpired("pip", timeout)
+        return status == 0, "".join(said)
 
     return run
 
@@ -192,7 +196,7 @@ def fill_cache(wanted: dict[str, dict[str, Any]], say: Callable[[str], None], wo
 
 
 def environment(root: pathlib.Path) -> dict[str, str] | None:
-    """What of the environment an entry's bytes depend on, with the toolchain's pip to import; None where there is none.
+    """What the rules set in the environment, with the toolchain's pip to import; None where there is none.
 
     See `_run` in pypi.bzl, and `copy_pip` in third_party/python/vendor_runtime.py.
     """
@@ -200,4 +204,13 @@ def environment(root: pathlib.Path) -> dict[str, str] | None:
     found = [*bundled.glob("pip-*.whl"), *pathlib.Path("/usr/share/python-wheels").glob("pip-*.whl")]
     if not found:
         return None
-    return {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", "PYTHONPATH": os.pathsep.join([str(found[0]), str(root)])}
+    settled = {
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONPATH": os.pathsep.join([str(found[0]), str(root)]),
+    }
+    if "BAZEL_TORCH_INDEX" not in os.environ:
+        text = (root / "requirements.in").read_text(encoding="utf-8")
+        index = re.search(r"^--extra-index-url[ =]\s*(\S+)", text, re.MULTILINE)
+        settled["BAZEL_TORCH_INDEX"] = index.group(1) if index else ""
+    return settled

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -200,8 +199,26 @@ def test_the_specs_are_the_hub_s(tmp_path):
         prefetch.hub_arguments("workspace(name = 'x')\n")
 
 
-def test_it_takes_the_pip_that_the_toolchain_takes():
-    # The toolchain's own copy has no bundled pip, and the machine need not have Debian's.
-    if found := prefetch.environment(pathlib.Path("/root-of-it")):
-        pip, root = found["PYTHONPATH"].split(os.pathsep)
-        assert pip.endswith(".whl") and root == "/root-of-it" and found["PYTHONHASHSEED"] == "0"
+def test_it_has_what_the_rules_set(tmp_path, monkeypatch):
+    bundled = tmp_path / "ensurepip" / "_bundled" / "pip-1-py3-none-any.whl"
+    bundled.parent.mkdir(parents=True)
+    bundled.touch()
+    monkeypatch.setattr(prefetch.sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.delenv("BAZEL_TORCH_INDEX", raising=False)
+    (tmp_path / "requirements.in").write_text("# why\n--extra-index-url https://index.example/cpu\ntorch\n")
+    assert prefetch.environment(tmp_path) == {
+        "BAZEL_TORCH_INDEX": "https://index.example/cpu",
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONPATH": f"{bundled}:{tmp_path}",
+    }
+    monkeypatch.setenv("BAZEL_TORCH_INDEX", "")
+    assert "BAZEL_TORCH_INDEX" not in prefetch.environment(tmp_path)  # the user's holds
+
+
+def test_a_pip_that_takes_too_long_is_stopped(monkeypatch):
+    from pip._internal.cli import main as pip
+
+    monkeypatch.setattr(pip, "main", lambda _: time.sleep(600))
+    with pytest.raises(subprocess.TimeoutExpired):
+        prefetch.forked_pip(print)(["install"], 1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from third_party.pypi import parse_lock
 from tools.lock import entries
@@ -89,9 +89,10 @@ def requirements(root: pathlib.Path, modules: Iterable[str]) -> str:
     return entries.render(_needed(root, (root / _LOCK).read_text(encoding="utf-8"), modules))
 
 
-def wheels(root: pathlib.Path, modules: Iterable[str]) -> list[str]:
-    """What the modules need on Linux, as the labels of the hub name it."""
-    found = _needed(root, (root / _LOCK).read_text(encoding="utf-8"), modules)
+def wheels(root: pathlib.Path, modules: Collection[str]) -> list[str]:
+    """What the modules need on Linux, or without any, all that there is for it, as the labels of the hub name it."""
+    lock = (root / _LOCK).read_text(encoding="utf-8")
+    found = _needed(root, lock, modules) if modules else entries.parse(lock)
     return [
         parse_lock.normalize(name) for name, entry in found.items() if "sys_platform == 'win32'" not in entry.marker
     ]
