@@ -93,9 +93,7 @@ def wheels(root: pathlib.Path, modules: Collection[str]) -> list[str]:
     """What the modules need on Linux, or without any, all that there is for it, as the labels of the hub name it."""
     lock = (root / _LOCK).read_text(encoding="utf-8")
     found = _needed(root, lock, modules) if modules else entries.parse(lock)
-    return [
-        parse_lock.normalize(name) for name, entry in found.items() if "sys_platform == 'win32'" not in entry.marker
-    ]
+    return [parse_lock.normalize(name) for name, entry in found.items() if "==" not in entry.marker]
 
 
 if __name__ == "__main__":
