@@ -29,9 +29,12 @@ from third_party.pypi import install_wheel, parse_lock
 _PARTS_OF_PIP = (
     "pip._internal.commands.install",
     "pip._internal.index.collector",
+    "pip._internal.metadata.importlib",
+    "pip._internal.metadata.pkg_resources",
     "pip._internal.network.download",
     "pip._internal.operations.install.wheel",
     "pip._internal.resolution.resolvelib.resolver",
+    "pip._vendor.distro",
 )
 
 

@@ -7,7 +7,6 @@ import contextlib
 import http.server
 import os
 import pathlib
-import re
 import socket
 import threading
 
@@ -15,7 +14,6 @@ import pytest
 
 from third_party.pypi import install_wheel
 from third_party.pypi.tiny_wheels import make_wheel, spec
-from tools.lock import lock_file
 
 _WHEEL = "tiny-1.0+cpu-py3-none-any.whl"
 _REMEDY = "or name an index that can be reached in BAZEL_TORCH_INDEX"
@@ -211,10 +209,3 @@ def test_an_index_that_refuses_connections_is_one_line_with_the_remedy(local_bui
 def test_a_garbled_wheel_has_a_wrong_hash(serve, local_build):
     serve(_pages(b"garbage"))
     assert _refusal(spec(local_build[1], local_build="tiny==1.0+cpu")).startswith("wrong hash: ")
-
-
-def test_the_rules_and_the_lock_tool_read_the_same_address():
-    (address,) = lock_file.extra_indexes(pathlib.Path(__file__).parents[2] / "requirements.in")
-    assert re.fullmatch(r"https://\S+/cpu", address)
-    rules = (pathlib.Path(__file__).parent / "pypi.bzl").read_text()
-    assert "//:requirements.in" in rules and '"--extra-index-url"' in rules and address not in rules
