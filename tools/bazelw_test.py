@@ -102,13 +102,16 @@ def _prefetch_on(machine, *tasks):
     (machine.workspace / "tasks").mkdir()
     for task in tasks:
         (machine.workspace / "tasks" / f"{task}.py").touch()
-    machine.add("python3.11", f'#!/bin/sh\necho "$*" >> {machine.calls}\necho "stray output"\necho "fetching" >&2\n')
+    machine.add(
+        "python3.11",
+        f'#!/bin/sh\necho "$*" >> {machine.calls}\necho "stray output"\necho "fetching$PYTHONSAFEPATH" >&2\n',
+    )
     machine.add("bazel", _ANSWER)
 
 
 def test_in_a_new_clone_the_task_s_wheels_are_fetched_ahead(machine):
     _prefetch_on(machine, "simple")
-    done = machine.run("run", "--config=ci", "//tasks:simple", "--", "//tasks:other")
+    done = machine.run("run", "--config=ci", "//tasks:simple", "--", "//tasks:other", PYTHONSAFEPATH="1")
     assert done.returncode == 7
     assert done.stdout.endswith(" got: run --config=ci //tasks:simple -- //tasks:other\n")
     assert machine.calls.read_text() == "-B -m tools.prefetch tasks.simple configs.simple\n"

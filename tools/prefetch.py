@@ -40,3 +40,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # such as a cache that is somebody else's: the rules say what that means for them
+        say(f"no Python packages are fetched ahead: {error}")

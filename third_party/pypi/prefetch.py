@@ -97,6 +97,7 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
         if child == 0:
             os.dup2(writing, 1)
             os.dup2(writing, 2)
+            os.closerange(3, 4096)  # the locks among them: a pip that outlives its parents holds nobody up
             os.environ.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
             status = 1
             # Its end, where nothing handles it.
@@ -124,12 +125,18 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
 
 
 def _install_in_fork(
-    entry: pathlib.Path, descriptor: int, spec: dict[str, Any], run: Callable[..., tuple[bool, str]]
+    entry: pathlib.Path,
+    descriptor: int,
+    others: Iterable[int],
+    spec: dict[str, Any],
+    run: Callable[..., tuple[bool, str]],
 ) -> int:
-    """Starts a process that fills one entry and gives its lock back; returns its number."""
+    """Starts a process that fills one entry and gives its lock back, and has none of the others; returns its number."""
     child = os.fork()
     if child:
         return child
+    for other in others:
+        os.close(other)
     status = 1
     try:
         install_wheel.fill(entry, spec, run)
@@ -175,17 +182,21 @@ def fill_cache(wanted: dict[str, dict[str, Any]], say: Callable[[str], None], wo
     # What is compiled takes longest, and the lock has many hashes of it.
     waiting = sorted(held, key=lambda repository: sum(len(wheel["hashes"]) for wheel in wanted[repository]["wheels"]))
     at_work: dict[int, str] = {}
+    open_locks = {descriptor for _, descriptor in held.values()}
     failed = []
     try:
         while waiting or at_work:
             while waiting and len(at_work) < workers:
                 repository = waiting.pop()
-                at_work[_install_in_fork(*held[repository], wanted[repository], run)] = repository
+                entry, descriptor = held[repository]
+                child = _install_in_fork(entry, descriptor, open_locks - {descriptor}, wanted[repository], run)
+                at_work[child] = repository
             child, status = os.wait()
             repository = at_work.pop(child)
             # Without a child that was killed before it could; else it is for the second time, without effect.
             fcntl.flock(held[repository][1], fcntl.LOCK_UN)
             os.close(held[repository][1])
+            open_locks.remove(held[repository][1])
             if status:
                 failed.append(repository)
     except BaseException:

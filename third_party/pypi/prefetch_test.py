@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -173,6 +174,25 @@ def test_a_fetch_that_is_stopped_leaves_nothing_that_holds_the_rules_up(wanted, 
         assert list((tmp_path / "cache").glob("new-*")) == []
 
 
+def test_the_locks_of_what_is_not_begun_go_with_the_process(wanted, tmp_path):
+    """Also where a pip of its outlives it: here one that waits for a silent index."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        env = {**os.environ, "PIP_NO_INDEX": "0", "PIP_INDEX_URL": place, "PIP_FIND_LINKS": ""}
+        command = [sys.executable, "-c", _FILL, json.dumps(wanted)]
+        with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            connection, _ = silent.accept()
+            process.kill()
+        free = []
+        for what in wanted.values():
+            if (descriptor := install_wheel.lock(install_wheel.cache_entry(what))) is not None:
+                free.append(descriptor)
+        assert len(free) >= 1  # two are at work at a time
+        connection.close()
+
+
 def test_a_file_system_without_locks_does_without(wanted, tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no locks here")
@@ -213,7 +233,8 @@ def test_it_has_what_the_rules_set(tmp_path, monkeypatch):
         "PYTHONPATH": f"{bundled}:{tmp_path}",
     }
     monkeypatch.setenv("BAZEL_TORCH_INDEX", "")
-    assert "BAZEL_TORCH_INDEX" not in prefetch.environment(tmp_path)  # the user's holds
+    found = prefetch.environment(tmp_path)
+    assert found is not None and "BAZEL_TORCH_INDEX" not in found  # the user's holds
 
 
 def test_a_pip_that_takes_too_long_is_stopped(monkeypatch):
