@@ -116,6 +116,78 @@ def test_from_outside_it_runs_in_the_workspace(machine):
     assert f"in {machine.workspace} got" in machine.run(cwd=machine.elsewhere).stdout
 
 
+def _prefetch_on(machine, *tasks):
+    """Has tasks in the workspace, and a Python that notes what it is asked, once Bazel is being installed."""
+    (machine.workspace / "tasks").mkdir()
+    for task in tasks:
+        (machine.workspace / "tasks" / f"{task}.py").touch()
+    machine.add(
+        "python3.11",
+        f'#!/bin/sh\necho "$*" >> {machine.calls}\necho "stray output"\necho "fetching$PYTHONSAFEPATH" >&2\n',
+    )
+    machine.add("bazel", _ANSWER)
+
+
+def test_in_a_new_clone_the_task_s_wheels_are_fetched_ahead(machine):
+    _prefetch_on(machine, "simple")
+    done = machine.run("run", "--config=ci", "//tasks:simple", "--", "//tasks:other", PYTHONSAFEPATH="1")
+    assert done.returncode == 7
+    assert done.stdout.endswith(" got: run --config=ci //tasks:simple -- //tasks:other\n")
+    assert machine.calls.read_text() == "-B -m tools.prefetch tasks.simple configs.simple\n"
+    assert (done.stdout.count("\n"), done.stderr) == (1, "fetching\n")
+
+
+def test_in_a_new_clone_all_wheels_are_fetched_ahead_for_all_targets(machine):
+    _prefetch_on(machine, "simple")
+    assert machine.run("test", "--config=ci", "//...").returncode == 7
+    assert machine.calls.read_text() == "-B -m tools.prefetch\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("test", "//tasks:simple"),
+        ("query", "//..."),
+        ("test", "--config=cuda", "//..."),
+        ("run", "//tasks:other"),
+        ("run", "//tools/lint:fix"),
+        ("run", "--config=cuda", "//tasks:simple"),
+        ("run", "--repo_env=BAZEL_WHEEL_CACHE=/x", "//tasks:simple"),
+        ("run", "//tools:x", "--", "//tasks:simple"),
+        (),
+    ],
+)
+def test_nothing_is_fetched_ahead_where_it_is_not_known_what_is_needed(machine, arguments):
+    _prefetch_on(machine, "simple")
+    done = machine.run(*arguments)
+    assert (done.returncode, done.stderr, machine.calls.exists()) == (7, "", False)
+
+
+def test_nothing_is_fetched_ahead_where_something_was_built_before(machine):
+    _prefetch_on(machine, "simple")
+    (machine.workspace / ".bazel").mkdir()
+    assert machine.run("run", "//tasks:simple").returncode == 7
+    assert not machine.calls.exists()
+
+
+def test_where_python_comes_from_apt_it_is_fetched_ahead_after_that(machine):
+    _prefetch_on(machine, "simple")
+    script = (machine.bin / "python3.11").read_text()
+    (machine.bin / "python3.11").unlink()
+    machine.add_apt()
+    (machine.tmp / "python").write_text(script)
+    target = machine.bin / "python3.11"
+    machine.add("apt-get", f"#!/bin/sh\ncat {machine.tmp}/python > {target}; chmod +x {target}\n")
+    assert machine.run("run", "//tasks:simple").returncode == 7
+    assert machine.calls.read_text() == "-B -m tools.prefetch tasks.simple configs.simple\n"
+
+
+def test_a_prefetch_that_fails_fails_nothing(machine):
+    _prefetch_on(machine, "simple")
+    machine.add("python3.11", "#!/bin/sh\nexit 1\n")
+    assert machine.run("run", "//tasks:simple").returncode == 7
+
+
 def test_debian_s_package_is_installed(machine):
     machine.add_apt("bazel")
     done = machine.run("info")
@@ -131,6 +203,34 @@ def test_what_the_lists_offer_is_installed(machine):
     machine.add_apt("bazel")
     machine.add_apt_lists("bazel-bootstrap")
     assert machine.run("info").returncode == 7
+    (install,) = machine.calls.read_text().splitlines()  # the lists are there, and not fetched again
+    assert install.endswith(" install --no-install-recommends bazel-bootstrap")
+
+
+def test_lists_that_are_too_old_are_fetched(machine):
+    machine.add_apt("bazel")
+    machine.add_apt_lists("bazel-bootstrap")
+    script = (machine.bin / "apt-get").read_text()
+    stale = f'case " $* " in *" install "*) grep -q " update" {machine.calls} || exit 100 ;; esac\n'
+    machine.add("apt-get", script.replace("case", stale + "case", 1))
+    assert machine.run("info").returncode == 7
+    assert [line.split()[-1 if "update" in line else -3] for line in machine.calls.read_text().splitlines()] == [
+        "install",
+        "update",
+        "install",
+    ]
+
+
+def test_how_much_apt_fetches_is_said(machine):
+    machine.add_apt("bazel")
+    script = (machine.bin / "apt-get").read_text()
+    machine.add("apt-get", script + "echo 'Reading package lists...'\necho 'Need to get 120 MB/271 MB of archives.'\n")
+    done = machine.run("info")
+    assert done.returncode == 7
+    assert done.stderr.splitlines() == [
+        "bazelw: installing bazel-bootstrap (apt-get)",
+        "bazelw: fetching 120 MB/271 MB of archives. (apt-get)",
+    ]
 
 
 def test_what_the_distribution_does_not_offer_is_not_asked_for_again_and_again(machine):

@@ -37,9 +37,30 @@ apt_lacks() {
   return 1
 }
 
+# as_apt_install LOG PACKAGE...: installs them, says how much that fetches, and adds all that apt prints to a file.
+as_apt_install() {
+  install_log=$1
+  shift
+  { as_apt install --no-install-recommends "$@" 2>&1 && echo "apt_install: done"; } | while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$install_log"
+    case $line in
+      "Need to get 0 B"*) ;;
+      "Need to get "*) say "fetching ${line#Need to get } (apt-get)" ;;
+    esac
+  done
+  grep -qx 'apt_install: done' "$install_log"
+}
+
+# apt_update: fetches apt's lists, once. What it cannot fetch, the installation after it says.
+apt_updated=
+apt_update() {
+  [ -n "$apt_updated" ] || as_apt update
+  apt_updated=yes
+}
+
 # apt_install PACKAGE...: true when all are installed; false, and said why, when they could not be; false where there
 # is no apt-get, it may not be used without a password, or its distribution has none of that name.
-apt_updated=
+apt_installed=
 apt_install() {
   have apt-get || return 1
   as_root true || return 1
@@ -47,11 +68,11 @@ apt_install() {
   if apt_lacks "$@"; then return 1; fi
   say "installing $* (apt-get)"
   log=$(mktemp) || return 1
-  if [ -z "$apt_updated" ]; then
-    as_apt update >"$log" 2>&1
-    apt_updated=yes
-  fi
-  if as_apt install --no-install-recommends "$@" >>"$log" 2>&1; then
+  # What the lists say is there mostly is; where they are too old for that, apt fails, and they are fetched.
+  if { apt_has_lists && as_apt_install "$log" "$@"; } ||
+    { apt_update >"$log" 2>&1 && as_apt_install "$log" "$@"; }; then
+    # shellcheck disable=SC2034 # for who reads this file
+    apt_installed=yes
     rm -f "$log"
     return 0
   fi

@@ -1,18 +1,22 @@
 """Puts the wheels of one repository into ./site-packages: install_wheel.py SPEC_JSON, run by `pypi_wheel`.
 
 SPEC_JSON is one of the repositories that parse_lock.py prints, with "members": the repository of each wheel that is in
-one with others. Prints, as JSON, what the repository's BUILD file needs: {"deps": [NAME]}.
+one with others. Prints, as JSON, what the repository's BUILD file needs: {"deps": [NAME]}. $BAZEL_TORCH_INDEX is the
+address of an index to try for a local build, such as torch 2.13.0+cpu, that pip's own settings don't show; without it,
+none is tried.
 
 pip, which is importable here, reads the user's own configuration and environment, so an index, a proxy or find-links
 set up for pip holds here too. What is installed goes into a cache of the user's, and the files of ./site-packages are
 links to those of the cache: another clone, another output base and `bazel clean --expunge` pay nothing again, and a
-repository stays whole when the cache is deleted.
+repository stays whole when the cache is deleted. What another process, such as prefetch.py, is putting there is waited
+for.
 """
 
 from __future__ import annotations
 
 import compileall
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from email.parser import HeaderParser
 from typing import Any
 
@@ -31,6 +36,14 @@ _SITE = "site-packages"
 _UNFINISHED = "new-"
 # A fetch is given an hour, see pypi.bzl: what was begun before this is the rest of one that was killed.
 _DEAD_AFTER_SECONDS = 2 * 3600
+# A silent index is given up after so long, twice; one that answers, however slowly, after the other.
+INDEX_SILENT_SECONDS = 20
+INDEX_SECONDS = 2400
+# So long another process may take for a wheel before it is fetched here as well.
+PATIENCE_SECONDS = 1200
+# Tests of wheels get no byte code: nothing imports them, and they are a third of numpy and scipy.
+_WITHOUT_BYTE_CODE = re.compile(r"/tests/")
+_WRONG_HASH = "DO NOT MATCH THE HASHES"
 _PIP_OPTIONS = (
     "--quiet",
     "--no-deps",
@@ -49,24 +62,31 @@ def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] = ()) -> str:
+def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] = (), index: str = "") -> str:
     """What went wrong, in one line where pip's output is understood, and how to put it right.
 
     Args:
       requirements: what pip was asked for.
       output: what it said.
       local_builds: those that it had none of before, as `NAME==VERSION+BUILD`.
+      index: what came of the index for local builds, where one was asked.
     """
     names = ", ".join(requirements)
-    first = re.search(r"^(?:WARNING|ERROR): .*\S", output, re.MULTILINE)
-    says = f". The first that pip said: {first.group(0)}" if first else ""
-    if "DO NOT MATCH THE HASHES" in output and local_builds:
-        return (
-            f"no local build: pip was not offered {', '.join(local_builds)}, and the build that it was offered instead "
-            "is none that the lock allows (on Linux, the index has CUDA builds). Point pip at the right one "
-            "(PIP_FIND_LINKS: a folder with the wheel; PIP_EXTRA_INDEX_URL: an index of CPU builds)"
+    says = _first_complaint(output)
+    says = f". The first that pip said: {says}" if says else ""
+    if local_builds and (index or _WRONG_HASH in output):
+        instead = (
+            "the build that it was offered instead is none that the lock allows (on Linux, the index has CUDA builds)"
+            if _WRONG_HASH in output
+            else f"it was offered no other one{says}"
         )
-    if "DO NOT MATCH THE HASHES" in output:
+        offered = f"no local build: pip was not offered {', '.join(local_builds)}"
+        return (
+            f"{offered}, {f'{index}, ' if index else ''}and {instead}. "
+            "Point pip at the right one (PIP_FIND_LINKS: a folder with the wheel; PIP_EXTRA_INDEX_URL: an index of CPU "
+            "builds), or name an index that can be reached in BAZEL_TORCH_INDEX"
+        )
+    if _WRONG_HASH in output:
         wheel = re.search(r"^\s+(\S+==\S+|\S+) from ", output, re.MULTILINE)
         got = re.search(r"Got\s+(\w+)", output)
         return (
@@ -83,29 +103,93 @@ def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] 
     return f"pip could not install {names}:\n{output}"
 
 
-def pip_install(wheels: list[dict[str, Any]]) -> None:
-    """Installs the local builds that the lock names, where pip is offered them, and else the index's builds."""
-    attempts = ["local_build", "requirement"] if any(wheel["local_build"] for wheel in wheels) else ["requirement"]
-    for attempt in attempts:
-        requirements = [wheel[attempt] or wheel["requirement"] for wheel in wheels]
-        lines = [
-            " ".join([requirement, *(f"--hash={digest}" for digest in wheel["hashes"])])
-            for requirement, wheel in zip(requirements, wheels, strict=True)
-        ]
-        pathlib.Path("requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        run = subprocess.run(
-            [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, "--requirement=requirements.txt"],
-            env=dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if run.returncode == 0:
+def _first_complaint(output: str) -> str:
+    """The first warning or error of pip, or nothing."""
+    first = re.search(r"^(?:WARNING|ERROR): .*\S", output, re.MULTILINE)
+    return first.group(0) if first else ""
+
+
+def run_pip(arguments: list[str], timeout: float | None) -> tuple[bool, str]:
+    """Whether pip did as it was asked, and what it said.
+
+    Raises:
+      subprocess.TimeoutExpired: it took longer than `timeout`, in seconds.
+    """
+    run = subprocess.run(
+        [sys.executable, "-m", "pip", *arguments],
+        env=dict(os.environ, PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    return run.returncode == 0, run.stdout
+
+
+def _try(
+    wheels: list[dict[str, Any]], requirements: list[str], run: Callable[..., tuple[bool, str]], *options: str
+) -> tuple[bool, str]:
+    """Whether pip installed these with the hashes of the wheels, and what it said."""
+    lines = [
+        " ".join([requirement, *(f"--hash={digest}" for digest in wheel["hashes"])])
+        for requirement, wheel in zip(requirements, wheels, strict=True)
+    ]
+    pathlib.Path("requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    arguments = ["install", *_PIP_OPTIONS, *options, "--requirement=requirements.txt"]
+    return run(arguments, timeout=INDEX_SECONDS if options else None)
+
+
+def try_index(
+    wheels: list[dict[str, Any]], requirements: list[str], run: Callable[..., tuple[bool, str]], index: str
+) -> str:
+    """Nothing where pip installed local builds from an index, and else, in a few words, what came of it.
+
+    Raises:
+      SystemExit: the index has a wheel of that name with another hash.
+    """
+    options = (f"--index-url={index}", f"--timeout={INDEX_SILENT_SECONDS}", "--retries=1")
+    try:
+        installed, output = _try(wheels, requirements, run, *options)
+    except subprocess.TimeoutExpired:
+        return f"{index} did not finish within {INDEX_SECONDS} s"
+    if installed:
+        return ""
+    if _WRONG_HASH in output:
+        sys.exit(explain(requirements, output))
+    if re.search(r"ReadTimeoutError|ConnectTimeoutError|timed out", output):
+        return f"{index} did not answer within {INDEX_SILENT_SECONDS} s"
+    # Not the first complaint of any: the user's own places are looked through as well.
+    trouble = re.search(r"^WARNING: (?:Retrying|Skipping page) .*\S", output, re.MULTILINE)
+    if "No matching distribution found" in output and not trouble:
+        return f"{index} does not list it"
+    if "Traceback (most recent call last)" in output:
+        return f"{index} answered what pip cannot read ({output.strip().splitlines()[-1]})"
+    return f"{index} could not be used ({trouble.group(0) if trouble else output.strip()[-200:]})".replace("\n", " ")
+
+
+def pip_install(wheels: list[dict[str, Any]], run: Callable[..., tuple[bool, str]]) -> None:
+    """Installs the local builds that the lock names, where pip is offered them, and else the index's builds.
+
+    The index for local builds is asked only where pip's own settings, an index or find-links, show none.
+    """
+    local_builds = tuple(wheel["local_build"] for wheel in wheels if wheel["local_build"])
+    outcome = ""
+    if local_builds:
+        wanted = [wheel["local_build"] or wheel["requirement"] for wheel in wheels]
+        installed, output = _try(wheels, wanted, run)
+        if installed:
             return
-        if attempt == attempts[-1] or "DO NOT MATCH THE HASHES" in run.stdout:
-            tried = tuple(wheel["local_build"] for wheel in wheels if wheel["local_build"])
-            sys.exit(explain(requirements, run.stdout, tried if attempt == "requirement" else ()))
+        if _WRONG_HASH in output:
+            sys.exit(explain(wanted, output))
+        if index := os.environ.get("BAZEL_TORCH_INDEX"):
+            outcome = try_index(wheels, wanted, run, index)
+            if not outcome:
+                return
+    requirements = [wheel["requirement"] for wheel in wheels]
+    installed, output = _try(wheels, requirements, run)
+    if not installed:
+        sys.exit(explain(requirements, output, local_builds, outcome))
 
 
 def dependencies(dist_info: pathlib.Path, extras: dict[str, list[str]]) -> tuple[str, set[str]]:
@@ -142,9 +226,9 @@ def tidy(dist_info: pathlib.Path) -> list[str]:
     return sorted(lines)
 
 
-def install(spec: dict[str, Any]) -> None:
-    """Fills the working directory: site-packages, wheel_record.txt and result.json."""
-    pip_install(spec["wheels"])
+def install(spec: dict[str, Any], run: Callable[..., tuple[bool, str]] = run_pip) -> None:
+    """Fills the working directory, by pip as `run` starts it: site-packages, wheel_record.txt and result.json."""
+    pip_install(spec["wheels"], run)
     extras = {normalize(wheel["requirement"].split("==")[0]): wheel["extras"] for wheel in spec["wheels"]}
     folders = sorted(pathlib.Path(_SITE).glob("*.dist-info"))
     found = dict(dependencies(folder, extras) for folder in folders)
@@ -165,6 +249,7 @@ def install(spec: dict[str, Any]) -> None:
         _SITE,
         quiet=2,
         maxlevels=50,
+        rx=_WITHOUT_BYTE_CODE,
         stripdir=_SITE,
         prependdir="",
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
@@ -197,26 +282,81 @@ def link_or_copy(source: str, destination: str) -> None:
         shutil.copy2(source, destination)
 
 
+def lock(entry: pathlib.Path) -> int | None:
+    """A lock on a folder of the cache, for `unlock`; None where another process has it.
+
+    It is of the process and its children, and goes with the last of them, however they end.
+
+    Raises:
+      OSError: the file system has no locks.
+    """
+    path = entry.with_suffix(".lock")
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:  # who had it has removed it
+            pass
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def unlock(entry: pathlib.Path, descriptor: int) -> None:
+    """Gives back what `lock` returned, in the name of all processes that share it."""
+    entry.with_suffix(".lock").unlink(missing_ok=True)
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
+@contextlib.contextmanager
+def waiting_for(entry: pathlib.Path) -> Iterator[None]:
+    """Has the lock on a folder of the cache; without it, after a long wait: then a wheel is only fetched twice."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    descriptor = None
+    with contextlib.suppress(OSError):
+        while (descriptor := lock(entry)) is None and time.monotonic() < until:
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            unlock(entry, descriptor)
+
+
+def fill(entry: pathlib.Path, spec: dict[str, Any], run: Callable[..., tuple[bool, str]] = run_pip) -> None:
+    """Installs the wheels into a folder of the cache, which is there in full or not at all."""
+    before = pathlib.Path.cwd()
+    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_UNFINISHED) as folder:
+        os.chdir(folder)
+        try:
+            install(spec, run)
+        finally:
+            os.chdir(before)
+        os.chmod(folder, 0o755)
+        try:
+            os.rename(folder, entry)
+            os.mkdir(folder)  # for the end of this block to remove
+        except OSError:  # another build was faster
+            if not entry.exists():
+                raise
+
+
 def main(spec: dict[str, Any]) -> None:
     """Links the wheels into the working directory, installing them where the cache does not have them."""
     entry = cache_entry(spec)
-    repository = pathlib.Path.cwd()
     if not entry.exists():
         entry.parent.mkdir(parents=True, exist_ok=True)
         sweep(entry.parent)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_UNFINISHED) as folder:
-            os.chdir(folder)
-            try:
-                install(spec)
-            finally:
-                os.chdir(repository)
-            os.chmod(folder, 0o755)
-            try:
-                os.rename(folder, entry)
-                os.mkdir(folder)  # for the end of this block to remove
-            except OSError:  # another build was faster
-                if not entry.exists():
-                    raise
+        with waiting_for(entry):
+            if not entry.exists():
+                fill(entry, spec)
     # Hard links, not a link to the folder: Bazel has no way to notice that what is outside its output base is gone.
     shutil.copytree(entry / _SITE, _SITE, symlinks=True, copy_function=link_or_copy)
     shutil.copy(entry / "wheel_record.txt", ".")

@@ -1,8 +1,6 @@
 """The installer of wheels, offline, on tiny wheels: what it puts where, and each refusal in one line with a remedy."""
 
-import base64
 import errno
-import hashlib
 import json
 import os
 import pathlib
@@ -10,44 +8,11 @@ import shutil
 import subprocess
 import sys
 import time
-import zipfile
 
 import pytest
 
 from third_party.pypi import install_wheel
-
-
-def make_wheel(folder, name, version, requires=(), files=()):
-    """Writes a wheel with one module; returns its sha256."""
-    info = f"{name}-{version}.dist-info"
-    contents = {
-        f"{name}.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        + "".join(f"Requires-Dist: {line}\n" for line in requires),
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        **dict(files),
-    }
-    record = []
-    for path, text in contents.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        record.append(f"{path},sha256={digest},{len(text)}")
-    contents[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for path, text in contents.items():
-            archive.writestr(path, text)
-    return hashlib.sha256(wheel.read_bytes()).hexdigest()
-
-
-def spec(*hashes, requirement="tiny==1.0", local_build="", extras=(), deps=(), members=()):
-    """What parse_lock.py would say of one wheel."""
-    wheel = {
-        "requirement": requirement,
-        "local_build": local_build,
-        "hashes": [f"sha256:{digest}" for digest in hashes],
-        "extras": list(extras),
-    }
-    return {"wheels": [wheel], "deps": list(deps), "cycle": [], "members": dict(members)}
+from third_party.pypi.tiny_wheels import make_wheel, spec
 
 
 @pytest.fixture(name="offered")

@@ -12,17 +12,18 @@ built first needs it, and again only when its own lines of the lock change.
 _PYTHON = "@python_3_11//:bin/python3"
 _PIP = "@python_3_11//:pip/pip/__main__.py"
 
-def _run(ctx, script, argument):
+def _run(ctx, script, argument, environment = {}):
     """What `script` prints as JSON, run by the toolchain's own Python with pip to import.
 
     A fixed hash seed, and nothing else on the import path: what is installed must not depend on whose machine it is.
     """
     result = ctx.execute(
         [ctx.path(Label(_PYTHON)), "-B", ctx.path(script), argument],
-        environment = {
-            "PYTHONHASHSEED": "0",
-            "PYTHONPATH": str(ctx.path(Label(_PIP)).dirname.dirname),
-        },
+        environment = dict(
+            environment,
+            PYTHONHASHSEED = "0",
+            PYTHONPATH = str(ctx.path(Label(_PIP)).dirname.dirname),
+        ),
         timeout = 3600,
     )
     if result.return_code != 0:
@@ -66,8 +67,19 @@ py_library(
 )
 """
 
+def _extra_index(ctx):
+    """The `--extra-index-url` of a requirements file, or what $BAZEL_TORCH_INDEX names in its place; empty for none."""
+    if "BAZEL_TORCH_INDEX" in ctx.os.environ:
+        return ctx.os.environ["BAZEL_TORCH_INDEX"]
+    for line in ctx.read(ctx.attr.requirements).split("\n"):
+        if line.startswith("--extra-index-url"):
+            return line[len("--extra-index-url"):].split("#")[0].strip(" =")
+    return ""
+
 def _pypi_wheel_impl(ctx):
-    wheel = _run(ctx, ctx.attr._install, ctx.attr.spec)
+    # Not a part of the spec: where a wheel is from changes nothing of what it is.
+    index = _extra_index(ctx) if getattr(ctx.attr, "requirements", None) else ""
+    wheel = _run(ctx, ctx.attr._install, ctx.attr.spec, {"BAZEL_TORCH_INDEX": index})
     cycle = json.decode(ctx.attr.spec)["cycle"]
     hub = "@" + ctx.attr.hub + "//"
     build = _WHEEL_BUILD.format(
@@ -78,15 +90,43 @@ def _pypi_wheel_impl(ctx):
         build += _CYCLE_BUILD.format(deps = repr([hub + member + ":impl" for member in cycle]))
     ctx.file("BUILD.bazel", build)
 
-pypi_wheel = repository_rule(
+_WHEEL_ATTRS = {
+    "hub": attr.string(mandatory = True),
+    "spec": attr.string(mandatory = True, doc = "JSON, see parse_lock.py"),
+    "_install": attr.label(default = "//third_party/pypi:install_wheel.py"),
+}
+
+_public_wheel = repository_rule(
     implementation = _pypi_wheel_impl,
-    attrs = {
-        "hub": attr.string(mandatory = True),
-        "spec": attr.string(mandatory = True, doc = "JSON, see parse_lock.py"),
-        "_install": attr.label(default = "//third_party/pypi:install_wheel.py"),
-    },
+    attrs = _WHEEL_ATTRS,
     environ = ["BAZEL_WHEEL_CACHE"],
 )
+
+# Of its own, so that another address of the index touches no other wheel.
+_local_build = repository_rule(
+    implementation = _pypi_wheel_impl,
+    attrs = dict(
+        _WHEEL_ATTRS,
+        requirements = attr.label(mandatory = True, allow_single_file = True, doc = "names the index to try"),
+    ),
+    environ = [
+        "BAZEL_TORCH_INDEX",
+        "BAZEL_WHEEL_CACHE",
+    ],
+)
+
+def pypi_wheel(name, hub, spec):
+    """The repository of a wheel, or of those that share one.
+
+    Args:
+      name: of the repository.
+      hub: the hub that names it.
+      spec: JSON, see parse_lock.py.
+    """
+    if [wheel for wheel in json.decode(spec)["wheels"] if wheel["local_build"]]:
+        _local_build(name = name, hub = hub, spec = spec, requirements = Label("//:requirements.in"))
+    else:
+        _public_wheel(name = name, hub = hub, spec = spec)
 
 # Its labels can be read by a test that fetches nothing.
 _HUB_ROOT = """\

@@ -39,3 +39,11 @@ def test_other_systems_have_what_they_need(lock):
     marked = {name: entry.marker for name, entry in entries.parse((_ROOT / lock).read_text()).items() if entry.marker}
     assert marked["colorama"] == "sys_platform == 'win32'"  # pytest and tqdm require it there
     assert marked["uvloop"] == "sys_platform != 'win32'"  # which has no such wheel
+
+
+def test_the_index_for_local_builds_is_named_in_one_place():
+    (address,) = lock_file.extra_indexes(_ROOT / "requirements_cuda.in")  # those of requirements.in among them
+    assert address.startswith("https://") and address.endswith("/cpu")
+    for reader in ("prefetch.py", "pypi.bzl"):
+        text = (_ROOT / "third_party" / "pypi" / reader).read_text()
+        assert "requirements.in" in text and "--extra-index-url" in text and "https://" not in text

@@ -19,16 +19,45 @@ _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", 
 _PLACE = re.compile(r"://|--(?:extra-)?index-url|--find-links|--trusted-host|(?<!\S)(?:file:|/)\S")
 
 
-def requirement_lines(source: pathlib.Path) -> list[str]:
-    """The lines of a requirements file that mean something, `-r` files included, in order."""
+def _lines(source: pathlib.Path) -> list[str]:
+    """The lines of a requirements file that mean something, those of its `-r` files among them, in order."""
     lines: list[str] = []
     for raw in source.read_text(encoding="utf-8").splitlines():
         line = re.sub(r"(^|\s)#.*", "", raw).strip()
         if line.startswith("-r "):
-            lines += requirement_lines(source.parent / line[3:].strip())
+            lines += _lines(source.parent / line[3:].strip())
         elif line:
             lines.append(line)
     return lines
+
+
+def requirement_lines(source: pathlib.Path) -> list[str]:
+    """The requirements of a file, `-r` files included, in order. Where to find them (`--extra-index-url`) is none."""
+    return [line for line in _lines(source) if not line.startswith("-")]
+
+
+def extra_indexes(source: pathlib.Path) -> list[str]:
+    """The addresses that a requirements file names as `--extra-index-url`, `-r` files included.
+
+    Raises:
+      ValueError: there is another option, which nothing here heeds.
+    """
+    options = [line for line in _lines(source) if line.startswith("-")]
+    for option in options:
+        if not re.match(r"--extra-index-url[ =]\s*\S+$", option):
+            raise ValueError(f"{source.name} has {option!r}: only --extra-index-url ADDRESS is read; remove the line")
+    return [re.split(r"[ =]\s*", option, maxsplit=1)[1] for option in options]
+
+
+def copy_without_options(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """Copies a requirements file and its `-r` files into a folder, without their options; returns the copy."""
+    lines = source.read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        if line.startswith("-r "):
+            copy_without_options(source.parent / line[3:].strip(), folder)
+    copy = folder / source.name
+    copy.write_text("".join(f"{line}\n" for line in lines if not line.startswith("--")), encoding="utf-8")
+    return copy
 
 
 def pins(lock: pathlib.Path) -> dict[str, str]:

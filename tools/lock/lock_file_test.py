@@ -28,6 +28,28 @@ def test_comments_and_blank_lines_do_not_make_a_lock_stale(files):
     assert lock_file.problems(*files) == []
 
 
+def test_where_wheels_are_found_is_no_requirement(files, tmp_path):
+    text = files[0].read_text()
+    files[0].write_text(text + "--extra-index-url https://index.example/cpu  # for a local build\n")
+    assert lock_file.problems(*files) == []
+    (tmp_path / "more.in").write_text("-r some.in\n--extra-index-url=https://index.example/more\ngamma\n")
+    assert lock_file.requirement_lines(tmp_path / "more.in")[-2:] == ["beta", "gamma"]
+    assert lock_file.extra_indexes(tmp_path / "more.in") == [
+        "https://index.example/cpu",
+        "https://index.example/more",
+    ]
+    (tmp_path / "copies").mkdir()
+    copy = lock_file.copy_without_options(tmp_path / "more.in", tmp_path / "copies")
+    assert copy.read_text() == "-r some.in\ngamma\n"
+    assert (tmp_path / "copies" / "some.in").read_text() == text
+
+
+def test_an_option_that_nothing_heeds_is_an_error(files):
+    files[0].write_text("--no-index\n" + files[0].read_text())
+    with pytest.raises(ValueError, match="some.in has '--no-index': only --extra-index-url ADDRESS is read"):
+        lock_file.extra_indexes(files[0])
+
+
 def test_a_new_requirement_makes_the_lock_stale(files):
     files[0].write_text(files[0].read_text() + "gamma\n")
     found = lock_file.problems(*files)

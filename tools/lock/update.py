@@ -2,7 +2,8 @@
 
 Versions stay where the requirements still allow them; `--upgrade` takes the newest, and
 `--upgrade-package NAME` those of one package. uv looks where pip is set up to look on this machine (pip_settings.py),
-unless its own variables, such as `UV_DEFAULT_INDEX`, say otherwise. No place is written into a lock.
+unless its own variables, such as `UV_DEFAULT_INDEX`, say otherwise; the index that requirements.in names is asked only
+where a local build of the lock is not found there. No place is written into a lock.
 
 uv resolves for Linux, and once more for each of the other systems at the same versions; entries.py says what becomes of
 that in a lock, which pip can install from on all of them. A local build such as torch 2.13.0+cpu is written as
@@ -11,8 +12,10 @@ that in a lock, which pip can install from on all of them. A local build such as
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,14 +42,27 @@ _ELSEWHERE = {
 
 
 def resolve(
-    source: pathlib.Path, flags: list[str], environment: dict[str, str], output: pathlib.Path | None = None
+    source: pathlib.Path,
+    flags: list[str],
+    environment: dict[str, str],
+    output: pathlib.Path | None = None,
+    constraint: pathlib.Path | None = None,
 ) -> str:
-    """The pins for `source`, as uv writes them; versions in `output`, where that exists, are preferred."""
-    command = [uv.find_uv_bin(), "pip", "compile", *_FLAGS, *flags, source.name]
-    if output is not None:
-        command.append(f"--output-file={output}")
-    env = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=source.parent, env=env, capture_output=True, text=True, check=False)
+    """The pins for `source`, as uv writes them; versions in `output`, where that exists, are preferred.
+
+    uv sees the requirements alone: it would ask an index that `source` names in every run.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # In that folder, so that the comments in a lock name files alone.
+        lock_file.copy_without_options(source, pathlib.Path(folder))
+        command = [uv.find_uv_bin(), "pip", "compile", *_FLAGS, *flags, source.name]
+        if constraint is not None:
+            shutil.copy(constraint, folder)
+            command.append(f"--constraints={constraint.name}")
+        if output is not None:
+            command.append(f"--output-file={output}")
+        env = {**os.environ, **environment}
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"uv could not resolve {source.name}:\n{done.stderr}")
     return done.stdout
@@ -83,17 +99,41 @@ def elsewhere(
         }
 
 
+def pinned(
+    source: pathlib.Path,
+    before: Mapping[str, entries.Entry],
+    settings: pip_settings.Settings,
+    flags: list[str],
+    constraint: pathlib.Path | None,
+) -> dict[str, entries.Entry]:
+    """What Linux needs for `source`; the versions of `before` are preferred."""
+    with tempfile.TemporaryDirectory() as folder:
+        lock = pathlib.Path(folder, "lock.txt")
+        if before:  # uv prefers the versions in its output file
+            lock.write_text(entries.render(entries.with_local_builds(before)), encoding="utf-8")
+        resolve(source, [_LINUX, *settings.places, *flags], settings.environment, lock, constraint)
+        return entries.parse(lock.read_text(encoding="utf-8"))
+
+
+def lacks_local_build(before: Mapping[str, entries.Entry], pins: Mapping[str, entries.Entry]) -> bool:
+    """True where what was a local build was not found as one, of whatever version."""
+    names = {build.split()[0] for build in entries.local_builds(before)}
+    return any(name in pins and "+" not in pins[name].version for name in names)
+
+
 def write_lock(source: pathlib.Path, lock: pathlib.Path, flags: list[str], constraint: pathlib.Path | None) -> None:
     """Resolves `source` and replaces `lock`, at once and only when all went well."""
     settings = pip_settings.read(pip_settings.listing(), os.environ)
-    limits = [] if constraint is None else [f"--constraints={constraint.name}"]
     before = entries.parse(lock.read_text(encoding="utf-8")) if lock.exists() else {}
-    with tempfile.TemporaryDirectory() as folder:
-        pinned = pathlib.Path(folder, lock.name)
-        if before:  # uv prefers the versions in its output file
-            pinned.write_text(entries.render(entries.with_local_builds(before)), encoding="utf-8")
-        resolve(source, [_LINUX, *settings.places, *limits, *flags], settings.environment, pinned)
-        pins = entries.parse(pinned.read_text(encoding="utf-8"))
+    pins = pinned(source, before, settings, flags, constraint)
+    if lacks_local_build(before, pins):
+        # As pip does: uv would ask only the first index that has any torch.
+        wider = dataclasses.replace(
+            settings,
+            extra_indexes=(*settings.extra_indexes, *(f"--index={url}" for url in lock_file.extra_indexes(source))),
+            environment={"UV_INDEX_STRATEGY": "unsafe-best-match", **settings.environment},
+        )
+        pins = pinned(source, before, wider, flags, constraint)
     if constraint is None:
         pins = entries.with_systems(pins, elsewhere(source, pins, settings))
     else:
@@ -101,7 +141,10 @@ def write_lock(source: pathlib.Path, lock: pathlib.Path, flags: list[str], const
     pins = entries.with_index_wheels(pins, index_wheels(pins, settings))
     lost = entries.local_builds(before) - entries.local_builds(pins)
     if lost and not any(flag.startswith("--upgrade") for flag in flags):
-        sys.exit(f"{', '.join(sorted(lost))} was not found here: set PIP_FIND_LINKS to the folder with its wheel")
+        sys.exit(
+            f"{', '.join(sorted(lost))} was not found here, nor in the index that requirements.in names: set "
+            "PIP_FIND_LINKS to the folder with its wheel"
+        )
     new = lock.with_name(lock.name + ".new")
     new.write_text(lock_file.header(source, constraint) + entries.render(pins), encoding="utf-8")
     new.replace(lock)

@@ -4,7 +4,7 @@
 
 Started in the root of the repository, with nothing installed. It follows the modules' imports through the repository's
 own files (those in functions too), and what these import from outside through the lock's `# via` comments, so that
-there is no list of wheels to keep.
+there is no list of wheels to keep. Where torch is among them, pip has to be shown its index too: docs/running.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from third_party.pypi import parse_lock
 from tools.lock import entries
@@ -77,14 +77,23 @@ def closure(lock: str, names: Iterable[str]) -> set[str]:
     return found
 
 
-def requirements(root: pathlib.Path, modules: Iterable[str]) -> str:
-    """The lines of the lock that the modules need."""
-    lock = (root / _LOCK).read_text(encoding="utf-8")
+def _needed(root: pathlib.Path, lock: str, modules: Iterable[str]) -> dict[str, entries.Entry]:
+    """The entries of a lock that the modules need."""
     outside = outside_modules(root, modules)
     needed = closure(lock, [_DISTRIBUTIONS.get(name, parse_lock.normalize(name)) for name in sorted(outside)])
-    return entries.render(
-        {name: entry for name, entry in entries.parse(lock).items() if parse_lock.normalize(name) in needed}
-    )
+    return {name: entry for name, entry in entries.parse(lock).items() if parse_lock.normalize(name) in needed}
+
+
+def requirements(root: pathlib.Path, modules: Iterable[str]) -> str:
+    """The lines of the lock that the modules need."""
+    return entries.render(_needed(root, (root / _LOCK).read_text(encoding="utf-8"), modules))
+
+
+def wheels(root: pathlib.Path, modules: Collection[str]) -> list[str]:
+    """What the modules need on Linux, or without any, all that there is for it, as the labels of the hub name it."""
+    lock = (root / _LOCK).read_text(encoding="utf-8")
+    found = _needed(root, lock, modules) if modules else entries.parse(lock)
+    return [parse_lock.normalize(name) for name, entry in found.items() if "==" not in entry.marker]
 
 
 if __name__ == "__main__":

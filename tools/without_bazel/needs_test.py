@@ -48,6 +48,11 @@ def test_the_lines_of_the_lock_come_with_hashes_and_markers(root):
     assert text.count("--hash=sha256:00000000") == 4
 
 
+def test_the_hub_s_names_leave_other_systems_out(root):
+    assert needs.wheels(root, ["tasks.simple"]) == ["absl_py", "jax", "numpy"]
+    assert needs.wheels(root, []) == ["absl_py", "jax", "numpy", "torch"]
+
+
 def test_a_wheel_that_the_lock_lacks_is_an_error_of_one_line(root):
     (root / "tasks" / "heavy.py").write_text("import pandas\n")
     with pytest.raises(SystemExit, match="requirements_lock.txt has no pandas: name its distribution in needs.py"):
