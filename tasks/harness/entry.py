@@ -31,6 +31,7 @@ from humain.training import interruption as interruption_lib
 from humain.training import metrics, progress
 from tasks.harness import (
     clock,
+    compilation_cache,
     context,
     debugging,
     devices,
@@ -142,6 +143,8 @@ def _run(task: Task, words: Sequence[str]) -> int:
         devices.request(arguments.device)
     with (
         processes.joined(arguments.group, task=task.name, workdir=arguments.workdir) as together,
+        # What is compiled for several processes is theirs alone.
+        compilation_cache.used(arguments.compilation_cache if together.count == 1 else None, task.name),
         _devices(task, arguments),
         _workplace(arguments, identity, together) as path,
         _interruption(together) as interruption,
