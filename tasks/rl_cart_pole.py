@@ -225,7 +225,7 @@ def _moment(
     task: TaskContext, pupil: Pupil, name: str, course: Course, *, step: int, observation: np.ndarray, goal: str
 ) -> dict[str, Any]:
     """The plan tree of what the first seed observed at a step of its first trial; no goal is to stay up."""
-    state, knowledge = jax.tree.map(lambda leaf: leaf[0], (course.state, course.knowledge))
+    state, knowledge = jax.tree.map(lambda leaf: leaf[0], jax.device_get((course.state, course.knowledge)))
     tree = moment.tree(
         pupil.model,
         pupil.settings,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from humain.model import Model, ModelState
 from humain.training import loop
@@ -33,6 +34,7 @@ class Pupil:
         num_updates: of a course, a multiple of `chunk_steps`.
         recorded: the user's own steps, which stand for those that the first course would collect at random; or None.
         capacity: steps that there is room for.
+        most_first: steps of the longest first course.
     """
 
     model: Model
@@ -43,6 +45,7 @@ class Pupil:
     num_updates: int
     recorded: Steps | None
     capacity: int
+    most_first: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +99,7 @@ def build_pupil(config: Any, recorded: Steps | None = None) -> Pupil:
         recorded=recorded,
         capacity=max(sum(course_steps) for course_steps in config.sets.values())
         + (0 if recorded is None else int(recorded.count)),
+        most_first=max(course_steps[0] for course_steps in config.sets.values()),
     )
 
 
@@ -132,13 +136,16 @@ def follow(
             num_steps = int(pupil.recorded.count)
             new = collecting.run(_for_seeds, pupil.recorded, num_seeds=num_seeds)
         else:
-            new = collecting.run(_collect_at_random, _fold_in(course_keys, 0), num_steps=num_steps)
+            # As many as the longest first course has, so that all sets have one program: each step has its own key.
+            new = collecting.run(_collect_at_random, _fold_in(course_keys, 0), num_steps=pupil.most_first)
+            new = _first(new, num_steps)
         env_steps += num_steps
         num_first = num_first or num_steps
-        store, knowledge = learning.run(_know, store, new, settings=pupil.settings, num_first=num_first)
-        begun = learning.run(
-            _begin, knowledge, _fold_in(course_keys, 1), None if before is None else before.state, **shared
-        )
+        store = learning.run(_append, store, new)
+        knowledge = learning.run(_know, store, jnp.int32(num_first), settings=pupil.settings)
+        begun = learning.run(_begin, knowledge, _fold_in(course_keys, 1), **shared)
+        if before is not None:
+            begun = learner.go_on(pupil.model, begun, before.state)
         result = train(
             f"{name}_{number}",
             begun,
@@ -225,24 +232,33 @@ def _collect(
     return jax.vmap(collect)(state, knowledge, keys)
 
 
-@partial(jax.jit, static_argnames=("settings", "num_first"))
-def _know(store: Steps, new: Steps, *, settings: Settings, num_first: int) -> tuple[Steps, Knowledge]:
-    """The store with the new steps, and what it says."""
-    store = jax.vmap(steps.append)(store, new)
-    return store, jax.vmap(lambda one: learner.know(settings, one, num_first))(store)
+@jax.jit
+def _append(store: Steps, new: Steps) -> Steps:
+    return jax.vmap(steps.append)(store, new)
+
+
+@partial(jax.jit, static_argnames=("settings",))
+def _know(store: Steps, num_first: Array, *, settings: Settings) -> Knowledge:
+    return jax.vmap(lambda one: learner.know(settings, one, num_first))(store)
 
 
 @partial(jax.jit, static_argnames=("model", "settings"))
-def _begin(
-    knowledge: Knowledge, keys: jax.Array, before: ModelState | None, *, model: Model, settings: Settings
-) -> Learner:
-    return jax.vmap(partial(learner.begin, settings, model))(knowledge, keys, before)
+def _begin(knowledge: Knowledge, keys: jax.Array, *, model: Model, settings: Settings) -> Learner:
+    return jax.vmap(partial(learner.begin, settings, model))(knowledge, keys)
 
 
 @partial(jax.jit, static_argnames=("num_seeds",))
 def _for_seeds(store: Steps, *, num_seeds: int) -> Steps:
     """One and the same store for each of S seeds."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_seeds, *leaf.shape)), store)
+
+
+def _first(new: Steps, num_steps: int) -> Steps:
+    """The first steps of a store that is full, the last of them cut off if its episode does not end there."""
+    cut = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :num_steps], dataclasses.replace(new, count=None))
+    truncated = cut.truncated.copy()
+    truncated[:, -1] = ~cut.terminated[:, -1]
+    return dataclasses.replace(cut, truncated=truncated, count=np.full_like(new.count, num_steps))
 
 
 def _fold_in(keys: jax.Array, number: int) -> jax.Array:

@@ -79,6 +79,15 @@ def run(policy: Policy, *, num_seeds: int, num_episodes: int, seed: int) -> Tria
     )
 
 
+@partial(jax.jit, static_argnames=("model", "num_seeds", "num_episodes"))
+def _begin(model: Model, *, num_seeds: int, num_episodes: int) -> Episode:
+    """The episodes of each of S seeds `[S, ...]` before their first state."""
+    begun: Episode = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (num_seeds, *leaf.shape)), acting.begin(model, num_episodes)
+    )
+    return begun
+
+
 @partial(jax.jit, static_argnames=("model", "settings"))
 def _react(
     model: Model,
@@ -121,10 +130,8 @@ def policy(
         goal: what is asked for, by coordinate, in its own unit; to stay up by default.
         num_episodes: E, of each seed.
     """
-    goals = jnp.stack([goal_state(normalizer_of(knowledge, at), goal or {}) for at in range(_num_seeds(knowledge))])
-    begin = acting.begin(model, num_episodes)
-    episode = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (goals.shape[0], *leaf.shape)), begin)
-    carried = [episode]
+    goals = np.stack([goal_state(normalizer_of(knowledge, at), goal or {}) for at in range(_num_seeds(knowledge))])
+    carried = [_begin(model, num_seeds=goals.shape[0], num_episodes=num_episodes)]
 
     def act(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         episode, actions, subgoals = _react(
@@ -147,16 +154,17 @@ def random_policy(rng: np.random.Generator) -> Policy:
 
 def normalizer_of(knowledge: Knowledge, seed: int) -> Normalizer:
     """The normaliser of one seed, out of knowledge with a leading axis of seeds."""
-    found: Normalizer = jax.tree.map(lambda leaf: leaf[seed], knowledge.normalizer)
+    found: Normalizer = jax.tree.map(lambda leaf: leaf[seed], jax.device_get(knowledge.normalizer))
     return found
 
 
-def goal_state(normalizer: Normalizer, wanted: dict[int, float]) -> Array:
+def goal_state(normalizer: Normalizer, wanted: dict[int, float]) -> np.ndarray:
     """A goal `[D]`, normalised: what is wanted by coordinate, and the middle of what was experienced in the others."""
-    goal = jnp.zeros_like(normalizer.mean)
+    # On the host: an operation of JAX by itself is a program of its own to compile.
+    mean, scale = np.asarray(normalizer.mean), np.asarray(normalizer.scale)
+    goal = np.zeros_like(mean)
     for coordinate, value in wanted.items():
-        scaled = (value - normalizer.mean[coordinate]) / normalizer.scale[coordinate]
-        goal = goal.at[coordinate].set(scaled)
+        goal[coordinate] = (np.float32(value) - mean[coordinate]) / scale[coordinate]
     return goal
 
 
