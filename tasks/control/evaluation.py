@@ -14,6 +14,7 @@ from humain import acting
 from humain.acting import Episode
 from humain.model import Model, ModelState
 from humain.normalization import Normalizer
+from humain.training.ahead import Ahead
 from humain.types import Array
 from tasks.control import cart_pole
 from tasks.control.learner import Knowledge, Settings, nearer
@@ -141,6 +142,22 @@ def policy(
         return np.asarray(actions), np.asarray(subgoals)
 
     return act
+
+
+def compile_ahead(
+    ahead: Ahead, model: Model, settings: Settings, *, state: ModelState, knowledge: Knowledge, num_episodes: int
+) -> None:
+    """Begins to compile what a policy runs; arguments are those of `policy`."""
+    num_seeds = _num_seeds(knowledge)
+    observations = jax.ShapeDtypeStruct((num_seeds, num_episodes, cart_pole.STATE_SIZE), jnp.float32)
+    goals = jax.ShapeDtypeStruct((num_seeds, cart_pole.STATE_SIZE), jnp.float32)
+    episode = jax.eval_shape(partial(_begin, model, num_seeds=num_seeds, num_episodes=num_episodes))
+    ahead.begin(_react, model, settings, state, knowledge, episode, observations, goals)
+
+
+def wait(ahead: Ahead) -> None:
+    """Waits for all that `compile_ahead` has begun."""
+    ahead.wait(_react)
 
 
 def random_policy(rng: np.random.Generator) -> Policy:

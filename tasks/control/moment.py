@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain.model import Model, ModelState
+from humain.training.ahead import Ahead
 from humain.types import Array
 from humain.viewing.plan_tree import Node
 from tasks.control.contexts import present
@@ -78,6 +79,18 @@ def tree(
             )
         )
     return Node(goal_name, 2, None, reached=alive and near_goal, attempted=True, children=tuple(subgoals))
+
+
+def compile_ahead(ahead: Ahead, model: Model, settings: Settings, *, state: ModelState, knowledge: Knowledge) -> None:
+    """Begins to compile what `tree` runs, for states and knowledge with a leading axis of seeds."""
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (state, knowledge))
+    place = jax.ShapeDtypeStruct(one[1].spread.shape, jnp.float32)
+    ahead.begin(_follow, model, settings, *one, place, place)
+
+
+def wait(ahead: Ahead) -> None:
+    """Waits for what `compile_ahead` has begun."""
+    ahead.wait(_follow)
 
 
 def describe(observation: np.ndarray) -> str:

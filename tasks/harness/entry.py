@@ -27,6 +27,7 @@ from absl import flags as absl_flags
 
 from humain import errors, records
 from humain.processes import Processes
+from humain.training import ahead as ahead_lib
 from humain.training import interruption as interruption_lib
 from humain.training import metrics, progress
 from tasks.harness import (
@@ -149,6 +150,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
         _workplace(arguments, identity, together) as path,
         _interruption(together) as interruption,
         contextlib.closing(metrics.MetricsWriter(path)) as writer,
+        contextlib.closing(ahead_lib.Ahead()) as ahead,
     ):
         task_context = context.TaskContext(
             task=task.name,
@@ -160,6 +162,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
             interruption=interruption,
             metrics=writer,
             progress=progress.make_progress() if together.leads else progress.NoProgress(),
+            ahead=ahead,
             processes=together,
             run_directory=arguments.workdir,
             secret_names=secret_names,
