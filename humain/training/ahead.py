@@ -35,10 +35,20 @@ class Ahead:
           named: what `wait` is to be asked by; the function by default.
           **static: its static arguments.
         """
+        lowered = function.lower(*arguments, **static)
+        self._begin(named or function, lowered.compile)
+
+    def begin_behind(self, function: jax.stages.Wrapped, *arguments: Any, **static: Any) -> None:
+        """As `begin`, but traces in the thread too, where the context managers of this one don't hold.
+
+        That is for what is needed late: its tracing comes behind all that was begun before.
+        """
+        self._begin(function, lambda: function.lower(*arguments, **static).compile())
+
+    def _begin(self, name: Callable[..., Any], work: Callable[[], Any]) -> None:
         if self._threads is None:
             self._threads = concurrent.futures.ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="compile ahead")
-        future = self._threads.submit(function.lower(*arguments, **static).compile)
-        self._begun.setdefault(named or function, []).append(future)
+        self._begun.setdefault(name, []).append(self._threads.submit(work))
 
     def wait(self, function: Callable[..., Any]) -> None:
         """Waits for all that was begun of a function.

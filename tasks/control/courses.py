@@ -177,7 +177,7 @@ def follow(
             begun = learner.go_on(pupil.model, begun, before.state)
         elif ahead is not None and len(course_steps) > 1:
             arguments = begun.model, knowledge, keys
-            ahead.begin(_collect, *arguments, **shared, exploration=pupil.exploration, num_steps=course_steps[1])
+            ahead.begin_behind(_collect, *arguments, **shared, exploration=pupil.exploration, num_steps=course_steps[1])
         result = train(
             f"{name}_{number}",
             begun,

@@ -152,7 +152,7 @@ def compile_ahead(
     observations = jax.ShapeDtypeStruct((num_seeds, num_episodes, cart_pole.STATE_SIZE), jnp.float32)
     goals = jax.ShapeDtypeStruct((num_seeds, cart_pole.STATE_SIZE), jnp.float32)
     episode = jax.eval_shape(partial(_begin, model, num_seeds=num_seeds, num_episodes=num_episodes))
-    ahead.begin(_react, model, settings, state, knowledge, episode, observations, goals)
+    ahead.begin_behind(_react, model, settings, state, knowledge, episode, observations, goals)
 
 
 def wait(ahead: Ahead) -> None:

@@ -85,7 +85,7 @@ def compile_ahead(ahead: Ahead, model: Model, settings: Settings, *, state: Mode
     """Begins to compile what `tree` runs, for states and knowledge with a leading axis of seeds."""
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (state, knowledge))
     place = jax.ShapeDtypeStruct(one[1].spread.shape, jnp.float32)
-    ahead.begin(_follow, model, settings, *one, place, place)
+    ahead.begin_behind(_follow, model, settings, *one, place, place)
 
 
 def wait(ahead: Ahead) -> None:
