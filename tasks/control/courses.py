@@ -112,7 +112,7 @@ def compile_ahead(ahead: ahead_lib.Ahead, pupil: Pupil, *, num_seeds: int) -> No
         pupil: what all sets share.
         num_seeds: S.
     """
-    shared = {"model": pupil.model, "settings": pupil.settings}
+    shared: dict[str, Any] = {"model": pupil.model, "settings": pupil.settings}
     keys = jax.eval_shape(lambda: _keys("", 0, num_seeds))
     if pupil.recorded is None:
         ahead.begin(_collect_at_random, keys, num_steps=pupil.most_first)
@@ -290,10 +290,11 @@ def _for_seeds(store: Steps, *, num_seeds: int) -> Steps:
 
 def _first(new: Steps, num_steps: int) -> Steps:
     """The first steps of a store that is full, the last of them cut off if its episode does not end there."""
-    cut = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :num_steps], dataclasses.replace(new, count=None))
-    truncated = cut.truncated.copy()
-    truncated[:, -1] = ~cut.terminated[:, -1]
-    return dataclasses.replace(cut, truncated=truncated, count=np.full_like(new.count, num_steps))
+    fields = ("states", "actions", "next_states", "terminated", "truncated")
+    cut: dict[str, Any] = {field: np.array(getattr(new, field))[:, :num_steps] for field in fields}
+    cut["truncated"][:, -1] = ~cut["terminated"][:, -1]
+    cut["count"] = np.full_like(new.count, num_steps)
+    return Steps(**cut)
 
 
 def _keys(name: str, seed: int, num_seeds: int) -> jax.Array:

@@ -23,7 +23,7 @@ def tree(
     state: ModelState,
     knowledge: Knowledge,
     observation: np.ndarray,
-    goal: Array,
+    goal: Array | np.ndarray,
     goal_name: str,
     num_subgoals: int = 3,
 ) -> Node:
