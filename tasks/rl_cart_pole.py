@@ -13,8 +13,9 @@ import numpy as np
 from absl import flags
 
 from humain import errors, records
+from humain.training import loop
 from humain.viewing import plan_tree
-from tasks.control import cart_pole, datasets, drawing, evaluation, moment, report, sets, training
+from tasks.control import cart_pole, courses, datasets, drawing, evaluation, moment, report, sets, training
 from tasks.control.courses import Course, Pupil
 from tasks.control.evaluation import Trials
 from tasks.harness import entry, results
@@ -106,9 +107,12 @@ def parse_goal(text: str) -> dict[int, float]:
 def run(task: TaskContext) -> Mapping[str, Any]:
     """Trains and tests every set."""
     pupil = training.build_pupil(task)
+    # For several devices, all is compiled otherwise.
+    if task.mesh is None:
+        courses.compile_ahead(task.ahead, pupil, num_seeds=task.flags.num_seeds)
     found: dict[str, Any] = {"sets": {}, "baselines": {}}
     for name in task.config.sets:
-        course_list = training.train_set(task, pupil, name)
+        course_list = training.train_set(task, pupil, name, partial(_train_and_compile, task, pupil))
         tested = task.stage(f"{name}_test", partial(_test_set, task, pupil, name, course_list))
         found["sets"][name] = tested["seeds"]
         if name == task.config.asked_set:
@@ -149,6 +153,16 @@ def answer(task: TaskContext) -> None:
     if task.flags.goal:
         print(report.goals_table(found).to_text())
     training.save_dataset(task, course)
+
+
+def _train_and_compile(task: TaskContext, pupil: Pupil, name: str, state: Any, **arguments: Any) -> loop.TrainResult:
+    """Trains a learner; meanwhile, for the first one, what will test it is compiled."""
+    if task.steps == 0 and task.mesh is None:
+        learned = {"state": state.model, "knowledge": arguments["data"]}
+        for num_episodes in dict.fromkeys((task.config.test.curve_episodes, task.config.test.episodes)):
+            evaluation.compile_ahead(task.ahead, pupil.model, pupil.settings, **learned, num_episodes=num_episodes)
+        moment.compile_ahead(task.ahead, pupil.model, pupil.settings, **learned)
+    return task.train(name, state, **arguments)
 
 
 def _test_set(task: TaskContext, pupil: Pupil, name: str, course_list: Sequence[Course]) -> dict[str, Any]:
@@ -225,7 +239,8 @@ def _moment(
     task: TaskContext, pupil: Pupil, name: str, course: Course, *, step: int, observation: np.ndarray, goal: str
 ) -> dict[str, Any]:
     """The plan tree of what the first seed observed at a step of its first trial; no goal is to stay up."""
-    state, knowledge = jax.tree.map(lambda leaf: leaf[0], (course.state, course.knowledge))
+    moment.wait(task.ahead)
+    state, knowledge = jax.tree.map(lambda leaf: leaf[0], jax.device_get((course.state, course.knowledge)))
     tree = moment.tree(
         pupil.model,
         pupil.settings,
@@ -259,6 +274,7 @@ def _policy(pupil: Pupil, course: Course, num_episodes: int, goal: dict[int, flo
 
 def _run(task: TaskContext, policy: evaluation.Policy, *, num_episodes: int, first_seed: int) -> Trials:
     """Episodes of every seed; the environments' seeds differ from one of the run's seeds to the next."""
+    evaluation.wait(task.ahead)
     return evaluation.run(
         policy, num_seeds=task.flags.num_seeds, num_episodes=num_episodes, seed=first_seed + task.seed * num_episodes
     )

@@ -8,7 +8,8 @@ Layout of `<directory>/<step, 12 digits>/`:
 
 A checkpoint is written under a temporary name, marked, then renamed. Restoring trusts nothing but a marker that fits
 the files. Orbax's own CheckpointManager is not used: its list of steps can name one whose commit failed, and its
-handling of preemption needs jax.distributed.
+handling of preemption needs jax.distributed. Orbax is imported where it is used: that takes longer than all else that
+a learner needs, and the first save can wait.
 """
 
 import contextlib
@@ -25,7 +26,6 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from orbax.checkpoint import v1 as ocp
 
 from humain import errors, records
 from humain.processes import Processes
@@ -114,6 +114,8 @@ class Checkpointer:
         # Orbax can't store arrays without elements; their shape, in the description, is all there is to them.
         arrays = {name: array for name, leaf in leaves.items() if (array := _to_array(name, leaf)).size}
         if arrays:
+            from orbax.checkpoint import v1 as ocp
+
             with _quiet():
                 ocp.save(temporary / _STATE, arrays)
         if leads:
@@ -170,6 +172,8 @@ class Checkpointer:
         for step in reversed(self.steps()):
             fault = self._fault(step)
             if fault is None:
+                from orbax.checkpoint import v1 as ocp
+
                 try:
                     return self._load(step, template)
                 except (OSError, ocp.errors.InvalidLayoutError) as error:
@@ -242,6 +246,8 @@ class Checkpointer:
         abstract = {name: array for name, leaf in leaves.items() if (array := _abstract(leaf)).size}
         arrays: dict[str, Any] = {}
         if abstract:
+            from orbax.checkpoint import v1 as ocp
+
             with _quiet():
                 arrays = ocp.load(directory / _STATE, abstract)
         values = [_from_array(arrays.get(name), leaf) for name, leaf in leaves.items()]

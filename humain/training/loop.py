@@ -18,6 +18,7 @@ import numpy as np
 
 from humain import errors, sharding
 from humain.processes import Processes
+from humain.training import ahead as ahead_lib
 from humain.training import checkpoint as checkpoint_lib
 from humain.training import interruption as interruption_lib
 from humain.training import metrics as metrics_lib
@@ -90,6 +91,7 @@ class Host:
         `humain.sharding`); one device by default.
       processes: those that train together, over a mesh with devices of each; this one alone by default. All of them
         call `train` with equal arguments, and save and stop together.
+      ahead: what is being compiled already, chunks among it under their own name (see `jit_chunk`).
     """
 
     checkpointer: checkpoint_lib.Checkpointer | None = None
@@ -101,6 +103,7 @@ class Host:
     executables: Executables | None = None
     mesh: jax.sharding.Mesh | None = None
     processes: Processes = Processes()
+    ahead: ahead_lib.Ahead | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +153,11 @@ def make_chunk(update: Update, chunk_steps: int, *, unroll: int | bool = 1) -> C
         return jax.lax.scan(body, state, steps, unroll=unroll)
 
     return chunk
+
+
+def jit_chunk(chunk: Chunk) -> jax.stages.Wrapped:
+    """A chunk as `train` compiles it for one device, with its state donated."""
+    return jax.jit(chunk, donate_argnums=0)
 
 
 def train(
@@ -293,6 +301,8 @@ class _Loop:
 
         def compile_chunk() -> None:
             try:
+                if self._host.ahead is not None:
+                    self._host.ahead.wait(chunk)
                 outcome.append(lowered.compile())
             except BaseException as error:  # handed to the main thread
                 outcome.append(error)
@@ -314,7 +324,7 @@ class _Loop:
     def _lower(self, chunk: Chunk, state: PyTree, data: PyTree, step: int) -> jax.stages.Lowered:
         mesh = self._host.mesh
         if mesh is None:
-            return jax.jit(chunk, donate_argnums=0).lower(state, data, np.int32(step))
+            return jit_chunk(chunk).lower(state, data, np.int32(step))
         # What comes out lies as what goes in, so that it can go in again.
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
         with jax.set_mesh(mesh):

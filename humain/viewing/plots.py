@@ -7,10 +7,10 @@ import io
 import itertools
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib
-import matplotlib.style
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", "-.", ":")
@@ -49,6 +49,10 @@ def curves(
     for name, (x_values, y_values) in series.items():
         if len(x_values) != len(y_values):
             raise ValueError(f"series {name!r} has {len(x_values)} x and {len(y_values)} y values; expected as many")
+    # A second to import, and most of what imports this module draws last of all.
+    import matplotlib.style
+    from matplotlib.figure import Figure
+
     with matplotlib.style.context("default"):
         figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         axes = figure.add_subplot()
@@ -64,7 +68,7 @@ def curves(
         save(figure, path)
 
 
-def save(figure: Figure, path: pathlib.Path) -> None:
+def save(figure: "Figure", path: pathlib.Path) -> None:
     """Writes a figure as a PNG file without a date or a version in it.
 
     Args:

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from humain.model import Model, ModelState
+from humain.training import ahead as ahead_lib
 from humain.training import loop
 from humain.training.loop import Update
 from humain.types import Array
@@ -33,6 +35,7 @@ class Pupil:
         num_updates: of a course, a multiple of `chunk_steps`.
         recorded: the user's own steps, which stand for those that the first course would collect at random; or None.
         capacity: steps that there is room for.
+        most_first: steps of the longest first course.
     """
 
     model: Model
@@ -43,6 +46,7 @@ class Pupil:
     num_updates: int
     recorded: Steps | None
     capacity: int
+    most_first: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,11 +100,40 @@ def build_pupil(config: Any, recorded: Steps | None = None) -> Pupil:
         recorded=recorded,
         capacity=max(sum(course_steps) for course_steps in config.sets.values())
         + (0 if recorded is None else int(recorded.count)),
+        most_first=max(course_steps[0] for course_steps in config.sets.values()),
     )
 
 
+def compile_ahead(ahead: ahead_lib.Ahead, pupil: Pupil, *, num_seeds: int) -> None:
+    """Begins to compile what a first course runs, in the order in which it does.
+
+    Args:
+        ahead: where it is compiled.
+        pupil: what all sets share.
+        num_seeds: S.
+    """
+    shared: dict[str, Any] = {"model": pupil.model, "settings": pupil.settings}
+    keys = jax.eval_shape(lambda: _keys("", 0, num_seeds))
+    if pupil.recorded is None:
+        ahead.begin(_collect_at_random, keys, num_steps=pupil.most_first)
+    store = jax.eval_shape(lambda: _for_seeds(steps.empty(pupil.capacity, cart_pole.STATE_SIZE), num_seeds=num_seeds))
+    num_first = jax.ShapeDtypeStruct((), jnp.int32)
+    ahead.begin(_know, store, num_first, settings=pupil.settings)
+    knowledge = jax.eval_shape(partial(_know, settings=pupil.settings), store, num_first)
+    ahead.begin(_begin, knowledge, keys, **shared)
+    begun = jax.eval_shape(partial(_begin, **shared), knowledge, keys)
+    ahead.begin(loop.jit_chunk(pupil.chunk), begun, knowledge, np.int32(0), named=pupil.chunk)
+
+
 def follow(
-    pupil: Pupil, name: str, course_steps: Sequence[int], *, seed: int, num_seeds: int, train: Train
+    pupil: Pupil,
+    name: str,
+    course_steps: Sequence[int],
+    *,
+    seed: int,
+    num_seeds: int,
+    train: Train,
+    ahead: ahead_lib.Ahead | None = None,
 ) -> Iterator[Course]:
     """Gives the courses of a set, one after the other; what is done between two of them counts nowhere.
 
@@ -111,16 +144,16 @@ def follow(
         seed: of the first seed's randomness; the others are counted up from it.
         num_seeds: S.
         train: trains the learner of a course, named `<set>_<number of the course>`.
+        ahead: where the programs of a later course are compiled while the first one learns, and others may be already;
+            without, each is compiled when it is needed.
 
     Yields:
         What came of each course.
     """
-    keys = jax.vmap(lambda number: jax.random.fold_in(jax.random.key(number), _name_code(name)))(
-        seed + jnp.arange(num_seeds)
-    )
+    keys = _keys(name, seed, num_seeds)
     shared = {"model": pupil.model, "settings": pupil.settings}
     store = _for_seeds(steps.empty(pupil.capacity, cart_pole.STATE_SIZE), num_seeds=num_seeds)
-    collecting, learning = _Stopwatch(), _Stopwatch()
+    collecting, learning = _Stopwatch(ahead), _Stopwatch(ahead)
     env_steps = num_first = 0
     before: Course | None = None
     for number, num_steps in enumerate(course_steps):
@@ -132,13 +165,19 @@ def follow(
             num_steps = int(pupil.recorded.count)
             new = collecting.run(_for_seeds, pupil.recorded, num_seeds=num_seeds)
         else:
-            new = collecting.run(_collect_at_random, _fold_in(course_keys, 0), num_steps=num_steps)
+            # As many as the longest first course has, so that all sets have one program: each step has its own key.
+            new = collecting.run(_collect_at_random, _fold_in(course_keys, 0), num_steps=pupil.most_first)
+            new = _first(new, num_steps)
         env_steps += num_steps
         num_first = num_first or num_steps
-        store, knowledge = learning.run(_know, store, new, settings=pupil.settings, num_first=num_first)
-        begun = learning.run(
-            _begin, knowledge, _fold_in(course_keys, 1), None if before is None else before.state, **shared
-        )
+        store = learning.run(_append, store, new)
+        knowledge = learning.run(_know, store, jnp.int32(num_first), settings=pupil.settings)
+        begun = learning.run(_begin, knowledge, _fold_in(course_keys, 1), **shared)
+        if before is not None:
+            begun = learner.go_on(pupil.model, begun, before.state)
+        elif ahead is not None and len(course_steps) > 1:
+            arguments = begun.model, knowledge, keys
+            ahead.begin_behind(_collect, *arguments, **shared, exploration=pupil.exploration, num_steps=course_steps[1])
         result = train(
             f"{name}_{number}",
             begun,
@@ -162,20 +201,23 @@ def follow(
 
 
 class _Stopwatch:
-    """Runs jitted functions, and keeps apart the time that it takes to compile them.
+    """Runs jitted functions, and keeps apart the time that it takes to compile them, or to wait until they are.
 
     Attributes:
         compile_seconds: so far; what was compiled before for arguments that are alike takes none.
         run_seconds: so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: ahead_lib.Ahead | None) -> None:
+        self._ahead = ahead
         self.compile_seconds = 0.0
         self.run_seconds = 0.0
 
     def run(self, function: jax.stages.Wrapped, *arguments: Any, **static: Any) -> Any:
         """The function's result, waited for."""
         started = time.monotonic()
+        if self._ahead is not None:
+            self._ahead.wait(function)
         compiled = function.lower(*arguments, **static).compile()
         compiled_at = time.monotonic()
         result = jax.block_until_ready(compiled(*arguments))
@@ -225,24 +267,40 @@ def _collect(
     return jax.vmap(collect)(state, knowledge, keys)
 
 
-@partial(jax.jit, static_argnames=("settings", "num_first"))
-def _know(store: Steps, new: Steps, *, settings: Settings, num_first: int) -> tuple[Steps, Knowledge]:
-    """The store with the new steps, and what it says."""
-    store = jax.vmap(steps.append)(store, new)
-    return store, jax.vmap(lambda one: learner.know(settings, one, num_first))(store)
+@jax.jit
+def _append(store: Steps, new: Steps) -> Steps:
+    return jax.vmap(steps.append)(store, new)
+
+
+@partial(jax.jit, static_argnames=("settings",))
+def _know(store: Steps, num_first: Array, *, settings: Settings) -> Knowledge:
+    return jax.vmap(lambda one: learner.know(settings, one, num_first))(store)
 
 
 @partial(jax.jit, static_argnames=("model", "settings"))
-def _begin(
-    knowledge: Knowledge, keys: jax.Array, before: ModelState | None, *, model: Model, settings: Settings
-) -> Learner:
-    return jax.vmap(partial(learner.begin, settings, model))(knowledge, keys, before)
+def _begin(knowledge: Knowledge, keys: jax.Array, *, model: Model, settings: Settings) -> Learner:
+    return jax.vmap(partial(learner.begin, settings, model))(knowledge, keys)
 
 
 @partial(jax.jit, static_argnames=("num_seeds",))
 def _for_seeds(store: Steps, *, num_seeds: int) -> Steps:
     """One and the same store for each of S seeds."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_seeds, *leaf.shape)), store)
+
+
+def _first(new: Steps, num_steps: int) -> Steps:
+    """The first steps of a store that is full, the last of them cut off if its episode does not end there."""
+    fields = ("states", "actions", "next_states", "terminated", "truncated")
+    cut: dict[str, Any] = {field: np.array(getattr(new, field))[:, :num_steps] for field in fields}
+    cut["truncated"][:, -1] = ~cut["terminated"][:, -1]
+    cut["count"] = np.full_like(new.count, num_steps)
+    return Steps(**cut)
+
+
+def _keys(name: str, seed: int, num_seeds: int) -> jax.Array:
+    """The keys `[S]` of a set."""
+    numbers = seed + jnp.arange(num_seeds)
+    return jax.vmap(lambda number: jax.random.fold_in(jax.random.key(number), _name_code(name)))(numbers)
 
 
 def _fold_in(keys: jax.Array, number: int) -> jax.Array:

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from humain.training import ahead as ahead_lib
 from humain.training import loop
 from tasks.control import cart_pole, collection, courses, steps
 from tasks.control.small_settings import small_config
@@ -114,6 +115,29 @@ def test_recorded_steps_stand_for_the_first_course_s():
     for seed in (0, 1):
         one = jax.tree.map(lambda leaf, seed=seed: leaf[seed], course.store)
         assert_same(steps.append(steps.empty(95, 4), recorded), one)
+
+
+def test_what_is_compiled_ahead_is_what_is_run(pupil, few, caplog):
+    done, _ = few
+    ahead = ahead_lib.Ahead()
+    jax.clear_caches()
+    courses.compile_ahead(ahead, pupil, num_seeds=2)
+    for function in (courses._collect_at_random, courses._know, courses._begin, pupil.chunk):
+        ahead.wait(function)
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        train = _Pretence()
+        follows = courses.follow(pupil, "few", COURSE_STEPS["few"], seed=3, num_seeds=2, train=train, ahead=ahead)
+        (course, *_) = follows
+        ((_, state, _, data, _, _, _), *_) = train.calls
+        loop.jit_chunk(pupil.chunk).lower(state, data, np.int32(0)).compile()
+    ahead.close()
+    assert_same((course.state, course.knowledge), (done[0].state, done[0].knowledge))
+    messages = [record.getMessage() for record in caplog.records]
+    compiled = [message for message in messages if message.startswith("Finished XLA compilation of ")]
+    # What adds steps to the store is not compiled ahead.
+    assert any("jit(_append)" in line for line in compiled)
+    for name in ("_collect_at_random", "_know", "chunk"):
+        assert not any(f"jit({name})" in line for line in compiled)
 
 
 def test_a_course_begins_when_it_is_asked_for(pupil):

@@ -14,6 +14,7 @@ from humain import acting
 from humain.acting import Episode
 from humain.model import Model, ModelState
 from humain.normalization import Normalizer
+from humain.training.ahead import Ahead
 from humain.types import Array
 from tasks.control import cart_pole
 from tasks.control.learner import Knowledge, Settings, nearer
@@ -79,6 +80,15 @@ def run(policy: Policy, *, num_seeds: int, num_episodes: int, seed: int) -> Tria
     )
 
 
+@partial(jax.jit, static_argnames=("model", "num_seeds", "num_episodes"))
+def _begin(model: Model, *, num_seeds: int, num_episodes: int) -> Episode:
+    """The episodes of each of S seeds `[S, ...]` before their first state."""
+    begun: Episode = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (num_seeds, *leaf.shape)), acting.begin(model, num_episodes)
+    )
+    return begun
+
+
 @partial(jax.jit, static_argnames=("model", "settings"))
 def _react(
     model: Model,
@@ -121,10 +131,8 @@ def policy(
         goal: what is asked for, by coordinate, in its own unit; to stay up by default.
         num_episodes: E, of each seed.
     """
-    goals = jnp.stack([goal_state(normalizer_of(knowledge, at), goal or {}) for at in range(_num_seeds(knowledge))])
-    begin = acting.begin(model, num_episodes)
-    episode = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (goals.shape[0], *leaf.shape)), begin)
-    carried = [episode]
+    goals = np.stack([goal_state(normalizer_of(knowledge, at), goal or {}) for at in range(_num_seeds(knowledge))])
+    carried = [_begin(model, num_seeds=goals.shape[0], num_episodes=num_episodes)]
 
     def act(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         episode, actions, subgoals = _react(
@@ -134,6 +142,22 @@ def policy(
         return np.asarray(actions), np.asarray(subgoals)
 
     return act
+
+
+def compile_ahead(
+    ahead: Ahead, model: Model, settings: Settings, *, state: ModelState, knowledge: Knowledge, num_episodes: int
+) -> None:
+    """Begins to compile what a policy runs; arguments are those of `policy`."""
+    num_seeds = _num_seeds(knowledge)
+    observations = jax.ShapeDtypeStruct((num_seeds, num_episodes, cart_pole.STATE_SIZE), jnp.float32)
+    goals = jax.ShapeDtypeStruct((num_seeds, cart_pole.STATE_SIZE), jnp.float32)
+    episode = jax.eval_shape(partial(_begin, model, num_seeds=num_seeds, num_episodes=num_episodes))
+    ahead.begin_behind(_react, model, settings, state, knowledge, episode, observations, goals)
+
+
+def wait(ahead: Ahead) -> None:
+    """Waits for all that `compile_ahead` has begun."""
+    ahead.wait(_react)
 
 
 def random_policy(rng: np.random.Generator) -> Policy:
@@ -147,16 +171,17 @@ def random_policy(rng: np.random.Generator) -> Policy:
 
 def normalizer_of(knowledge: Knowledge, seed: int) -> Normalizer:
     """The normaliser of one seed, out of knowledge with a leading axis of seeds."""
-    found: Normalizer = jax.tree.map(lambda leaf: leaf[seed], knowledge.normalizer)
+    found: Normalizer = jax.tree.map(lambda leaf: leaf[seed], jax.device_get(knowledge.normalizer))
     return found
 
 
-def goal_state(normalizer: Normalizer, wanted: dict[int, float]) -> Array:
+def goal_state(normalizer: Normalizer, wanted: dict[int, float]) -> np.ndarray:
     """A goal `[D]`, normalised: what is wanted by coordinate, and the middle of what was experienced in the others."""
-    goal = jnp.zeros_like(normalizer.mean)
+    # On the host: an operation of JAX by itself is a program of its own to compile.
+    mean, scale = np.asarray(normalizer.mean), np.asarray(normalizer.scale)
+    goal = np.zeros_like(mean)
     for coordinate, value in wanted.items():
-        scaled = (value - normalizer.mean[coordinate]) / normalizer.scale[coordinate]
-        goal = goal.at[coordinate].set(scaled)
+        goal[coordinate] = (np.float32(value) - mean[coordinate]) / scale[coordinate]
     return goal
 
 

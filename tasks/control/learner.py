@@ -154,7 +154,7 @@ class Learner:
     key: jax.Array
 
 
-def know(settings: Settings, steps: Steps, num_first: int) -> Knowledge:
+def know(settings: Settings, steps: Steps, num_first: int | Array) -> Knowledge:
     """What experience says.
 
     Args:
@@ -219,31 +219,38 @@ def _closeness(settings: Settings, knowledge: Knowledge, states: Coordinates, go
     return 1 / (1 + distance / settings.closeness_width)
 
 
-def begin(
-    settings: Settings, model: Model, knowledge: Knowledge, key: jax.Array, before: ModelState | None = None
-) -> Learner:
-    """The state before a course's first update.
+def begin(settings: Settings, model: Model, knowledge: Knowledge, key: jax.Array) -> Learner:
+    """The state before the first update.
 
     Args:
         settings: see `Settings`.
         model: the two layers.
         knowledge: of all that was experienced so far.
         key: consumed.
-        before: what the layers have learned in the courses before, to go on from; the optimisers begin anew.
     """
     model_key, pool_key, root_key = jax.random.split(key, 3)
     skip = Skip(settings.subgoal_steps)
     state = model.init(model_key, tuple(skip for _ in model.layers))
-    if before is not None:
-        state = dataclasses.replace(
-            state,
-            kernels=tuple(
-                dataclasses.replace(new, params=old.params)
-                for new, old in zip(state.kernels, before.kernels, strict=True)
-            ),
-        )
     states, goals = _begin(settings, knowledge, pool_key)
     return Learner(model=state, slow=_upper(model, state).params, states=states, goals=goals, key=root_key)
+
+
+def go_on(model: Model, begun: Learner, before: ModelState) -> Learner:
+    """The state before a later course's first update; nothing is computed.
+
+    Args:
+        model: the two layers.
+        begun: the state before a first update; its optimisers begin anew.
+        before: what the layers have learned in the courses before, to go on from.
+    """
+    state = dataclasses.replace(
+        begun.model,
+        kernels=tuple(
+            dataclasses.replace(new, params=old.params)
+            for new, old in zip(begun.model.kernels, before.kernels, strict=True)
+        ),
+    )
+    return dataclasses.replace(begun, model=state, slow=_upper(model, state).params)
 
 
 def build_update(settings: Settings, model: Model) -> Update:

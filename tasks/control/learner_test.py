@@ -229,7 +229,7 @@ def test_without_a_share_of_goals_all_are_to_stay_up():
 
 def test_the_next_course_goes_on_with_the_layers_and_a_new_optimizer(begun, update):
     before = update(begun, KNOWLEDGE, jnp.int32(0))[0].model
-    after = learner.begin(SETTINGS, MODEL, KNOWLEDGE, jax.random.key(1), before)
+    after = learner.go_on(MODEL, learner.begin(SETTINGS, MODEL, KNOWLEDGE, jax.random.key(1)), before)
     for number in (0, 1):
         old, new, fresh = (MODEL.kernel_state(state, number) for state in (before, after.model, begun.model))
         assert_same(new.params, old.params)

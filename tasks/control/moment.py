@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain.model import Model, ModelState
+from humain.training.ahead import Ahead
 from humain.types import Array
 from humain.viewing.plan_tree import Node
 from tasks.control.contexts import present
@@ -22,7 +23,7 @@ def tree(
     state: ModelState,
     knowledge: Knowledge,
     observation: np.ndarray,
-    goal: Array,
+    goal: Array | np.ndarray,
     goal_name: str,
     num_subgoals: int = 3,
 ) -> Node:
@@ -43,18 +44,22 @@ def tree(
         lead to. A goal counts as reached when the steps below it end near enough for a closeness of a half. The tree
         ends with the first step that leads to what is not known; no goal above it is reached.
     """
-    here = knowledge.normalizer.normalize(jnp.asarray(observation, jnp.float32))
+    # On the host but for what is jitted: an operation of JAX by itself is a program of its own to compile.
+    normalizer = jax.device_get(knowledge.normalizer)
+    here = (np.asarray(observation, np.float32) - normalizer.mean) / normalizer.scale
     subgoals: list[Node] = []
-    alive = True
+    alive, near_goal = True, False
     while alive and len(subgoals) < num_subgoals:
-        subgoal, score, actions, scores, path = _follow(model, settings, state, knowledge, here, goal)
-        known = np.asarray(knowledge.world.known(path))
+        following = _follow(model, settings, state, knowledge, here, goal)
+        outcome = _judge(settings, knowledge, following[-1], following[0], goal)
+        subgoal, score, actions, scores, path = jax.device_get(following)
+        known, near_subgoal, near = jax.device_get(outcome)
         alive = bool(known.all())
         length = len(known) if alive else int(np.argmin(known)) + 1
-        here = path[length - 1]
+        here, near_goal = path[length - 1], bool(near[length - 1])
         steps = tuple(
             Node(
-                f"{_ACTION_NAMES[int(action)]} to {describe(np.asarray(knowledge.normalizer.restore(there)))}",
+                f"{_ACTION_NAMES[int(action)]} to {describe(there * normalizer.scale + normalizer.mean)}",
                 0,
                 float(value),
                 reached=True,
@@ -65,26 +70,33 @@ def tree(
         )
         subgoals.append(
             Node(
-                describe(np.asarray(knowledge.normalizer.restore(subgoal))),
+                describe(subgoal * normalizer.scale + normalizer.mean),
                 1,
                 float(score),
-                reached=alive and _near(settings, knowledge, here, subgoal),
+                reached=alive and bool(near_subgoal[length - 1]),
                 attempted=True,
                 children=steps,
             )
         )
-    reached = alive and _near(settings, knowledge, here, goal)
-    return Node(goal_name, 2, None, reached=reached, attempted=True, children=tuple(subgoals))
+    return Node(goal_name, 2, None, reached=alive and near_goal, attempted=True, children=tuple(subgoals))
+
+
+def compile_ahead(ahead: Ahead, model: Model, settings: Settings, *, state: ModelState, knowledge: Knowledge) -> None:
+    """Begins to compile what `tree` runs, for states and knowledge with a leading axis of seeds."""
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (state, knowledge))
+    place = jax.ShapeDtypeStruct(one[1].spread.shape, jnp.float32)
+    ahead.begin_behind(_follow, model, settings, *one, place, place)
+
+
+def wait(ahead: Ahead) -> None:
+    """Waits for what `compile_ahead` has begun."""
+    ahead.wait(_follow)
 
 
 def describe(observation: np.ndarray) -> str:
     """A state in words, with units."""
     x, x_dot, theta, theta_dot = (float(value) for value in observation)
     return f"x {x:+.2f} m, {x_dot:+.2f} m/s; pole {np.degrees(theta):+.1f} deg, {np.degrees(theta_dot):+.0f} deg/s"
-
-
-def _near(settings: Settings, knowledge: Knowledge, state: Array, goal: Array) -> bool:
-    return bool(closeness(settings, knowledge, state, goal) >= 0.5)
 
 
 @partial(jax.jit, static_argnames=("model", "settings"))
@@ -105,3 +117,14 @@ def _follow(
 
     _, (actions, scores, path) = jax.lax.scan(act, here, length=settings.subgoal_steps)
     return asked.value[0], asked.score[0], actions, scores, path
+
+
+@partial(jax.jit, static_argnames=("settings",))
+def _judge(
+    settings: Settings, knowledge: Knowledge, path: Array, subgoal: Array, goal: Array
+) -> tuple[Array, Array, Array]:
+    """Of states `[T, D]`: whether they are known, near enough to a sub-goal `[D]`, and to a goal `[D]`; bool `[T]`."""
+    near_subgoal, near_goal = (
+        closeness(settings, knowledge, path, jnp.broadcast_to(there, path.shape)) >= 0.5 for there in (subgoal, goal)
+    )
+    return knowledge.world.known(path), near_subgoal, near_goal

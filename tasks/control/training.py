@@ -15,13 +15,14 @@ def build_pupil(task: TaskContext) -> Pupil:
     return courses.build_pupil(task.config, recorded)
 
 
-def train_set(task: TaskContext, pupil: Pupil, name: str) -> list[Course]:
+def train_set(task: TaskContext, pupil: Pupil, name: str, train: courses.Train | None = None) -> list[Course]:
     """Trains a set, or goes on where an earlier process stopped, or restores it where it was finished.
 
     Args:
         task: the run; it says how many seeds to train, from its own on.
         pupil: what all sets share.
         name: of the set.
+        train: trains a learner; as the task does by default.
 
     Returns:
         What came of each course, in order.
@@ -34,7 +35,8 @@ def train_set(task: TaskContext, pupil: Pupil, name: str) -> list[Course]:
         task.config.sets[name],
         seed=task.seed,
         num_seeds=task.flags.num_seeds,
-        train=task.train,
+        train=train or task.train,
+        ahead=task.ahead if task.mesh is None else None,
     ):
         done.append(course)
         task.interruption.check()

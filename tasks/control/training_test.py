@@ -26,8 +26,9 @@ class _Interruption:
 def test_a_set_stops_before_and_after_each_course(monkeypatch, at, begun):
     followed = []
 
-    def follow(pupil, name, course_steps, *, seed, num_seeds, train):
-        assert (pupil, name, course_steps, seed, num_seeds, train) == ("pupil", "few", (100, 50), 3, 2, "train")
+    def follow(pupil, name, course_steps, *, seed, num_seeds, train, ahead):
+        assert (pupil, name, course_steps, seed, num_seeds) == ("pupil", "few", (100, 50), 3, 2)
+        assert (train, ahead) == ("train", "ahead")
         for env_steps in (100, 150):
             followed.append(env_steps)
             yield env_steps
@@ -38,6 +39,8 @@ def test_a_set_stops_before_and_after_each_course(monkeypatch, at, begun):
         flags=types.SimpleNamespace(num_seeds=2),
         seed=3,
         train="train",
+        mesh=None,
+        ahead="ahead",
         interruption=_Interruption(at),
     )
     pupil: Any = "pupil"

@@ -13,6 +13,7 @@ from absl import flags as absl_flags
 
 from humain import errors, records, sharding
 from humain.processes import Processes
+from humain.training import ahead as ahead_lib
 from humain.training import checkpoint, interruption, loop, metrics, progress
 from tasks.harness import paths, secrets
 from tasks.harness import workdir as workdir_lib
@@ -38,6 +39,7 @@ class TaskContext:
       checkpoint_seconds: how often training saves.
       steps: updates done by all learners so far, those of finished stages included.
       executables: compiled chunks; learners with one and the same `chunk` and equal shapes are compiled once.
+      ahead: what is compiled in the background; `train` waits for a chunk that is.
       processes: those that make the run together, each of which does all of it; this one alone by default.
       run_directory: the run's work directory, the same for all processes; `workdir` by default.
       secret_names: variables of the environment whose values no stage may hold, beside those that are called so.
@@ -55,6 +57,7 @@ class TaskContext:
     checkpoint_seconds: float = 30.0
     steps: int = 0
     executables: loop.Executables = dataclasses.field(default_factory=loop.Executables)
+    ahead: ahead_lib.Ahead = dataclasses.field(default_factory=ahead_lib.Ahead)
     processes: Processes = Processes()
     run_directory: pathlib.Path | None = None
     secret_names: Sequence[str] = ()
@@ -101,6 +104,7 @@ class TaskContext:
             executables=self.executables,
             mesh=self.mesh,
             processes=self.processes,
+            ahead=self.ahead,
         )
 
     def check_batches(self, sizes: Mapping[str, int]) -> None:

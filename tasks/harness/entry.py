@@ -27,10 +27,12 @@ from absl import flags as absl_flags
 
 from humain import errors, records
 from humain.processes import Processes
+from humain.training import ahead as ahead_lib
 from humain.training import interruption as interruption_lib
 from humain.training import metrics, progress
 from tasks.harness import (
     clock,
+    compilation_cache,
     context,
     debugging,
     devices,
@@ -142,10 +144,13 @@ def _run(task: Task, words: Sequence[str]) -> int:
         devices.request(arguments.device)
     with (
         processes.joined(arguments.group, task=task.name, workdir=arguments.workdir) as together,
+        # What is compiled for several processes is theirs alone.
+        compilation_cache.used(arguments.compilation_cache if together.count == 1 else None, task.name),
         _devices(task, arguments),
         _workplace(arguments, identity, together) as path,
         _interruption(together) as interruption,
         contextlib.closing(metrics.MetricsWriter(path)) as writer,
+        contextlib.closing(ahead_lib.Ahead()) as ahead,
     ):
         task_context = context.TaskContext(
             task=task.name,
@@ -157,6 +162,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
             interruption=interruption,
             metrics=writer,
             progress=progress.make_progress() if together.leads else progress.NoProgress(),
+            ahead=ahead,
             processes=together,
             run_directory=arguments.workdir,
             secret_names=secret_names,

@@ -10,12 +10,12 @@ from absl import flags
 from ml_collections import config_flags
 
 from humain import errors
+from tasks.harness import compilation_cache, paths, processes
 from tasks.harness import config as config_lib
 from tasks.harness import devices as devices_lib
-from tasks.harness import paths, processes
 
 _CONFIG = re.compile(r"^--?config(?:=(?P<value>.*))?$", re.DOTALL)
-_SHARED = ("clear", "device", "help", "matmul_precision", "seed", "workdir", *processes.FLAGS)
+_SHARED = ("clear", "compilation_cache", "device", "help", "matmul_precision", "seed", "workdir", *processes.FLAGS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Arguments:
       workdir: absolute path of the work directory.
       device: what to compute on; one of the choices that `parse` was given.
       matmul_precision: one of `devices.PRECISIONS`.
+      compilation_cache: absolute path of where compiled programs are kept; None for nowhere.
       clear: delete the work directory instead of running.
       help: the help text where it was asked for, else None.
       flags: every flag, the task's own among them.
@@ -40,6 +41,7 @@ class Arguments:
     workdir: pathlib.Path
     device: str
     matmul_precision: str
+    compilation_cache: pathlib.Path | None
     clear: bool
     help: str | None
     flags: flags.FlagValues
@@ -87,6 +89,12 @@ def parse(
         "Precision of JAX's matrix products: highest, high, default; on a CPU all are float32.",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "compilation_cache",
+        compilation_cache.default(),
+        "Where compiled programs are kept for the next run; empty: nowhere.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("help", False, "Show this text and exit.", short_name="h", flag_values=values)
     processes.define_flags(values)
     if define_flags is not None:
@@ -102,6 +110,7 @@ def parse(
             workdir=pathlib.Path(),
             device=devices[0],
             matmul_precision=devices_lib.PRECISIONS[0],
+            compilation_cache=None,
             clear=False,
             help=_help(task, description, values),
             flags=values,
@@ -128,6 +137,7 @@ def parse(
         workdir=workdir,
         device=values.device,
         matmul_precision=values.matmul_precision,
+        compilation_cache=paths.resolve(values.compilation_cache) if values.compilation_cache else None,
         clear=values.clear,
         help=None,
         flags=values,

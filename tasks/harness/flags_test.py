@@ -50,6 +50,15 @@ def test_without_flags_there_are_defaults(workspace: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"), [((), None), (("--compilation_cache=c",), "here/c"), (("--compilation_cache=",), None)]
+)
+def test_compiled_programs_are_kept_where_the_user_says(
+    workspace: pathlib.Path, words: tuple[str, ...], expected: str | None
+) -> None:
+    assert _parse(*words).compilation_cache == (None if expected is None else workspace / expected)
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("--config=configs/toy.py:smoke", "--config.rate=0.5"),
@@ -121,6 +130,7 @@ def test_help_explains_every_flag_whatever_else_is_wrong() -> None:
         "--config.KEY=VALUE",
         "--workdir",
         "--clear",
+        "--compilation_cache=STRING",
         "--device=ENUM",
         "--matmul_precision",
         "--seed",

@@ -1,0 +1,288 @@
+"""Tests of the cache of compiled programs: what is damaged is harmless, what is kept is bounded."""
+
+import json
+import os
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tasks.harness import compilation_cache, entry, toy_task
+from tasks.harness.compilation_cache import Store
+
+_CONFIG = '''
+import ml_collections
+
+
+def get_config():
+    """Gives the config."""
+    return ml_collections.ConfigDict(
+        {
+            "num_steps": 20,
+            "chunk_steps": 10,
+            "batch_size": 8,
+            "learning_rate": 0.1,
+            "checkpoint_seconds": 60.0,
+            "mesh": {"data": 1},
+        }
+    )
+'''
+
+
+def _flip(position):
+    def damage(place):
+        entry = bytearray(place.read_bytes())
+        # Positions within the entry: a share of it, or from its ends.
+        entry[int(position * len(entry)) if isinstance(position, float) else position] ^= 1
+        place.write_bytes(bytes(entry))
+
+    return damage
+
+
+def _truncate(place):
+    place.write_bytes(place.read_bytes()[:-7])
+
+
+def _make_directory(place):
+    place.unlink()
+    (place / "inside").mkdir(parents=True)
+
+
+_DAMAGES = {
+    "empty": lambda place: place.write_bytes(b""),
+    "garbage": lambda place: place.write_bytes(b"garbage" * 1000),
+    "truncated": _truncate,
+    "longer": lambda place: place.write_bytes(place.read_bytes() + b"\0"),
+    "unreadable": lambda place: place.chmod(0),
+    "directory": _make_directory,
+    "flipped in the checksum": _flip(0),
+    "flipped behind the checksum": _flip(32),
+    "flipped at a quarter": _flip(0.25),
+    "flipped in the middle": _flip(0.5),
+    "flipped at the end": _flip(-1),
+}
+
+
+def _places(root):
+    return sorted(path for path in root.glob("*/*"))
+
+
+def test_a_program_is_found_again(tmp_path):
+    store = Store(tmp_path, "here")
+    assert store.get("a") is None
+    store.put("a", b"first")
+    store.put("b", b"")
+    store.put("a", b"second")
+    again = Store(tmp_path, "here")
+    assert (again.get("a"), again.get("b")) == (b"second", b"")
+    assert Store(tmp_path, "elsewhere").get("a") is None
+    store.clear()
+    assert again.get("a") is None
+
+
+@pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES)
+def test_what_is_damaged_is_not_there(tmp_path, capfd, damage):
+    store = Store(tmp_path, "here", task="toy")
+    for key in ("a", "b"):
+        store.put(key, key.encode() * 100)
+    for place in _places(tmp_path):
+        damage(place)
+    readable = all(os.access(place, os.R_OK) for place in _places(tmp_path))
+    found = {key: store.get(key) for key in ("a", "b")}
+    # Whom permissions don't stop reads on.
+    intact = damage is _DAMAGES["unreadable"] and readable
+    assert found == {key: key.encode() * 100 if intact else None for key in ("a", "b")}
+    error = capfd.readouterr().err
+    assert error.count("\n") == (0 if intact else 1)
+    assert intact or error.startswith("toy: warning: what was compiled before, in ")
+    store.put("a", b"anew")
+    assert store.get("a") == (None if damage is _make_directory else b"anew")
+    assert capfd.readouterr().err == ""
+
+
+def test_the_program_of_another_key_is_none(tmp_path):
+    store = Store(tmp_path, "here")
+    store.put("a", b"program")
+    (place,) = _places(tmp_path)
+    store.put("b", b"other")
+    (other,) = set(_places(tmp_path)) - {place}
+    os.replace(place, other)
+    assert store.get("b") is None
+
+
+def test_what_is_kept_is_bounded_and_what_was_used_longest_ago_goes_first(tmp_path):
+    # Each takes 32 bytes of checksum and 68 more: ten fill the bound.
+    stores = [Store(tmp_path, name, max_bytes=1000) for name in ("old", "here")]
+    for number in range(10):
+        stores[number % 2].put(str(number), bytes(68))
+        os.utime(stores[number % 2]._place(str(number)), ns=(number, number))
+    assert stores[0].get("0") is not None
+    # The eleventh has three more go, down to three quarters: 1 to 4 are the oldest since 0 was used.
+    Store(tmp_path, "old", max_bytes=1000).put("10", bytes(68))
+    found = [number for number in range(11) if stores[number % 2].get(str(number)) is not None]
+    assert found == [0, 5, 6, 7, 8, 9, 10]
+    # One that is larger than all that may be kept is not.
+    stores[0].put("large", bytes(1000))
+    assert stores[0].get("large") is None
+
+
+def test_what_a_killed_process_began_goes_after_a_while(tmp_path):
+    folder = Store(tmp_path, "here")._path
+    stale, fresh = folder / ".begun-stale", folder / ".begun-fresh"
+    stale.write_bytes(b"half")
+    fresh.write_bytes(b"half")
+    os.utime(stale, (0, 0))
+    Store(tmp_path, "elsewhere")
+    assert (stale.exists(), fresh.exists()) == (False, True)
+
+
+def test_where_nothing_can_be_kept_a_line_says_so(tmp_path, capfd):
+    (tmp_path / "file").write_text("")
+    with compilation_cache.used(tmp_path / "file", "toy"):
+        assert jax.config.values["jax_compilation_cache_dir"] is None
+        assert int(jax.jit(lambda value: value + 1)(1)) == 2
+    error = capfd.readouterr().err
+    assert error.startswith(f"toy: warning: what is compiled can't be kept in {tmp_path / 'file'} (")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="modes mean nothing here")
+def test_a_folder_that_others_may_write_is_not_used(tmp_path, capfd):
+    with compilation_cache.used(tmp_path, "toy"):
+        pass
+    (tmp_path / compilation_cache.machine()).chmod(0o777)
+    with compilation_cache.used(tmp_path, "toy"):
+        assert jax.config.values["jax_compilation_cache_dir"] is None
+    assert "(others may write there)" in capfd.readouterr().err
+
+
+def test_a_folder_that_goes_away_does_no_harm(tmp_path, capfd):
+    store = Store(tmp_path, "here", task="toy")
+    (tmp_path / "here").rmdir()
+    store.put("a", b"program")
+    store.put("b", b"program")
+    assert store.get("a") is None
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_jaxs_own_setting_stays(tmp_path):
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "theirs"))
+    try:
+        with compilation_cache.used(tmp_path / "ours", "toy"):
+            assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "theirs")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", None)
+    assert not (tmp_path / "ours").exists()
+
+
+def test_settings_are_as_before_afterwards(tmp_path):
+    names = (*compilation_cache._SETTINGS, "jax_compilation_cache_dir")
+    before = {name: jax.config.values[name] for name in names}
+    with compilation_cache.used(tmp_path, "toy"):
+        assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path)
+    assert {name: jax.config.values[name] for name in names} == before
+    count = len(_places(tmp_path))
+    jax.jit(lambda value: value * 3 + 1)(2)
+    assert len(_places(tmp_path)) == count
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "~/.cache/humain/jax"),
+        ({"XDG_CACHE_HOME": "/caches"}, "/caches/humain/jax"),
+        ({"XDG_CACHE_HOME": "relative"}, "~/.cache/humain/jax"),
+        ({"TEST_TMPDIR": "/tmp/test"}, ""),
+        ({"TEST_TMPDIR": "/tmp/test", "HUMAIN_COMPILATION_CACHE": "/there"}, "/there"),
+        ({"HUMAIN_COMPILATION_CACHE": ""}, ""),
+    ],
+)
+def test_the_default_is_in_the_users_cache_and_nowhere_in_a_test(environment, expected):
+    assert compilation_cache.default(environment) == expected
+
+
+def test_a_test_keeps_nothing():
+    assert compilation_cache.default() == ""
+
+
+def test_flags_of_the_compiler_are_part_of_the_machine():
+    names = {compilation_cache.machine({"XLA_FLAGS": flags}) for flags in ("", "--xla_a=1", "--xla_a=2")}
+    assert len(names) == 3
+    assert compilation_cache.machine({}) == compilation_cache.machine({"XLA_FLAGS": ""})
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs the toy task as if in a process of its own; returns what it found, saved, measured and printed."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "toy.py").write_text(_CONFIG)
+    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("BUILD_WORKING_DIRECTORY", str(tmp_path))
+
+    def run_toy(name, cache):
+        jax.clear_caches()
+        folder = tmp_path / name
+        with pytest.raises(SystemExit) as ended:
+            entry.main(toy_task.TASK, [f"--workdir={folder}", f"--compilation_cache={cache}"])
+        assert ended.value.code == 0
+        # An infinite loss would be equal too.
+        results = json.loads((folder / "results.json").read_text())["results"]
+        assert np.isfinite(results["first"]["loss"])
+        markers = sorted(folder.glob("checkpoints/*/*/checkpoint.json"))
+        assert markers
+        return results, (folder / "metrics.jsonl").read_bytes()
+
+    yield run_toy
+    jax.clear_caches()
+
+
+@pytest.mark.parametrize("damage", [None, _truncate, _flip(0.5)], ids=["whole", "truncated", "flipped"])
+def test_a_run_is_the_same_without_a_cache_with_an_empty_a_full_and_a_damaged_one(run, tmp_path, capfd, damage):
+    without = run("without", "")
+    assert run("empty", "cache") == without
+    places = _places(tmp_path / "cache")
+    assert places
+    capfd.readouterr()
+    for place in places:
+        os.utime(place, (0, 0))
+        if damage is not None:
+            damage(place)
+    assert run("full", "cache") == without
+    lines = [line for line in capfd.readouterr().err.splitlines() if "warning" in line or "Error" in line]
+    # What was whole was used, what was not was made anew.
+    assert all(place.stat().st_mtime > 0 for place in places)
+    assert len(lines) == (0 if damage is None else 1)
+    assert run("again", "cache") == without
+    assert "warning" not in capfd.readouterr().err
+
+
+def test_programs_come_out_as_they_went_in(tmp_path):
+    values = jnp.linspace(0.1, 3.0, 1000)
+
+    def compute():
+        jax.clear_caches()
+        return np.asarray(jax.jit(lambda values: jnp.tanh(values) / jnp.sum(jnp.exp(values)))(values))
+
+    plain = compute()
+    with compilation_cache.used(tmp_path, "toy"):
+        first = compute()
+        second = compute()
+    np.testing.assert_array_equal(first, plain)
+    np.testing.assert_array_equal(second, plain)
+
+
+def test_several_processes_may_write_the_same(tmp_path):
+    # Two stores of one folder stand for two processes: neither holds anything open between calls.
+    stores = [Store(tmp_path, "here") for _ in range(2)]
+    for _ in range(3):
+        for store in stores:
+            store.put("a", b"program")
+            assert [other.get("a") for other in stores] == [b"program"] * 2
+    assert len(_places(tmp_path)) == 1
+
+
+def test_paths_are_relative_to_the_user(run, tmp_path):
+    run("w", "here/cache")
+    assert _places(pathlib.Path(tmp_path) / "here" / "cache")
