@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 import jax
 from absl import flags
 
-from humain import errors
+from humain import errors, host
 from humain.abstraction import clustering_benchmark
 from humain.training import forms
 from tasks.benchmarks import comparison, hot_paths, jax_rows, machine, report, rows
 from tasks.benchmarks.rows import Found, PeakSizes, Settings
 from tasks.benchmarks.timing import Effort
-from tasks.harness import devices, entry, results
+from tasks.harness import entry, results
 from tasks.harness.context import TaskContext
 
 _NAME = "benchmark"
@@ -214,7 +214,7 @@ def _describe(task: TaskContext) -> dict[str, Any]:
             from tasks.benchmarks import torch_rows
 
             names["gpu"] = torch_rows.gpu_name()
-    return {"cores": devices.num_cores(), "devices": names}
+    return {"cores": host.num_cores(), "devices": names}
 
 
 def _parts(task: TaskContext, framework: str, device: str) -> Mapping[str, Callable[[], Found]]:
@@ -223,7 +223,7 @@ def _parts(task: TaskContext, framework: str, device: str) -> Mapping[str, Calla
     if framework == "torch":
         from tasks.benchmarks import torch_rows
 
-        threads = devices.num_cores()
+        threads = host.num_cores()
         return torch_rows.parts(settings, place, threads=threads, compiled=task.config.torch_compile)
     assert isinstance(place, jax.Device)
     return {

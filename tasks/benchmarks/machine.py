@@ -4,8 +4,7 @@ import os
 import pathlib
 import platform
 
-from humain import errors
-from tasks.harness import devices
+from humain import errors, host
 
 _XLA_THREAD = "tf_XLAEigen"
 """Name of the threads that XLA computes with on the CPU."""
@@ -24,7 +23,7 @@ def use_cores(count: int) -> None:
     Raises:
         UserError: if there are not as many, or the system can't confine the process to fewer.
     """
-    cores = devices.num_cores()
+    cores = host.num_cores()
     if count > cores:
         raise errors.UserError(f"threads is {count}, and there are {cores} cores to use; lower it, or 0 takes them all")
     if count in (0, cores):

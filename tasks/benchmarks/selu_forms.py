@@ -18,12 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from humain import host
 from humain.native import selu as native_selu
 from humain.types import Array
 from humain.viewing.tables import Table
 from tasks.benchmarks import jax_rows, selu
 from tasks.benchmarks.timing import MIN_REPEATS, Block, Interval, median_interval, ratio_interval
-from tasks.harness import devices
 
 _REFERENCE = "builtin"
 
@@ -184,7 +184,7 @@ def _torch_form(values: np.ndarray) -> Form:
 
     from tasks.benchmarks import torch_rows
 
-    torch.set_num_threads(devices.num_cores())
+    torch.set_num_threads(host.num_cores())
     compiled = torch.compile(torch_rows.selu_op_by_op, dynamic=False)
     start = torch.from_numpy(values)
 

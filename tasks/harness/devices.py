@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import jax
 
-from humain import errors
+from humain import errors, host
 
 CHOICES = ("auto", "cpu", "gpu")
 PRECISIONS = ("highest", "high", "default")
@@ -108,15 +108,8 @@ def describe() -> str:
     """Returns the device that JAX computes on, in words."""
     devices = jax.devices()
     if devices[0].platform == "cpu":
-        return f"cpu ({num_cores()} cores)"
+        return f"cpu ({host.num_cores()} cores)"
     return f"{devices[0].device_kind} x {len(devices)}"
-
-
-def num_cores() -> int:
-    """Returns the number of cores that this process may use; on Windows and macOS, those of the machine."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -28,11 +28,10 @@ from absl import flags as absl_flags
 from humain import errors, records
 from humain.processes import Processes
 from humain.training import ahead as ahead_lib
+from humain.training import compilation_cache, metrics, progress
 from humain.training import interruption as interruption_lib
-from humain.training import metrics, progress
 from tasks.harness import (
     clock,
-    compilation_cache,
     context,
     debugging,
     devices,

@@ -10,9 +10,10 @@ from absl import flags
 from ml_collections import config_flags
 
 from humain import errors
-from tasks.harness import compilation_cache, paths, processes
+from humain.training import compilation_cache
 from tasks.harness import config as config_lib
 from tasks.harness import devices as devices_lib
+from tasks.harness import paths, processes
 
 _CONFIG = re.compile(r"^--?config(?:=(?P<value>.*))?$", re.DOTALL)
 _SHARED = ("clear", "compilation_cache", "device", "help", "matmul_precision", "seed", "workdir", *processes.FLAGS)

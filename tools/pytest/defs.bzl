@@ -2,11 +2,14 @@
 
 load("@rules_python//python:defs.bzl", "py_test")
 
-def pytest_test(name, srcs, deps = [], args = [], env = {}, plugins = [], **kwargs):
+def pytest_test(name, srcs, deps = [], args = [], env = {}, plugins = [], optimized = False, **kwargs):
     """A test target that runs `srcs` under pytest.
 
     Reports as junit XML, heeds --test_filter (as pytest's -k), --test_runner_fail_fast and shard_count, and fails when
     it collects no test. JAX sees the CPU only, unless the build is one with --config=cuda.
+
+    Test modules that import the same belong into one target: to import JAX takes longer than most tests. One that runs
+    for a minute stays alone, so that others can run beside it.
 
     Args:
       name: the target.
@@ -16,6 +19,8 @@ def pytest_test(name, srcs, deps = [], args = [], env = {}, plugins = [], **kwar
       env: environment variables of the test.
       plugins: names of importable modules that pytest loads as plugins, such as "humain.testing.settings"; the library
         that has them is in deps.
+      optimized: whether JAX compiles as it does for a user. By default it leaves out the expensive passes of XLA and
+        LLVM on the CPU, which take longer than they save where a program runs for moments.
       **kwargs: passed to py_test (data, size, tags, shard_count, visibility, ...).
     """
     main = "//tools/pytest:pytest_main.py"
@@ -24,13 +29,16 @@ def pytest_test(name, srcs, deps = [], args = [], env = {}, plugins = [], **kwar
         options += ["-p", plugin]
     named = type(deps) == "list" and "@pypi//pytest" in deps
     modules = [src for src in srcs if not src.endswith("conftest.py")]
+    on_cpu = [("JAX_PLATFORMS", "cpu")]
+    if not optimized:
+        on_cpu.append(("JAX_DISABLE_MOST_OPTIMIZATIONS", "1"))
     py_test(
         name = name,
         srcs = srcs + [main],
         args = options + ["$(rootpath %s)" % module for module in modules] + args,
         env = select({
             "//tools/accelerator:cuda": env,
-            "//conditions:default": dict([("JAX_PLATFORMS", "cpu")] + env.items()),
+            "//conditions:default": dict(on_cpu + env.items()),
         }),
         main = main,
         deps = deps if named else deps + ["@pypi//pytest"],

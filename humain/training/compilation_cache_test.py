@@ -1,34 +1,14 @@
 """Tests of the cache of compiled programs: what is damaged is harmless, what is kept is bounded."""
 
-import json
 import os
-import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tasks.harness import compilation_cache, entry, toy_task
-from tasks.harness.compilation_cache import Store
-
-_CONFIG = '''
-import ml_collections
-
-
-def get_config():
-    """Gives the config."""
-    return ml_collections.ConfigDict(
-        {
-            "num_steps": 20,
-            "chunk_steps": 10,
-            "batch_size": 8,
-            "learning_rate": 0.1,
-            "checkpoint_seconds": 60.0,
-            "mesh": {"data": 1},
-        }
-    )
-'''
+from humain.training import compilation_cache
+from humain.training.compilation_cache import Store
 
 
 def _flip(position):
@@ -177,6 +157,23 @@ def test_jaxs_own_setting_stays(tmp_path):
     assert not (tmp_path / "ours").exists()
 
 
+def test_one_within_another_is_used_for_its_time(tmp_path):
+    outer, inner = tmp_path / "outer", tmp_path / "inner"
+
+    def compile_anew(factor):
+        jax.clear_caches()
+        jax.jit(lambda values: values * factor)(jnp.arange(3.0))
+
+    with compilation_cache.used(outer, "toy"):
+        compile_anew(2.0)
+        kept = _places(outer)
+        with compilation_cache.used(inner, "toy"):
+            compile_anew(3.0)
+        assert kept and _places(outer) == kept and _places(inner)
+        compile_anew(5.0)
+        assert len(_places(outer)) > len(kept)
+
+
 def test_settings_are_as_before_afterwards(tmp_path):
     names = (*compilation_cache._SETTINGS, "jax_compilation_cache_dir")
     before = {name: jax.config.values[name] for name in names}
@@ -213,51 +210,6 @@ def test_flags_of_the_compiler_are_part_of_the_machine():
     assert compilation_cache.machine({}) == compilation_cache.machine({"XLA_FLAGS": ""})
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Runs the toy task as if in a process of its own; returns what it found, saved, measured and printed."""
-    (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "toy.py").write_text(_CONFIG)
-    monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
-    monkeypatch.setenv("BUILD_WORKING_DIRECTORY", str(tmp_path))
-
-    def run_toy(name, cache):
-        jax.clear_caches()
-        folder = tmp_path / name
-        with pytest.raises(SystemExit) as ended:
-            entry.main(toy_task.TASK, [f"--workdir={folder}", f"--compilation_cache={cache}"])
-        assert ended.value.code == 0
-        # An infinite loss would be equal too.
-        results = json.loads((folder / "results.json").read_text())["results"]
-        assert np.isfinite(results["first"]["loss"])
-        markers = sorted(folder.glob("checkpoints/*/*/checkpoint.json"))
-        assert markers
-        return results, (folder / "metrics.jsonl").read_bytes()
-
-    yield run_toy
-    jax.clear_caches()
-
-
-@pytest.mark.parametrize("damage", [None, _truncate, _flip(0.5)], ids=["whole", "truncated", "flipped"])
-def test_a_run_is_the_same_without_a_cache_with_an_empty_a_full_and_a_damaged_one(run, tmp_path, capfd, damage):
-    without = run("without", "")
-    assert run("empty", "cache") == without
-    places = _places(tmp_path / "cache")
-    assert places
-    capfd.readouterr()
-    for place in places:
-        os.utime(place, (0, 0))
-        if damage is not None:
-            damage(place)
-    assert run("full", "cache") == without
-    lines = [line for line in capfd.readouterr().err.splitlines() if "warning" in line or "Error" in line]
-    # What was whole was used, what was not was made anew.
-    assert all(place.stat().st_mtime > 0 for place in places)
-    assert len(lines) == (0 if damage is None else 1)
-    assert run("again", "cache") == without
-    assert "warning" not in capfd.readouterr().err
-
-
 def test_programs_come_out_as_they_went_in(tmp_path):
     values = jnp.linspace(0.1, 3.0, 1000)
 
@@ -281,8 +233,3 @@ def test_several_processes_may_write_the_same(tmp_path):
             store.put("a", b"program")
             assert [other.get("a") for other in stores] == [b"program"] * 2
     assert len(_places(tmp_path)) == 1
-
-
-def test_paths_are_relative_to_the_user(run, tmp_path):
-    run("w", "here/cache")
-    assert _places(pathlib.Path(tmp_path) / "here" / "cache")

@@ -28,7 +28,7 @@ import jaxlib
 from jax._src import compilation_cache as jax_cache
 from jax._src.compilation_cache_interface import CacheInterface
 
-from tasks.harness import devices
+from humain import host
 
 VARIABLE = "HUMAIN_COMPILATION_CACHE"
 """Of the environment: the default of `--compilation_cache`."""
@@ -64,7 +64,7 @@ class Store(CacheInterface):
         Raises:
           OSError: when the folder can't be made or is not this user's own.
         """
-        self._root = root
+        self.root = root
         self._path = root / folder
         self._max_bytes = max_bytes
         self._task = task
@@ -137,7 +137,7 @@ class Store(CacheInterface):
     def _sweep(self, max_bytes: int) -> int:
         """Deletes what was used longest ago, down to so many bytes in all folders; returns how many are left."""
         found = []
-        for place in self._root.glob("*/*"):
+        for place in self.root.glob("*/*"):
             # Another process may sweep at the same time.
             with contextlib.suppress(OSError):
                 status = place.stat()
@@ -166,13 +166,13 @@ def used(root: pathlib.Path | None, task: str) -> Iterator[None]:
     """Has JAX take compiled programs from a cache, and keep them there, for the time of the block.
 
     Where the place can't be written, a line says so, and all is compiled. A cache that JAX was given by its own setting
-    (`JAX_COMPILATION_CACHE_DIR`) stays.
+    (`JAX_COMPILATION_CACHE_DIR`) stays; within the block of another of these, this one is used.
 
     Args:
       root: absolute path; None for no cache.
       task: the task's name, for warnings.
     """
-    if root is None or jax.config.values["jax_compilation_cache_dir"]:
+    if root is None or _is_jaxs_own():
         yield
         return
     try:
@@ -187,7 +187,7 @@ def used(root: pathlib.Path | None, task: str) -> Iterator[None]:
         return
     settings = {**_SETTINGS, "jax_compilation_cache_dir": os.fspath(root)}
     before = {name: jax.config.values[name] for name in settings}
-    jax_cache.reset_cache()
+    cache_before = jax_cache._cache, jax_cache._cache_initialized
     try:
         for name, value in settings.items():
             jax.config.update(name, value)
@@ -196,7 +196,13 @@ def used(root: pathlib.Path | None, task: str) -> Iterator[None]:
     finally:
         for name, value in before.items():
             jax.config.update(name, value)
-        jax_cache.reset_cache()
+        jax_cache._cache, jax_cache._cache_initialized = cache_before
+
+
+def _is_jaxs_own() -> bool:
+    """Whether JAX was told of a folder otherwise than by `used`."""
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    return bool(folder) and not (isinstance(jax_cache._cache, Store) and os.fspath(jax_cache._cache.root) == folder)
 
 
 def default(environment: Mapping[str, str] = os.environ) -> str:
@@ -217,7 +223,7 @@ def machine(environment: Mapping[str, str] = os.environ) -> str:
         jaxlib.__version__,
         platform.system(),
         platform.machine(),
-        str(devices.num_cores()),
+        str(host.num_cores()),
         environment.get("XLA_FLAGS", ""),
         *_processor(),
     ]
