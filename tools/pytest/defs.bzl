@@ -2,6 +2,13 @@
 
 load("@rules_python//python:defs.bzl", "py_test")
 
+# Compiling a small program takes a third of the time without LLVM's optimizing passes and without XLA's MLIR emitters of
+# fused operations, in whose place it has older ones.
+_LITTLE_OPTIMIZED = [
+    ("JAX_DISABLE_MOST_OPTIMIZATIONS", "1"),
+    ("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false"),
+]
+
 def pytest_test(name, srcs, deps = [], args = [], env = {}, plugins = [], optimized = False, **kwargs):
     """A test target that runs `srcs` under pytest.
 
@@ -29,9 +36,7 @@ def pytest_test(name, srcs, deps = [], args = [], env = {}, plugins = [], optimi
         options += ["-p", plugin]
     named = type(deps) == "list" and "@pypi//pytest" in deps
     modules = [src for src in srcs if not src.endswith("conftest.py")]
-    on_cpu = [("JAX_PLATFORMS", "cpu")]
-    if not optimized:
-        on_cpu.append(("JAX_DISABLE_MOST_OPTIMIZATIONS", "1"))
+    on_cpu = [("JAX_PLATFORMS", "cpu")] + ([] if optimized else _LITTLE_OPTIMIZED)
     py_test(
         name = name,
         srcs = srcs + [main],
