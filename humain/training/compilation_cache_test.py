@@ -6,9 +6,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax._src import compilation_cache as jax_cache
 
 from humain.training import compilation_cache
 from humain.training.compilation_cache import Store
+
+
+@pytest.fixture(autouse=True)
+def _without_the_tests_own():
+    """Has JAX know of no cache: tests may share one, see humain/testing/settings.py."""
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    cache = jax_cache._cache, jax_cache._cache_initialized
+    jax.config.update("jax_compilation_cache_dir", None)
+    jax_cache.reset_cache()
+    yield
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax_cache._cache, jax_cache._cache_initialized = cache
 
 
 def _flip(position):
