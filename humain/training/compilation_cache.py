@@ -15,6 +15,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import re
 import sys
 import tempfile
 import threading
@@ -37,6 +38,8 @@ MAX_BYTES = 512 * 2**20
 
 _CHECKSUM_BYTES = hashlib.sha256().digest_size
 _BEGUN = ".begun-"
+_ENTRY = re.compile(r"[0-9a-f]{64}")
+"""The name of a file of the cache's own: what else lies in its folders is somebody else's."""
 _STALE_SECONDS = 3600.0
 """A file that was begun so long ago is that of a process which was killed."""
 _CPU_LINES = ("model name", "flags", "Features", "CPU implementer", "CPU part")
@@ -70,12 +73,14 @@ class Store(CacheInterface):
         self._task = task
         self._lock = threading.Lock()
         self._warned = False
-        self._path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path.mkdir(exist_ok=True, mode=0o700)
         if hasattr(os, "getuid"):
-            status = self._path.stat()
-            # Programs are run as they are read: nobody else may have put them there.
-            if status.st_uid != os.getuid() or status.st_mode & 0o022:
-                raise PermissionError(0, "others may write there")
+            # Programs are run as they are read: nobody else may have put them there, nor the folder that they are in.
+            for place in (root, self._path):
+                status = place.stat()
+                if status.st_uid != os.getuid() or status.st_mode & 0o022:
+                    raise PermissionError(0, "others may write there")
         descriptor, probe = tempfile.mkstemp(prefix=_BEGUN, dir=self._path)
         os.close(descriptor)
         os.unlink(probe)
@@ -128,8 +133,9 @@ class Store(CacheInterface):
     def clear(self) -> None:
         """Forgets all programs of this machine."""
         for place in self._path.iterdir():
-            with contextlib.suppress(OSError):
-                place.unlink()
+            if _ENTRY.fullmatch(place.name):
+                with contextlib.suppress(OSError):
+                    place.unlink()
 
     def _place(self, key: str) -> pathlib.Path:
         return self._path / hashlib.sha256(key.encode()).hexdigest()
@@ -143,7 +149,7 @@ class Store(CacheInterface):
                 status = place.stat()
                 if place.name.startswith(_BEGUN) and time.time() - status.st_mtime > _STALE_SECONDS:
                     place.unlink()
-                elif place.is_file():
+                elif _ENTRY.fullmatch(place.name) and place.is_file():
                     found.append((status.st_mtime_ns, status.st_size, place))
         total = sum(size for _, size, _ in found)
         for _, size, place in sorted(found):

@@ -121,6 +121,18 @@ def test_what_is_kept_is_bounded_and_what_was_used_longest_ago_goes_first(tmp_pa
     assert stores[0].get("large") is None
 
 
+def test_what_is_not_the_caches_own_stays(tmp_path):
+    foreign = [tmp_path / "photos" / "a.jpg", tmp_path / "here" / "b.jpg"]
+    for place in foreign:
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(b"x" * 1000)
+        os.utime(place, (0, 0))
+    store = Store(tmp_path, "here", max_bytes=100)
+    store.put("a", b"program")
+    store.clear()
+    assert all(place.exists() for place in foreign)
+
+
 def test_what_a_killed_process_began_goes_after_a_while(tmp_path):
     folder = Store(tmp_path, "here")._path
     stale, fresh = folder / ".begun-stale", folder / ".begun-fresh"
@@ -146,6 +158,11 @@ def test_a_folder_that_others_may_write_is_not_used(tmp_path, capfd):
     with compilation_cache.used(tmp_path, "toy"):
         pass
     (tmp_path / compilation_cache.machine()).chmod(0o777)
+    with compilation_cache.used(tmp_path, "toy"):
+        assert jax.config.values["jax_compilation_cache_dir"] is None
+    assert "(others may write there)" in capfd.readouterr().err
+    (tmp_path / compilation_cache.machine()).chmod(0o700)
+    tmp_path.chmod(0o777)
     with compilation_cache.used(tmp_path, "toy"):
         assert jax.config.values["jax_compilation_cache_dir"] is None
     assert "(others may write there)" in capfd.readouterr().err

@@ -54,6 +54,7 @@ class Machine:
         self.cache = root / "cache"
         self.calls = root / "calls"
         self.bin = root / "bin"
+        self.hidden = root / "hidden"
         for folder in (self.tools / "module_mode", self.offered, self.bin):
             folder.mkdir(parents=True)
         shutil.copy("tools/debian.sh", self.tools)
@@ -82,6 +83,7 @@ class Machine:
                 "XDG_CACHE_HOME": str(self.cache),
                 "OFFERED": str(self.offered),
                 "CALLS": str(self.calls),
+                "MODULE_MODE_HIDDEN": str(self.hidden),
                 **env,
             },
             capture_output=True,
@@ -97,9 +99,7 @@ class Machine:
 @pytest.fixture(name="machine")
 def _machine(tmp_path):
     """A Debian that offers just what packages.sums says."""
-    if tmp_path.resolve().is_relative_to("/tmp"):
-        pytest.fail("Bazel gives tests a folder that is not below /tmp, which the script refuses")
-    return Machine(tmp_path)
+    return Machine(tmp_path.resolve())
 
 
 def test_it_is_unpacked_once_and_the_place_of_its_program_is_printed(machine):
@@ -172,8 +172,46 @@ def test_a_suite_that_cannot_be_reached_is_one_line_with_apt_s_reason(machine):
 
 
 def test_a_place_that_the_sandbox_hides_is_refused(machine):
-    done = machine.run(XDG_CACHE_HOME="/tmp/cache")
-    assert done.returncode == 3 and "is below /tmp, which Bazel's sandbox hides: set XDG_CACHE_HOME" in done.stderr
+    done = machine.run(XDG_CACHE_HOME=str(machine.hidden / "cache"))
+    assert done.returncode == 3
+    assert f"is below {machine.hidden}, which Bazel's sandbox hides: set XDG_CACHE_HOME" in done.stderr
+
+
+def test_a_place_that_no_rc_file_can_name_is_refused(machine):
+    done = machine.run(XDG_CACHE_HOME=str(machine.cache / "with space"))
+    assert done.returncode == 3 and "has a character that Bazel's rc files can't hold" in done.stderr
+
+
+def test_an_unknown_argument_is_wrong_usage(machine):
+    done = machine.run("--acept")
+    assert done.returncode == 2
+    assert done.stderr == "module_mode: --accept is the one argument that it takes, not: --acept\n"
+    assert machine.called("apt-get") == 0
+
+
+def test_without_a_mirror_of_debian_a_line_says_so(machine):
+    machine.add("apt-get", "#!/bin/sh\ntrue\n")
+    done = machine.run()
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1] == "module_mode: no Bazel 7: apt is set up with no mirror of Debian"
+
+
+def test_a_package_that_is_gone_is_one_line_with_apt_s_reason(machine):
+    gone = '*" --print-uris "*) echo "E: no such package" >&2; exit 100 ;;\n  never)'
+    machine.add("apt-get", _APT.replace('*" --print-uris "*)', gone))
+    done = machine.run()
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1] == "module_mode: no Bazel 7: Debian sid doesn't offer it: E: no such package"
+
+
+def test_packages_that_are_no_longer_named_are_removed(machine):
+    assert machine.run().returncode == 0
+    kept = machine.cache / "humain" / "bazel-7" / "packages"
+    (kept / "old_1_amd64.deb").write_bytes(b"")
+    with (machine.tools / "module_mode" / "get").open("a") as script:
+        script.write("# another version\n")
+    assert machine.run().returncode == 0
+    assert {path.name for path in kept.iterdir()} == set(_PACKAGES)
 
 
 def test_another_architecture_is_refused(machine):
@@ -185,7 +223,8 @@ def test_another_architecture_is_refused(machine):
 def test_a_program_that_does_not_run_is_not_kept(machine):
     machine.add("dpkg-deb", _UNPACK.replace("bazel 7.7.1", "bazel 9"))
     done = machine.run()
-    assert done.returncode == 3 and 'says that it is "bazel 9", not Bazel 7.7.1' in done.stderr
+    # A failure of the script's own, not something that can't be had.
+    assert done.returncode == 1 and 'says that it is "bazel 9", not Bazel 7.7.1' in done.stderr
     machine.add("dpkg-deb", _UNPACK)
     assert machine.run().returncode == 0
 
