@@ -132,7 +132,10 @@ def pypi_wheel(name, hub, spec):
 _HUB_ROOT = """\
 package(default_visibility = ["//visibility:public"])
 
-exports_files(["selection.json"])
+exports_files([
+    "selection.json",
+    "specs.json",
+])
 
 filegroup(
     name = "build_files",
@@ -212,6 +215,7 @@ def _pypi_hub_impl(ctx):
         build_files = repr(["//%s:BUILD.bazel" % name for name in parsed["hub"].keys() + members.keys()]),
     ))
     ctx.file("selection.json", json.encode(_selection(hub, parsed)))
+    ctx.file("specs.json", json.encode(wheel_specs(parsed)))
     ctx.file("wheels.bzl", _WHEELS_BZL.format(
         workspace = ctx.attr.workspace,
         name = hub,

@@ -96,7 +96,7 @@ def test_every_hub_label_is_in_the_lock_and_spelt_as_rules_python_spells_it():
         if path.startswith(_LEFT_OUT):
             continue
         for name, target in re.findall(r'(?<!doc = )"@pypi//([^":]*)(?::([^"]*))?"', (_ROOT / path).read_text()):
-            own = ("", "pkg", "dist_info") if name else ("build_files", "selection.json")
+            own = ("", "pkg", "dist_info") if name else ("build_files", "selection.json", "specs.json")
             known = target in own and (not name or name in locked)
             if not known:
                 unknown.append(f"{path}: @pypi//{name}{':' + target if target else ''}")
