@@ -4,9 +4,9 @@
     load("@pypi//:wheels.bzl", "pypi_wheels")
     pypi_wheels()
 
-MODULE.bazel says the same through the extension in extension.bzl. Both make `@pypi//NAME`, the label that rules_python's
-`pip.parse(hub_name = "pypi")` makes too. Each wheel is a repository of its own, installed by pip when a target that is
-built first needs it, and again only when its own lines of the lock change.
+MODULE.bazel says the same through the extension in extension.bzl. Both make `@pypi//NAME`. Each wheel is a repository of
+its own, installed by pip when a target that is built first needs it, and again only when its own lines of the lock
+change.
 """
 
 _PYTHON = "@python_3_11//:bin/python3"

@@ -52,7 +52,7 @@ def call(path, name):
 
 
 def normalized(name):
-    """A distribution's name as rules_python's hub labels spell it."""
+    """A distribution's name as the hub's labels spell it."""
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
@@ -88,7 +88,7 @@ def test_the_other_repositories_are_in_both():
     assert made("WORKSPACE.bazel") == made("MODULE.bazel") == {"buildifier"}
 
 
-def test_every_hub_label_is_in_the_lock_and_spelt_as_rules_python_spells_it():
+def test_every_hub_label_is_in_the_lock():
     text = (_ROOT / "requirements_cuda_lock.txt").read_text()
     locked = {normalized(name) for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==", text, re.MULTILINE)}
     unknown = []
