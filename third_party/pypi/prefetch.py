@@ -36,6 +36,7 @@ _PARTS_OF_PIP = (
     "pip._internal.resolution.resolvelib.resolver",
     "pip._vendor.distro",
 )
+_TIDYING_SECONDS = 5
 
 
 def hub_arguments(workspace: str) -> dict[str, Any]:
@@ -95,33 +96,48 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            os.dup2(writing, 1)
-            os.dup2(writing, 2)
-            os.closerange(3, 4096)  # the locks among them: a pip that outlives its parents holds nobody up
-            os.environ.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
             status = 1
-            # Its end, where nothing handles it.
-            signal.alarm(int(timeout or 0))
             try:
+                os.dup2(writing, 1)
+                os.dup2(writing, 2)
+                os.closerange(3, 4096)  # the locks among them: a pip that outlives its parents holds nobody up
+                os.environ.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
+                # Its end, where nothing handles it.
+                signal.alarm(int(timeout or 0))
                 # With what pip says of each file, and no bar.
                 loud = [argument for argument in arguments if argument != "--quiet"]
                 status = pip_main([*loud, "--progress-bar=off"])
             finally:
-                sys.stdout.flush()
+                with contextlib.suppress(OSError):  # nobody reads any more
+                    sys.stdout.flush()
                 os._exit(status)
         os.close(writing)
         said = []
-        with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                said.append(line)
-                if text := announcement(line):
-                    say(text)
+        try:
+            with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
+                for line in stream:
+                    said.append(line)
+                    if text := announcement(line):
+                        say(text)
+        except BaseException:
+            _end(child)  # before the folder that it writes into is removed
+            raise
         status = os.waitpid(child, 0)[1]
         if timeout and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
             raise subprocess.TimeoutExpired("pip", timeout)
         return status == 0, "".join(said)
 
     return run
+
+
+def _end(child: int) -> None:
+    """Ends a child and waits until it is gone; by force, if it takes long to tidy up."""
+    os.kill(child, signal.SIGTERM)
+    until = time.monotonic() + _TIDYING_SECONDS
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > until:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 def _install_in_fork(
@@ -154,6 +170,8 @@ def stop_tidily() -> None:
     """Lets Ctrl-C and a kill end this process by way of its `finally` blocks, even if a shell has it ignore Ctrl-C."""
 
     def stop(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # Ctrl-C is sent to all, and a child is sent a kill besides
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):
