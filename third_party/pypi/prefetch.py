@@ -20,6 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -78,10 +79,18 @@ def announcement(line: str) -> str:
         how, name, version, size = found.groups()
         verb = "fetching" if how == "Downloading" else "taking from pip's cache"
         return f"{verb} {name} {version} ({size or 'size not stated'})"
-    if found := re.match(r"\s*Processing (\S+/([^/\s]+?)-(\d[^-]*)-\S*\.whl)", line):
+    if found := re.match(r"\s*Processing (\S.*/([^/\s]+?)-(\d[^-]*)-\S*\.whl)", line):
         file, name, version = found.groups()
-        return f"taking from {os.path.dirname(file)} {name} {version} ({os.path.getsize(file) / 1e6:.1f} MB)"
+        return f"taking from {os.path.dirname(file)} {name} {version} ({_size(file)})"
     return ""
+
+
+def _size(file: str) -> str:
+    """The size of a file whose path may be spelt as in a URL."""
+    for path in (file, urllib.parse.unquote(file)):
+        with contextlib.suppress(OSError):
+            return f"{os.path.getsize(path) / 1e6:.1f} MB"
+    return "size not stated"
 
 
 def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:

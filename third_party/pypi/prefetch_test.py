@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 
 import pytest
 
@@ -107,6 +108,18 @@ def test_it_says_what_it_fetches_and_how_much(wanted):
 )
 def test_pip_s_own_lines_give_the_sizes(line, says):
     assert prefetch.announcement(line) == says
+
+
+@pytest.mark.parametrize("folder", ["plain", "with spaces", "with%20percent"])
+def test_the_size_of_a_file_is_stated_however_its_path_is_spelt(tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    file = tmp_path / folder / "a_b-1.0-py3-none-any.whl"
+    file.write_bytes(bytes(250_000))
+    for place in (str(file), urllib.parse.quote(str(file))):
+        line = f"Processing {place} (from -r requirements.txt (line 1))\n"
+        assert prefetch.announcement(line) == f"taking from {os.path.dirname(place)} a_b 1.0 (0.2 MB)"
+    file.unlink()
+    assert prefetch.announcement(line).endswith(" a_b 1.0 (size not stated)")
 
 
 def test_what_is_there_is_left_alone(wanted):
