@@ -40,7 +40,12 @@ def _machine(tmp_path, monkeypatch):
 def _fills(monkeypatch):
     """The folders that a copy was made in, in place of linked."""
     made, fill = [], vendor_runtime.fill
-    monkeypatch.setattr(vendor_runtime, "fill", lambda dest: (made.append(dest), fill(dest)))
+
+    def noted(dest):
+        made.append(dest)
+        fill(dest)
+
+    monkeypatch.setattr(vendor_runtime, "fill", noted)
     return made
 
 
