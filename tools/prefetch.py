@@ -35,10 +35,20 @@ def main(modules: list[str]) -> None:
     prefetch.fill_cache(wanted, say, workers=(os.cpu_count() or 1) + 1)
 
 
-if __name__ == "__main__":
+def run(modules: list[str]) -> int:
+    """`main` for a shell, whose status it returns; what goes wrong takes one line of Bazel's output.
+
+    Such as a cache that is somebody else's or a module with a mistake: whoever needs it next, a rule or Python, says
+    what that means for them.
+    """
     try:
-        main(sys.argv[1:])
+        main(modules)
     except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:  # such as a cache that is somebody else's: the rules say what that means for them
-        say(f"no Python packages are fetched ahead: {error}")
+        return 130
+    except (OSError, ValueError, KeyError, SyntaxError) as error:
+        say(f"no Python packages are fetched ahead: {type(error).__name__}: {error}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -38,8 +38,9 @@ _UNFINISHED = "new-"
 _DEAD_AFTER_SECONDS = 2 * 3600
 # A silent index is given up after so long, twice; one that answers, however slowly, after the other.
 INDEX_SILENT_SECONDS = 20
-INDEX_SECONDS = 2400
-# So long another process may take for a wheel before it is fetched here as well.
+INDEX_SECONDS = 1200
+# So long another process may take for a wheel before it is fetched here as well. With the time for an index it is well
+# below the hour that Bazel gives, so that there is some left for pip's other tries and to say what to do.
 PATIENCE_SECONDS = 1200
 # Tests of wheels get no byte code: nothing imports them, and they are a third of numpy and scipy.
 _WITHOUT_BYTE_CODE = re.compile(r"/tests/")

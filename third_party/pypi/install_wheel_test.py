@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -201,3 +202,10 @@ def test_scripts_go_and_programs_stay(install, offered):
     assert [path.name for path in (repository / "site-packages" / "bin").iterdir()] == ["tool"]
     record = pathlib.Path(repository, "wheel_record.txt").read_text()
     assert "bin/tool,sha256=" in record and "bin/script" not in record
+
+
+def test_the_script_says_what_to_do_before_bazel_ends_it():
+    """A wait for another process and an index that never finishes leave time for pip's other tries."""
+    rules = pathlib.Path("third_party/pypi/pypi.bzl").read_text()
+    (allowed,) = re.findall(r"timeout = (\d+),", rules)
+    assert int(allowed) - install_wheel.PATIENCE_SECONDS - install_wheel.INDEX_SECONDS >= 1200

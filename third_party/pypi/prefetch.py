@@ -20,6 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -36,6 +37,7 @@ _PARTS_OF_PIP = (
     "pip._internal.resolution.resolvelib.resolver",
     "pip._vendor.distro",
 )
+_TIDYING_SECONDS = 5
 
 
 def hub_arguments(workspace: str) -> dict[str, Any]:
@@ -77,10 +79,18 @@ def announcement(line: str) -> str:
         how, name, version, size = found.groups()
         verb = "fetching" if how == "Downloading" else "taking from pip's cache"
         return f"{verb} {name} {version} ({size or 'size not stated'})"
-    if found := re.match(r"\s*Processing (\S+/([^/\s]+?)-(\d[^-]*)-\S*\.whl)", line):
+    if found := re.match(r"\s*Processing (\S.*/([^/\s]+?)-(\d[^-]*)-\S*\.whl)", line):
         file, name, version = found.groups()
-        return f"taking from {os.path.dirname(file)} {name} {version} ({os.path.getsize(file) / 1e6:.1f} MB)"
+        return f"taking from {os.path.dirname(file)} {name} {version} ({_size(file)})"
     return ""
+
+
+def _size(file: str) -> str:
+    """The size of a file whose path may be spelt as in a URL."""
+    for path in (file, urllib.parse.unquote(file)):
+        with contextlib.suppress(OSError):
+            return f"{os.path.getsize(path) / 1e6:.1f} MB"
+    return "size not stated"
 
 
 def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
@@ -95,33 +105,48 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            os.dup2(writing, 1)
-            os.dup2(writing, 2)
-            os.closerange(3, 4096)  # the locks among them: a pip that outlives its parents holds nobody up
-            os.environ.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
             status = 1
-            # Its end, where nothing handles it.
-            signal.alarm(int(timeout or 0))
             try:
+                os.dup2(writing, 1)
+                os.dup2(writing, 2)
+                os.closerange(3, 4096)  # the locks among them: a pip that outlives its parents holds nobody up
+                os.environ.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
+                # Its end, where nothing handles it.
+                signal.alarm(int(timeout or 0))
                 # With what pip says of each file, and no bar.
                 loud = [argument for argument in arguments if argument != "--quiet"]
                 status = pip_main([*loud, "--progress-bar=off"])
             finally:
-                sys.stdout.flush()
+                with contextlib.suppress(OSError):  # nobody reads any more
+                    sys.stdout.flush()
                 os._exit(status)
         os.close(writing)
         said = []
-        with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
-            for line in stream:
-                said.append(line)
-                if text := announcement(line):
-                    say(text)
+        try:
+            with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
+                for line in stream:
+                    said.append(line)
+                    if text := announcement(line):
+                        say(text)
+        except BaseException:
+            _end(child)  # before the folder that it writes into is removed
+            raise
         status = os.waitpid(child, 0)[1]
         if timeout and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
             raise subprocess.TimeoutExpired("pip", timeout)
         return status == 0, "".join(said)
 
     return run
+
+
+def _end(child: int) -> None:
+    """Ends a child and waits until it is gone; by force, if it takes long to tidy up."""
+    os.kill(child, signal.SIGTERM)
+    until = time.monotonic() + _TIDYING_SECONDS
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > until:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 def _install_in_fork(
@@ -154,6 +179,8 @@ def stop_tidily() -> None:
     """Lets Ctrl-C and a kill end this process by way of its `finally` blocks, even if a shell has it ignore Ctrl-C."""
 
     def stop(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # Ctrl-C is sent to all, and a child is sent a kill besides
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 
 import pytest
 
@@ -109,6 +110,18 @@ def test_pip_s_own_lines_give_the_sizes(line, says):
     assert prefetch.announcement(line) == says
 
 
+@pytest.mark.parametrize("folder", ["plain", "with spaces", "with%20percent"])
+def test_the_size_of_a_file_is_stated_however_its_path_is_spelt(tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    file = tmp_path / folder / "a_b-1.0-py3-none-any.whl"
+    file.write_bytes(bytes(250_000))
+    for place in (str(file), urllib.parse.quote(str(file))):
+        line = f"Processing {place} (from -r requirements.txt (line 1))\n"
+        assert prefetch.announcement(line) == f"taking from {os.path.dirname(place)} a_b 1.0 (0.2 MB)"
+    file.unlink()
+    assert prefetch.announcement(line).endswith(" a_b 1.0 (size not stated)")
+
+
 def test_what_is_there_is_left_alone(wanted):
     _start(wanted).communicate()
     said, _ = _start(wanted).communicate()
@@ -191,6 +204,55 @@ def test_the_locks_of_what_is_not_begun_go_with_the_process(wanted, tmp_path):
                 free.append(descriptor)
         assert len(free) >= 1  # two are at work at a time
         connection.close()
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["kill", "ctrl-c"])
+def test_a_fetch_that_is_stopped_stops_its_pip(wanted, tmp_path, group):
+    """Before what pip writes into is removed: here one that waits for a silent index, and long."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        index = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": place, "PIP_FIND_LINKS": "", "PIP_DEFAULT_TIMEOUT": "600"}
+        command = [sys.executable, "-c", _FILL, json.dumps(wanted)]
+        with subprocess.Popen(
+            command,
+            env={**os.environ, **index},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process:
+            connection, _ = silent.accept()
+            if group:
+                os.killpg(process.pid, signal.SIGINT)
+            else:
+                process.terminate()
+            connection.settimeout(20)
+            while connection.recv(4096):  # until nobody has its other end
+                pass
+            process.communicate(timeout=20)  # nor this output
+        connection.close()
+    assert list((tmp_path / "cache").glob("new-*")) == []
+
+
+def test_a_pip_that_does_not_heed_is_stopped_by_force(monkeypatch):
+    from pip._internal.cli import main as pip
+
+    def deaf(_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.write(1, b"a line\n")
+        time.sleep(600)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prefetch, "_TIDYING_SECONDS", 0.1)
+    monkeypatch.setattr(prefetch, "announcement", lambda line: line)
+    monkeypatch.setattr(pip, "main", deaf)
+    with pytest.raises(KeyboardInterrupt):
+        prefetch.forked_pip(stop)(["install"], None)
+    with pytest.raises(ChildProcessError):  # none is left to wait for
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_a_file_system_without_locks_does_without(wanted, tmp_path, monkeypatch):

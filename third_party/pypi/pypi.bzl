@@ -4,9 +4,9 @@
     load("@pypi//:wheels.bzl", "pypi_wheels")
     pypi_wheels()
 
-MODULE.bazel says the same through the extension in extension.bzl. Both make `@pypi//NAME`, the label that rules_python's
-`pip.parse(hub_name = "pypi")` makes too. Each wheel is a repository of its own, installed by pip when a target that is
-built first needs it, and again only when its own lines of the lock change.
+MODULE.bazel says the same through the extension in extension.bzl. Both make `@pypi//NAME`. Each wheel is a repository of
+its own, installed by pip when a target that is built first needs it, and again only when its own lines of the lock
+change.
 """
 
 _PYTHON = "@python_3_11//:bin/python3"
@@ -132,7 +132,10 @@ def pypi_wheel(name, hub, spec):
 _HUB_ROOT = """\
 package(default_visibility = ["//visibility:public"])
 
-exports_files(["selection.json"])
+exports_files([
+    "selection.json",
+    "specs.json",
+])
 
 filegroup(
     name = "build_files",
@@ -212,6 +215,7 @@ def _pypi_hub_impl(ctx):
         build_files = repr(["//%s:BUILD.bazel" % name for name in parsed["hub"].keys() + members.keys()]),
     ))
     ctx.file("selection.json", json.encode(_selection(hub, parsed)))
+    ctx.file("specs.json", json.encode(wheel_specs(parsed)))
     ctx.file("wheels.bzl", _WHEELS_BZL.format(
         workspace = ctx.attr.workspace,
         name = hub,

@@ -1,7 +1,8 @@
 """What --config=cpu and --config=cuda select, read off the hub itself; nothing is fetched for it.
 
 `selection.json` is written by the repository rule that writes the hub's labels, from the same table; the labels
-themselves, in the hub's BUILD files, are held to it.
+themselves, in the hub's BUILD files, are held to it. `specs.json` has what the same rule has the wheels' repositories
+handed, in which prefetch.py must agree.
 """
 
 import ast
@@ -11,7 +12,7 @@ import pathlib
 
 import pytest
 
-from third_party.pypi import parse_lock
+from third_party.pypi import parse_lock, prefetch
 
 _HUB = pathlib.Path(os.environ["SELECTION"]).parent
 _SELECTION = json.loads((_HUB / "selection.json").read_text())
@@ -78,6 +79,18 @@ def test_no_cuda_wheel_without_the_cuda_config():
 def test_the_cuda_config_has_jax_plugin_and_libraries():
     cuda = {name for name, labels in _SELECTION.items() if "cuda" in labels}
     assert {"jax_cuda13_plugin", "jax_cuda13_pjrt", "nvidia_cublas"} <= cuda
+
+
+@pytest.mark.parametrize("config", ["cpu", "cuda"])
+def test_what_is_fetched_ahead_has_the_specs_of_the_rules(config):
+    """Each spec whole: it is the key under which the rules look in the cache."""
+    handed = {
+        repository: json.loads(spec) for repository, spec in json.loads((_HUB / "specs.json").read_text()).items()
+    }
+    chosen = {name: labels[config] for name, labels in _SELECTION.items() if config in labels}
+    found = prefetch.specs(pathlib.Path.cwd(), sorted(chosen), config)
+    assert {f"@pypi_{repository}//:pkg" for repository in found} == set(chosen.values())
+    assert found == {repository: handed[repository] for repository in found}
 
 
 def _merged():

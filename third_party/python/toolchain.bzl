@@ -104,5 +104,8 @@ python_runtime = repository_rule(
         "_vendor": attr.label(default = "//third_party/python:vendor_runtime.py"),
     },
     configure = True,
-    environ = ["BAZEL_PYTHON"],
+    environ = [
+        "BAZEL_PYTHON",
+        "BAZEL_WHEEL_CACHE",
+    ],
 )

@@ -3,11 +3,15 @@
 Run by the `python_runtime` repository rule with the host interpreter in isolated mode. DEST gets bin/, lib/
 (libpython, and the standard library with byte code that holds no path and no time stamp, so that the copy is
 the same bytes at every place), include/ and pip/ (pip alone, for the repository rules).
+
+The copy is made once, in the user's cache of wheels (see install_wheel.py), and DEST's files are links to it, until
+the interpreter or a file of its library is another one.
 """
 
 from __future__ import annotations
 
 import compileall
+import contextlib
 import glob
 import hashlib
 import os
@@ -16,7 +20,10 @@ import py_compile
 import shutil
 import sys
 import sysconfig
+import tempfile
+import time
 import zipfile
+from collections.abc import Iterator
 
 _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # Python would put the script's real folder, undeclared neighbours and all, and the user's site directory on the path;
@@ -48,6 +55,31 @@ _LEFT_OUT = {
     "tests",
     "turtledemo",
 }
+# Those of install_wheel.py, whose cache it is: each removes what the other left.
+_UNFINISHED = "new-"
+_DEAD_AFTER_SECONDS = 2 * 3600
+
+
+def left_out(_: str, names: list[str]) -> list[str]:
+    """Those of the names in a folder that the copy of the standard library does without."""
+    return [n for n in names if n in _LEFT_OUT or n.startswith("config-" + _VERSION) or " " in n]
+
+
+def libraries() -> list[str]:
+    """The files of libpython; none where the interpreter has it in itself."""
+    return glob.glob(os.path.join(sysconfig.get_config_var("LIBDIR") or "", "libpython3*.so*"))
+
+
+def pip_source() -> pathlib.Path:
+    """The wheel that comes with Python or with Debian's python3-pip-whl, else the folder of the installed pip."""
+    bundled = os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled", "pip-*.whl")
+    if wheels := glob.glob(bundled) + glob.glob("/usr/share/python-wheels/pip-*.whl"):
+        return pathlib.Path(wheels[0])
+    try:
+        import pip  # isolated mode keeps the interpreter's own site-packages
+    except ImportError:
+        sys.exit(f"no pip beside {sys.executable}: install pip (Debian: apt-get install python3-pip-whl)")
+    return pathlib.Path(str(pip.__file__)).parent
 
 
 def copy_interpreter(dest: pathlib.Path) -> None:
@@ -67,29 +99,19 @@ def copy_interpreter(dest: pathlib.Path) -> None:
 
 def copy_stdlib(dest: pathlib.Path) -> None:
     """lib/: the standard library without its tests and its installed packages, and libpython if there is one."""
-
-    def left_out(_: str, names: list[str]) -> list[str]:
-        return [n for n in names if n in _LEFT_OUT or n.startswith("config-" + _VERSION) or " " in n]
-
     shutil.copytree(sysconfig.get_path("stdlib"), dest / "lib" / ("python" + _VERSION), ignore=left_out)
-    for library in glob.glob(os.path.join(sysconfig.get_config_var("LIBDIR") or "", "libpython3*.so*")):
+    for library in libraries():
         shutil.copy(library, dest / "lib")
 
 
 def copy_pip(dest: pathlib.Path) -> None:
-    """pip/: pip out of the wheel that comes with Python or with Debian's python3-pip-whl, else the installed one."""
-    bundled = os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled", "pip-*.whl")
-    wheels = glob.glob(bundled) + glob.glob("/usr/share/python-wheels/pip-*.whl")
-    if wheels:
-        with zipfile.ZipFile(wheels[0]) as archive:
-            archive.extractall(dest / "pip")
+    """pip/: pip out of its wheel, or the installed one."""
+    source = pip_source()
+    if source.is_dir():
+        shutil.copytree(source, dest / "pip" / "pip", ignore=shutil.ignore_patterns("__pycache__"))
         return
-    try:
-        import pip  # isolated mode keeps the interpreter's own site-packages
-    except ImportError:
-        sys.exit(f"no pip beside {sys.executable}: install pip (Debian: apt-get install python3-pip-whl)")
-    folder = os.path.dirname(str(pip.__file__))
-    shutil.copytree(folder, dest / "pip" / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    with zipfile.ZipFile(source) as archive:
+        archive.extractall(dest / "pip")
 
 
 def copy_headers(dest: pathlib.Path) -> None:
@@ -109,23 +131,94 @@ def digest(folder: pathlib.Path) -> str:
     return result.hexdigest()
 
 
-def main(dest: pathlib.Path) -> None:
-    """Fills `dest`."""
+def compile_all(folder: pathlib.Path, workers: int = 0) -> None:
+    """Compiles what is below `folder`, by as many processes at a time, or for 0 as there are cores."""
+    compileall.compile_dir(
+        folder,
+        quiet=2,
+        maxlevels=20,
+        workers=workers,
+        stripdir=str(folder),
+        prependdir="",
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+
+
+def fill(dest: pathlib.Path) -> None:
+    """Copies all of it into `dest`."""
     copy_interpreter(dest)
     copy_stdlib(dest)
     copy_pip(dest)
     copy_headers(dest)
     for folder in (dest / "lib", dest / "pip"):
-        compileall.compile_dir(
-            folder,
-            quiet=2,
-            maxlevels=20,
-            stripdir=str(folder),
-            prependdir="",
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
+        try:
+            compile_all(folder)
+        except OSError:  # such as a machine without the shared memory that processes agree in
+            compile_all(folder, workers=1)
     # What Bazel watches in place of the folder `lib`.
     (dest / "runtime.txt").write_text(f"{sys.version}\n{digest(dest / 'lib')}\n", encoding="utf-8")
+
+
+def sources() -> Iterator[pathlib.Path]:
+    """Every file that `fill` copies or reads, and perhaps others beside them."""
+    yield pathlib.Path(os.path.realpath(sys.executable))
+    yield from map(pathlib.Path, libraries())
+    yield pip_source()
+    for root in (sysconfig.get_path("stdlib"), sysconfig.get_path("include"), str(pip_source())):
+        for folder, folders, files in os.walk(root, followlinks=True):
+            skipped = set(left_out(folder, folders + files))
+            folders[:] = sorted(set(folders) - skipped)
+            yield from (pathlib.Path(folder, name) for name in sorted(set(files) - skipped))
+
+
+def cache_entry() -> pathlib.Path:
+    """The folder of the user's cache for what this script copies of this interpreter."""
+    key = hashlib.sha256(pathlib.Path(__file__).read_bytes() + sys.version.encode())
+    for path in sources():
+        status = path.stat()
+        key.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = os.environ.get("BAZEL_WHEEL_CACHE") or os.path.join(home, "bazel-wheels")
+    return pathlib.Path(cache, f"python-{key.hexdigest()}")
+
+
+def link_or_copy(source: str, destination: str) -> None:
+    """Makes `destination` the same file as `source`, or the same bytes where a file system does not let it."""
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy2(source, destination)
+
+
+def fill_cache(entry: pathlib.Path) -> None:
+    """Makes a folder of the cache, which is there in full or not at all, and removes what killed runs left there."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    for rest in entry.parent.glob(f"{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - rest.stat().st_mtime > _DEAD_AFTER_SECONDS:
+                shutil.rmtree(rest)
+    with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True) as folder:
+        fill(pathlib.Path(folder, entry.name))
+        if not entry.exists():  # else another build was faster
+            os.rename(pathlib.Path(folder, entry.name), entry)
+
+
+def main(dest: pathlib.Path) -> None:
+    """Fills `dest` with links to the copy in the cache, which is made if need be; with a copy where that cannot be."""
+    entry = cache_entry()
+    try:
+        if not entry.exists():
+            fill_cache(entry)
+        made = True
+    except OSError:
+        made = False
+    if not made:
+        fill(dest)
+        return
+    for name in ("bin", "include", "lib", "pip"):
+        # Into folders that are new: to write over a file that is there would be to write into what it is a link to.
+        shutil.copytree(entry / name, dest / name, copy_function=link_or_copy)
+    shutil.copy(entry / "runtime.txt", dest)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,13 @@ _REAL_RULES = {
     "@rules_cc//cc:defs.bzl": {"cc_binary", "cc_import", "cc_library", "cc_test"},
     "@rules_python//python:defs.bzl": {"py_binary", "py_library", "py_runtime", "py_runtime_pair", "py_test"},
     "@rules_python//python:py_binary.bzl": {"py_binary"},
+    "@rules_python//python:py_exec_tools_toolchain.bzl": {"py_exec_tools_toolchain"},
     "@rules_python//python:py_library.bzl": {"py_library"},
     "@rules_python//python:py_test.bzl": {"py_test"},
     "@rules_python//python/entry_points:py_console_script_binary.bzl": {"py_console_script_binary"},
 }
-# The stand-ins themselves, and files whose loads are written into other repositories.
-_LEFT_OUT = ("third_party/bazel_shims/", "third_party/pypi/pypi.bzl", "third_party/python/", "WORKSPACE.bazel")
+# The stand-ins themselves, and the file that makes the repositories that it loads from.
+_LEFT_OUT = ("third_party/bazel_shims/", "WORKSPACE.bazel")
 
 
 def calls(path):
@@ -52,7 +53,7 @@ def call(path, name):
 
 
 def normalized(name):
-    """A distribution's name as rules_python's hub labels spell it."""
+    """A distribution's name as the hub's labels spell it."""
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
@@ -88,7 +89,7 @@ def test_the_other_repositories_are_in_both():
     assert made("WORKSPACE.bazel") == made("MODULE.bazel") == {"buildifier"}
 
 
-def test_every_hub_label_is_in_the_lock_and_spelt_as_rules_python_spells_it():
+def test_every_hub_label_is_in_the_lock():
     text = (_ROOT / "requirements_cuda_lock.txt").read_text()
     locked = {normalized(name) for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==", text, re.MULTILINE)}
     unknown = []
@@ -96,29 +97,39 @@ def test_every_hub_label_is_in_the_lock_and_spelt_as_rules_python_spells_it():
         if path.startswith(_LEFT_OUT):
             continue
         for name, target in re.findall(r'(?<!doc = )"@pypi//([^":]*)(?::([^"]*))?"', (_ROOT / path).read_text()):
-            own = ("", "pkg", "dist_info") if name else ("build_files", "selection.json")
-            known = target in own and (not name or name in locked)
+            root = ("build_files", "selection.json", "specs.json", "wheels.bzl")
+            known = target in (("", "pkg", "dist_info") if name else root) and (not name or name in locked)
             if not known:
                 unknown.append(f"{path}: @pypi//{name}{':' + target if target else ''}")
     assert not unknown, "\n".join(unknown)
 
 
-def loads(path):
-    """(label, names) of every load in a file."""
-    for node in ast.walk(ast.parse((_ROOT / path).read_text(), path)):
+def loads(text):
+    """(label, names) of every load in a file, those among them in the files that its rules write."""
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "load":
             label, *names = [ast.literal_eval(argument) for argument in node.args]
             yield label, set(names) | {ast.literal_eval(keyword.value) for keyword in node.keywords}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for line in re.findall(r"^load\(.*\)$", node.value, re.MULTILINE):
+                yield from loads(line)
 
 
 def test_only_what_the_real_rules_have_is_loaded():
     wrong = []
     for path in sources.bazel_files():
         if not path.startswith(_LEFT_OUT):
-            for label, names in loads(path):
-                if label.startswith("@") and not names <= _REAL_RULES.get(label, set()):
+            for label, names in loads((_ROOT / path).read_text()):
+                own = label.startswith(("//", ":", "@{workspace}//"))
+                if not own and not names <= _REAL_RULES.get(label, set()):
                     wrong.append(f"{path} loads {', '.join(sorted(names))} from {label}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_loads_in_what_rules_write_are_among_them():
+    written = dict(loads((_ROOT / "third_party" / "python" / "toolchain.bzl").read_text()))
+    assert written["@rules_python//python:py_exec_tools_toolchain.bzl"] == {"py_exec_tools_toolchain"}
+    assert dict(loads((_ROOT / "third_party" / "pypi" / "pypi.bzl").read_text()))["@rules_python//python:defs.bzl"]
 
 
 @pytest.mark.parametrize("label", sorted(_REAL_RULES))
