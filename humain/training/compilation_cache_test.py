@@ -1,6 +1,8 @@
 """Tests of the cache of compiled programs: what is damaged is harmless, what is kept is bounded."""
 
 import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -221,11 +223,51 @@ def test_programs_come_out_as_they_went_in(tmp_path):
     np.testing.assert_array_equal(second, plain)
 
 
+_WRITER = """
+import itertools, pathlib, sys, time
+
+from humain.training.compilation_cache import Store
+
+root, own = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+values = [bytes([number]) * 100_000 for number in range(2)]
+store = Store(root / "cache", "here", task="writer")
+
+
+def meet(point):
+    (root / f"{point}_{own}").touch()
+    return (root / f"{point}_{1 - own}").exists()
+
+
+while not meet("ready"):
+    time.sleep(0.001)
+seen = set()
+for turn in itertools.count():
+    for key in ("a", "b"):
+        store.put(key, values[own])
+        value = store.get(key)
+        assert value in values, "none" if value is None else "half"
+        seen.add(value)
+    # Neither leaves the other alone before both have read what the other wrote, and have written a while.
+    if turn >= 50 and len(seen) == 2 and meet("done"):
+        break
+"""
+
+
 def test_several_processes_may_write_the_same(tmp_path):
-    # Two stores of one folder stand for two processes: neither holds anything open between calls.
-    stores = [Store(tmp_path, "here") for _ in range(2)]
-    for _ in range(3):
-        for store in stores:
-            store.put("a", b"program")
-            assert [other.get("a") for other in stores] == [b"program"] * 2
-    assert len(damaged_files.places(tmp_path)) == 1
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(tmp_path), str(number)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    try:
+        for process in processes:
+            _, error = process.communicate(timeout=120)
+            assert (process.returncode, error) == (0, "")
+    finally:
+        for process in processes:
+            process.kill()
+    assert len(damaged_files.places(tmp_path / "cache")) == 2
