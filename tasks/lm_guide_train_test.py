@@ -3,9 +3,7 @@
 import json
 import shutil
 
-import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from tasks import lm_data_prepare, lm_guide_train
 from tasks.harness import interrupting
@@ -17,21 +15,8 @@ _PLANS = (
 )
 _MODELS = ("flat", "hierarchy", "regression")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_quickly(tmp_path_factory):
-    """Hardly optimises what is run so little, and keeps it in a folder for the next run."""
-    _compile(folder=str(tmp_path_factory.mktemp("compiled")), least_seconds=0.0, quickly=True)
-    yield
-    # JAX's own defaults.
-    _compile(folder=None, least_seconds=1.0, quickly=False)
-
-
-def _compile(*, folder, least_seconds, quickly):
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", least_seconds)
-    jax.config.update("jax_disable_most_optimizations", quickly)
-    compilation_cache.reset_cache()
+# Each run of the task compiles the same.
+pytestmark = pytest.mark.usefixtures("kept_programs")
 
 
 def _run(task, folder, *words):

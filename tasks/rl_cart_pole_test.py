@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 from tasks import rl_cart_pole
 from tasks.control import datasets
@@ -17,27 +16,14 @@ from tasks.harness import context, interrupting
 
 _SMOKE = ("--config=configs/rl_cart_pole.py:smoke", "--num_seeds=2")
 
+# Each run of the task compiles the same.
+pytestmark = pytest.mark.usefixtures("kept_programs")
+
 
 def _run(*words):
     with pytest.raises(SystemExit) as ended:
         rl_cart_pole.main(words)
     return ended.value.code
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_quickly(tmp_path_factory):
-    """Hardly optimises what is run so little, and keeps it in a folder for the next run."""
-    _compile(folder=str(tmp_path_factory.mktemp("compiled")), least_seconds=0.0, quickly=True)
-    yield
-    # JAX's own defaults.
-    _compile(folder=None, least_seconds=1.0, quickly=False)
-
-
-def _compile(*, folder, least_seconds, quickly):
-    jax.config.update("jax_compilation_cache_dir", folder)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", least_seconds)
-    jax.config.update("jax_disable_most_optimizations", quickly)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -11,6 +12,8 @@ from humain.kernels.linear import LinearConfig, linear
 from humain.kernels.slots import SlotLoss
 from humain.kernels.table import table
 from humain.kernels.transformer import TransformerConfig, transformer
+from humain.native import sparse_rows
+from humain.native.sparse_rows import NativeSparseRows
 from humain.spaces import Continuous
 from humain.testing.kernel_conformance import CHECKS, CONTEXT_LENGTH, LEARNING_CHECKS, SPACE, KernelCase
 
@@ -29,6 +32,14 @@ def make_table(*, num_slots, access, suppression, optimizer, sparse_capacity=Non
 
 def make_sparse_table(**settings):
     return make_table(**settings, sparse_capacity=256)
+
+
+def make_native_sparse_table(**settings):
+    if jax.default_backend() != "cpu":
+        pytest.skip("the C++ operations are for the CPU")
+    if fault := sparse_rows.missing():
+        pytest.skip(fault)
+    return dataclasses.replace(make_sparse_table(**settings), rows=NativeSparseRows(256))
 
 
 def make_linear(*, num_slots, access, suppression, optimizer):
@@ -105,6 +116,7 @@ CASES = {
     "table": KernelCase(make_table, "value", exact=True),
     "table_by_score": KernelCase(make_table, "score", exact=True),
     "sparse_table": KernelCase(make_sparse_table, "value", exact=True),
+    "native_sparse_table": KernelCase(make_native_sparse_table, "value", exact=True),
     "linear": KernelCase(make_linear, "score", exact=False),
     "transformer": KernelCase(make_transformer, "score", exact=False, any_context_length=True),
     "rotary_transformer": KernelCase(make_rotary_transformer, "score", exact=False, any_context_length=True),

@@ -13,10 +13,12 @@ from humain import errors
 
 
 def missing(path: pathlib.Path) -> str:
-    """Why there is no library at a path, and the remedy; "" where there is one."""
-    if path.exists():
-        return ""
-    return f"{path.name} is not built: run through Bazel, on Linux (tools/bazelw run //tasks:NAME)"
+    """Why the library at a path can't be used, and the remedy; "" where it can. It is loaded to find out."""
+    try:
+        load(path)
+    except errors.UserError as error:
+        return str(error)
+    return ""
 
 
 def load(path: pathlib.Path) -> ctypes.CDLL:
@@ -28,8 +30,8 @@ def load(path: pathlib.Path) -> ctypes.CDLL:
     Raises:
         UserError: if it is not built, can't be loaded, or was built against another jaxlib.
     """
-    if fault := missing(path):
-        raise errors.UserError(fault)
+    if not path.exists():
+        raise errors.UserError(f"{path.name} is not built: run through Bazel, on Linux (tools/bazelw run //tasks:NAME)")
     try:
         library = ctypes.CDLL(str(path))
         version = library.HumainJaxlibVersion

@@ -24,6 +24,7 @@ def test_a_library_of_another_jaxlib_is_turned_away(monkeypatch: pytest.MonkeyPa
     assert str(raised.value) == (
         f"libselu.so was built against jaxlib {built}, and this is jaxlib 0.99.0; build it again, through Bazel"
     )
+    assert library.missing(_BUILT) == str(raised.value)
 
 
 def test_a_library_that_is_not_built_is_said(tmp_path: pathlib.Path):
@@ -38,3 +39,4 @@ def test_what_is_no_library_is_said(tmp_path: pathlib.Path):
     path.write_text("text")
     with pytest.raises(errors.UserError, match=r"^libselu\.so can't be loaded \(.*\); build it again"):
         library.load(path)
+    assert library.missing(path).startswith("libselu.so can't be loaded (")

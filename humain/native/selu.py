@@ -29,8 +29,8 @@ def selu(values: Array, in_place: bool = False) -> Array:
     """SELU of every element (G. Klambauer and others, "Self-Normalizing Neural Networks", 2017).
 
     Less than 2 units in the last place off the exact value (1.5e-7 where the result is negative). The last bit may
-    differ between processors. Subnormal numbers may come back as zeros, as
-    from XLA's own operations. NaN stays NaN. On the CPU only; an array that is sharded is gathered first.
+    differ between processors. Subnormal numbers may come back as zeros, as from XLA's own operations. NaN stays NaN. On
+    the CPU only; an array that is sharded is gathered first.
 
     Args:
         values: float32, of any shape.

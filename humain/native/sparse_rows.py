@@ -32,16 +32,20 @@ class NativeSparseRows(SparseRows):
 
     Raises:
         UserError: when first used, if the library is not built, or was built against another jaxlib.
+        ValueError: when used, if the questions' shapes differ (nothing is broadcast), or the index is one of another
+            capacity.
     """
 
     def find(self, index: Index, contexts: Array, goals: Array) -> Array:
         """Probes until the question or a free entry turns up."""
+        self._check(index, contexts=contexts, goals=goals)
         _register()
         call = jax.ffi.ffi_call(_FIND, jax.ShapeDtypeStruct(jnp.shape(contexts), jnp.int32), vmap_method="sequential")
         return call(index.contexts, index.goals, contexts, goals, max_probes=np.int64(self.max_probes))
 
     def locate(self, index: Index, contexts: Array, goals: Array, mask: Array) -> tuple[Index, Array]:
         """Probes, and takes free entries in the order of the batch."""
+        self._check(index, contexts=contexts, goals=goals, mask=mask)
         _register()
         table = jax.ShapeDtypeStruct((self.capacity,), jnp.int32)
         call = jax.ffi.ffi_call(
@@ -59,6 +63,18 @@ class NativeSparseRows(SparseRows):
             index.contexts, index.goals, contexts, goals, mask, max_probes=np.int64(self.max_probes)
         )
         return Index(contexts=first, goals=second, refused=index.refused + refused), rows
+
+    def _check(self, index: Index, **questions: Array) -> None:
+        shapes = {name: jnp.shape(value) for name, value in questions.items()}
+        if len(set(shapes.values())) > 1:
+            listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            raise ValueError(f"questions of one batch have one shape, and these have {listed}: broadcast them")
+        found = jnp.shape(index.contexts), jnp.shape(index.goals)
+        if found != ((self.capacity,), (self.capacity,)):
+            raise ValueError(
+                f"an index of {self.capacity} rows has contexts and goals of shape {(self.capacity,)}, and this one "
+                f"has {found[0]} and {found[1]}: make it with init() of rows with the same capacity"
+            )
 
 
 @functools.cache

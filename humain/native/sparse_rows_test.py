@@ -98,6 +98,69 @@ def test_vmap_is_a_loop():
         np.testing.assert_array_equal(found.contexts[number], index.contexts)
 
 
+@pytest.mark.parametrize(("num_goals", "num_masks"), [(4, 5), (1, 5), (5, 4), (5, 6)])
+def test_questions_of_different_shapes_are_refused(num_goals, num_masks):
+    rows = NativeSparseRows(8)
+    index, contexts = rows.init(), jnp.arange(5, dtype=jnp.int32)
+    goals, mask = jnp.zeros(num_goals, jnp.int32), jnp.ones(num_masks, bool)
+    message = rf"contexts \(5,\), goals \({num_goals},\), mask \({num_masks},\): broadcast them"
+    for locate in (rows.locate, jax.jit(rows.locate)):
+        with pytest.raises(ValueError, match=message):
+            locate(index, contexts, goals, mask)
+    if num_goals != 5:
+        with pytest.raises(ValueError, match=rf"contexts \(5,\), goals \({num_goals},\): broadcast them"):
+            rows.find(index, contexts, goals)
+
+
+def test_an_index_of_another_capacity_is_refused():
+    index, questions = SparseRows(4).init(), _questions(3)
+    for call in (
+        lambda: NativeSparseRows(8).find(index, *questions),
+        lambda: NativeSparseRows(8).locate(index, *questions, jnp.ones(3, bool)),
+    ):
+        with pytest.raises(
+            ValueError, match=r"an index of 8 rows .* this one has \(4,\) and \(4,\): make it with init"
+        ):
+            call()
+
+
+def _call(
+    target: str, *, table: tuple[int, int] = (4, 4), contexts: int = 3, goals: int = 3, masks: int = 3, rows: int = 3
+) -> None:
+    """Calls an operation past what Python checks, with arrays of these sizes."""
+    sparse_rows._register()
+    sizes = (*table, contexts, goals)
+    arguments = [jnp.zeros(size, jnp.int32) for size in sizes]
+    results = [jax.ShapeDtypeStruct((rows,), jnp.int32)]
+    if target == sparse_rows._LOCATE:
+        arguments.append(jnp.ones(masks, bool))
+        before = [jax.ShapeDtypeStruct((size,), jnp.int32) for size in table]
+        results = [*before, *results, jax.ShapeDtypeStruct((), jnp.int32)]
+    jax.block_until_ready(jax.ffi.ffi_call(target, results)(*arguments, max_probes=np.int64(4)))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"table": (4, 2)}, "the index has 4 contexts and 2 goals"),
+        ({"table": (3, 3)}, "the index has 3 entries; there must be a power of two"),
+        ({"table": (0, 0)}, "the index has 0 entries; there must be a power of two"),
+        ({"goals": 2}, "3 contexts, 2 goals and 3 rows are asked for"),
+        ({"rows": 2}, "3 contexts, 3 goals and 2 rows are asked for"),
+    ],
+)
+@pytest.mark.parametrize("target", [sparse_rows._FIND, sparse_rows._LOCATE])
+def test_the_operations_themselves_refuse_what_would_lead_out_of_bounds(target, sizes, message):
+    _call(target)
+    with pytest.raises(jax.errors.JaxRuntimeError, match=f"INVALID_ARGUMENT: {message}"):
+        _call(target, **sizes)
+
+
+def test_locate_itself_refuses_a_mask_of_another_size():
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INVALID_ARGUMENT: the mask has 2 elements for 3 questions"):
+        _call(sparse_rows._LOCATE, masks=2)
+
+
 def test_a_library_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path):
     assert sparse_rows.missing() == ""
     monkeypatch.setattr(sparse_rows, "_LIBRARY", tmp_path / "libsparse_rows.so")

@@ -1,4 +1,4 @@
-"""What every abstraction must do. `CHECKS` are run by //humain/abstraction:conformance_test over all of them."""
+"""What every abstraction must do. `CHECKS` are run by //humain/abstraction:tests over all of them."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,6 @@
-"""What every encoding must do, with every kernel that it acts on. //humain/hippocampus:conformance_test runs it.
+"""What every encoding must do, with every kernel that it acts on.
+
+//humain/hippocampus:encoding_conformance_test runs it.
 
 An episode is a path of four states that have places; the question is asked of a layer with its kernel, as a model asks.
 """

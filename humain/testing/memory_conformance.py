@@ -1,6 +1,6 @@
 """What every part of the hippocampus that remembers an episode must do.
 
-`CHECKS` are run by //humain/hippocampus:conformance_test over all of them.
+`CHECKS` are run by //humain/hippocampus:tests over all of them.
 """
 
 import dataclasses

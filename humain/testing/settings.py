@@ -10,6 +10,7 @@ same programs with it and without.
 import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
 
 import jax
 import pytest
@@ -37,3 +38,16 @@ def pytest_configure(config: pytest.Config) -> None:
         shared = contextlib.ExitStack()
         shared.enter_context(compilation_cache.used(SHARED_PROGRAMS, "tests"))
         config.add_cleanup(shared.close)
+
+
+@pytest.fixture(scope="module")
+def kept_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps what a module's tests compile for the next of them, where it is not shared among all tests already.
+
+    For tests that run the same task again and again: each run traces its programs anew.
+    """
+    if jax.config.values["jax_compilation_cache_dir"]:
+        yield
+        return
+    with compilation_cache.used(tmp_path_factory.mktemp("programs"), "tests"):
+        yield

@@ -1,6 +1,8 @@
 """Tests of the cache of compiled programs: what is damaged is harmless, what is kept is bounded."""
 
 import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from jax._src import compilation_cache as jax_cache
 
+from humain.testing import damaged_files
 from humain.training import compilation_cache
 from humain.training.compilation_cache import Store
 
@@ -24,20 +27,6 @@ def _without_the_tests_own():
     jax_cache._cache, jax_cache._cache_initialized = cache
 
 
-def _flip(position):
-    def damage(place):
-        entry = bytearray(place.read_bytes())
-        # Positions within the entry: a share of it, or from its ends.
-        entry[int(position * len(entry)) if isinstance(position, float) else position] ^= 1
-        place.write_bytes(bytes(entry))
-
-    return damage
-
-
-def _truncate(place):
-    place.write_bytes(place.read_bytes()[:-7])
-
-
 def _make_directory(place):
     place.unlink()
     (place / "inside").mkdir(parents=True)
@@ -46,20 +35,16 @@ def _make_directory(place):
 _DAMAGES = {
     "empty": lambda place: place.write_bytes(b""),
     "garbage": lambda place: place.write_bytes(b"garbage" * 1000),
-    "truncated": _truncate,
+    "truncated": damaged_files.truncate,
     "longer": lambda place: place.write_bytes(place.read_bytes() + b"\0"),
     "unreadable": lambda place: place.chmod(0),
     "directory": _make_directory,
-    "flipped in the checksum": _flip(0),
-    "flipped behind the checksum": _flip(32),
-    "flipped at a quarter": _flip(0.25),
-    "flipped in the middle": _flip(0.5),
-    "flipped at the end": _flip(-1),
+    "flipped in the checksum": damaged_files.flip(0),
+    "flipped behind the checksum": damaged_files.flip(32),
+    "flipped at a quarter": damaged_files.flip(0.25),
+    "flipped in the middle": damaged_files.flip(0.5),
+    "flipped at the end": damaged_files.flip(-1),
 }
-
-
-def _places(root):
-    return sorted(path for path in root.glob("*/*"))
 
 
 def test_a_program_is_found_again(tmp_path):
@@ -80,9 +65,9 @@ def test_what_is_damaged_is_not_there(tmp_path, capfd, damage):
     store = Store(tmp_path, "here", task="toy")
     for key in ("a", "b"):
         store.put(key, key.encode() * 100)
-    for place in _places(tmp_path):
+    for place in damaged_files.places(tmp_path):
         damage(place)
-    readable = all(os.access(place, os.R_OK) for place in _places(tmp_path))
+    readable = all(os.access(place, os.R_OK) for place in damaged_files.places(tmp_path))
     found = {key: store.get(key) for key in ("a", "b")}
     # Whom permissions don't stop reads on.
     intact = damage is _DAMAGES["unreadable"] and readable
@@ -98,9 +83,9 @@ def test_what_is_damaged_is_not_there(tmp_path, capfd, damage):
 def test_the_program_of_another_key_is_none(tmp_path):
     store = Store(tmp_path, "here")
     store.put("a", b"program")
-    (place,) = _places(tmp_path)
+    (place,) = damaged_files.places(tmp_path)
     store.put("b", b"other")
-    (other,) = set(_places(tmp_path)) - {place}
+    (other,) = set(damaged_files.places(tmp_path)) - {place}
     os.replace(place, other)
     assert store.get("b") is None
 
@@ -196,12 +181,12 @@ def test_one_within_another_is_used_for_its_time(tmp_path):
 
     with compilation_cache.used(outer, "toy"):
         compile_anew(2.0)
-        kept = _places(outer)
+        kept = damaged_files.places(outer)
         with compilation_cache.used(inner, "toy"):
             compile_anew(3.0)
-        assert kept and _places(outer) == kept and _places(inner)
+        assert kept and damaged_files.places(outer) == kept and damaged_files.places(inner)
         compile_anew(5.0)
-        assert len(_places(outer)) > len(kept)
+        assert len(damaged_files.places(outer)) > len(kept)
 
 
 def test_settings_are_as_before_afterwards(tmp_path):
@@ -210,9 +195,9 @@ def test_settings_are_as_before_afterwards(tmp_path):
     with compilation_cache.used(tmp_path, "toy"):
         assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path)
     assert {name: jax.config.values[name] for name in names} == before
-    count = len(_places(tmp_path))
+    count = len(damaged_files.places(tmp_path))
     jax.jit(lambda value: value * 3 + 1)(2)
-    assert len(_places(tmp_path)) == count
+    assert len(damaged_files.places(tmp_path)) == count
 
 
 @pytest.mark.parametrize(
@@ -255,11 +240,51 @@ def test_programs_come_out_as_they_went_in(tmp_path):
     np.testing.assert_array_equal(second, plain)
 
 
+_WRITER = """
+import itertools, pathlib, sys, time
+
+from humain.training.compilation_cache import Store
+
+root, own = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+values = [bytes([number]) * 100_000 for number in range(2)]
+store = Store(root / "cache", "here", task="writer")
+
+
+def meet(point):
+    (root / f"{point}_{own}").touch()
+    return (root / f"{point}_{1 - own}").exists()
+
+
+while not meet("ready"):
+    time.sleep(0.001)
+seen = set()
+for turn in itertools.count():
+    for key in ("a", "b"):
+        store.put(key, values[own])
+        value = store.get(key)
+        assert value in values, "none" if value is None else "half"
+        seen.add(value)
+    # Neither leaves the other alone before both have read what the other wrote, and have written a while.
+    if turn >= 50 and len(seen) == 2 and meet("done"):
+        break
+"""
+
+
 def test_several_processes_may_write_the_same(tmp_path):
-    # Two stores of one folder stand for two processes: neither holds anything open between calls.
-    stores = [Store(tmp_path, "here") for _ in range(2)]
-    for _ in range(3):
-        for store in stores:
-            store.put("a", b"program")
-            assert [other.get("a") for other in stores] == [b"program"] * 2
-    assert len(_places(tmp_path)) == 1
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(tmp_path), str(number)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    try:
+        for process in processes:
+            _, error = process.communicate(timeout=120)
+            assert (process.returncode, error) == (0, "")
+    finally:
+        for process in processes:
+            process.kill()
+    assert len(damaged_files.places(tmp_path / "cache")) == 2

@@ -47,6 +47,10 @@ def tree(
     # On the host but for what is jitted: an operation of JAX by itself is a program of its own to compile.
     normalizer = jax.device_get(knowledge.normalizer)
     here = (np.asarray(observation, np.float32) - normalizer.mean) / normalizer.scale
+
+    def in_words(normalized: np.ndarray) -> str:
+        return describe(normalized * normalizer.scale + normalizer.mean)
+
     subgoals: list[Node] = []
     alive, near_goal = True, False
     while alive and len(subgoals) < num_subgoals:
@@ -59,7 +63,7 @@ def tree(
         here, near_goal = path[length - 1], bool(near[length - 1])
         steps = tuple(
             Node(
-                f"{_ACTION_NAMES[int(action)]} to {describe(there * normalizer.scale + normalizer.mean)}",
+                f"{_ACTION_NAMES[int(action)]} to {in_words(there)}",
                 0,
                 float(value),
                 reached=True,
@@ -70,7 +74,7 @@ def tree(
         )
         subgoals.append(
             Node(
-                describe(subgoal * normalizer.scale + normalizer.mean),
+                in_words(subgoal),
                 1,
                 float(score),
                 reached=alive and bool(near_subgoal[length - 1]),

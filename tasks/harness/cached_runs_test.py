@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from humain.testing import damaged_files
 from tasks.harness import entry, toy_task
 
 _CONFIG = '''
@@ -26,20 +27,6 @@ def get_config():
         }
     )
 '''
-
-
-def _places(root):
-    return sorted(root.glob("*/*"))
-
-
-def _truncate(place):
-    place.write_bytes(place.read_bytes()[:-7])
-
-
-def _flip(place):
-    program = bytearray(place.read_bytes())
-    program[len(program) // 2] ^= 1
-    place.write_bytes(bytes(program))
 
 
 @pytest.fixture
@@ -67,11 +54,13 @@ def run(tmp_path, monkeypatch):
     jax.clear_caches()
 
 
-@pytest.mark.parametrize("damage", [None, _truncate, _flip], ids=["whole", "truncated", "flipped"])
+@pytest.mark.parametrize(
+    "damage", [None, damaged_files.truncate, damaged_files.flip(0.5)], ids=["whole", "truncated", "flipped"]
+)
 def test_a_run_is_the_same_without_a_cache_with_an_empty_a_full_and_a_damaged_one(run, tmp_path, capfd, damage):
     without = run("without", "")
     assert run("empty", "cache") == without
-    places = _places(tmp_path / "cache")
+    places = damaged_files.places(tmp_path / "cache")
     assert places
     capfd.readouterr()
     for place in places:
@@ -89,4 +78,4 @@ def test_a_run_is_the_same_without_a_cache_with_an_empty_a_full_and_a_damaged_on
 
 def test_paths_are_relative_to_the_user(run, tmp_path):
     run("w", "here/cache")
-    assert _places(tmp_path / "here" / "cache")
+    assert damaged_files.places(tmp_path / "here" / "cache")
