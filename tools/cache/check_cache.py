@@ -29,8 +29,8 @@ from collections.abc import Iterator
 
 from tools.cache import execution_log
 
-# What takes the cache to task without taking long: all of the build's own, parts of the library, a whole program.
-_TARGETS = ["//third_party/...", "//tools/...", "//humain/hippocampus/...", "//humain/viewing/...", "//tasks:simple"]
+# What takes the cache to task without taking long: the build's own parts, a part of the library, a whole program.
+_TARGETS = ["//third_party/...", "//tools/...", "-//tools/lint:mypy_test", "//humain/viewing/...", "//tasks:simple"]
 _SMALL_TARGETS = ["//tools/accelerator/..."]
 _SERVER_START_SECONDS = 120
 _SERVER_STOP_SECONDS = 10
