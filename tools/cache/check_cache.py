@@ -115,11 +115,11 @@ def garbage_server() -> Iterator[str]:
 class Checkout:
     """A clean clone with an output base of its own."""
 
-    def __init__(self, repository: pathlib.Path, folder: pathlib.Path, jobs: int | None) -> None:
+    def __init__(self, repository: pathlib.Path, folder: pathlib.Path, flags: list[str]) -> None:
         self._clone = folder / "checkout"
         self._base = folder / "output_base"
         self._log = folder / "execution_log.json"
-        self._jobs = [] if jobs is None else [f"--jobs={jobs}"]
+        self._flags = flags
         folder.mkdir(parents=True)
         subprocess.run(["git", "clone", "--quiet", str(repository), str(self._clone)], check=True)
 
@@ -147,7 +147,7 @@ class Checkout:
         # No cache but this one: the user's own .bazelrc may name a folder.
         flags = ["--config=remote-cache", f"--remote_cache={cache}", "--disk_cache="]
         flags.append(f"--execution_log_json_file={self._log}")
-        done = self._bazel("test", "--noshow_progress", "--color=no", *self._jobs, *flags, "--", *targets)
+        done = self._bazel("test", "--noshow_progress", "--color=no", *self._flags, *flags, "--", *targets)
         if done.returncode != 0:
             sys.exit(f"bazel test {' '.join(targets)} failed with this cache:\n{done.stdout}")
         return execution_log.read(self._log.read_text(encoding="utf-8")), done.stdout
@@ -162,13 +162,13 @@ class Checkout:
 
 
 @contextlib.contextmanager
-def checkouts(repository: pathlib.Path, jobs: int | None) -> Iterator[tuple[Checkout, Checkout, pathlib.Path]]:
+def checkouts(repository: pathlib.Path, flags: list[str]) -> Iterator[tuple[Checkout, Checkout, pathlib.Path]]:
     """Two clean checkouts and a folder for the cache, gone when the context ends."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cache-check-"))
     made: list[Checkout] = []
     try:
         for name in ("first", "second"):
-            made.append(Checkout(repository, folder / name, jobs))
+            made.append(Checkout(repository, folder / name, flags))
         yield made[0], made[1], folder / "cache"
     finally:
         for checkout in made:
@@ -226,12 +226,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tools/cache/check", description="Shows that the remote cache works.")
     parser.add_argument("targets", nargs="*", default=_TARGETS, help=f"target patterns (default: {' '.join(_TARGETS)})")
     parser.add_argument("--goal", type=float, default=0.99, help="least share to be answered (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, help="Bazel's own flag")
+    parser.add_argument(
+        "--flag", action="append", default=[], help="one of Bazel's, such as --flag=--jobs=1; repeatable"
+    )
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all is stopped and removed
     repository = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY") or pathlib.Path.cwd())
     serve = repository / "tools" / "cache" / "serve"
-    with checkouts(repository, options.jobs) as (first, second, folder):
+    with checkouts(repository, options.flag) as (first, second, folder):
         with cache_server(serve, folder) as cache:
             holds = report_share(first, second, cache, options.targets, options.goal)
             stored = [path for path in (folder / "data" / "cas").iterdir() if path.is_file()]
