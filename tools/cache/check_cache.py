@@ -178,7 +178,7 @@ def checkouts(repository: pathlib.Path, flags: list[str]) -> Iterator[tuple[Chec
 
 def cache_warnings(output: str) -> list[str]:
     """What Bazel says of a remote cache that it could not use, each warning in one line."""
-    pattern = r"^WARNING: (?:Reading from|Writing to) Remote Cache:.*(?:\n(?![A-Z]+:).*)?"
+    pattern = r"^WARNING: (?:Reading from |Writing to )?Remote Cache:.*(?:\n(?![A-Z]+:).*)?"
     found = re.findall(pattern, output, re.MULTILINE)
     return [" ".join(warning.split()) for warning in found]
 
