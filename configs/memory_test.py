@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from configs import memory
+from tasks.ablations import experiments
 from tasks.harness import config as config_lib
-from tasks.parts import experiments
 
 _VARIANTS = ("default", "smoke")
 

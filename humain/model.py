@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain import sharding
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
@@ -20,6 +19,7 @@ from humain.hippocampus import recall as recall_lib
 from humain.hippocampus.memory import Memory
 from humain.kernels.kernel import KernelState, Metrics
 from humain.spaces import Space
+from humain.training import sharding
 from humain.types import Array, Context, Examples
 
 
@@ -175,7 +175,7 @@ class Model:
         Args:
             state: what was learned before.
             examples: a batch for each layer that is to learn, by the layer's number; equal sizes within a group. They
-                are split over the devices of the mesh, if one is set; see `humain.sharding`.
+                are split over the devices of the mesh, if one is set; see `humain.training.sharding`.
 
         Returns:
             The new state and the metrics, named `layer_0/loss` and so on.

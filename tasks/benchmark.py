@@ -11,9 +11,7 @@ import jax
 from absl import flags
 
 from humain import errors, host
-from humain.abstraction import clustering_benchmark
-from humain.training import forms
-from tasks.benchmarks import comparison, hot_paths, jax_rows, machine, report, rows
+from tasks.benchmarks import chunk_forms, clustering_forms, comparison, hot_paths, jax_rows, machine, report, rows
 from tasks.benchmarks.rows import Found, PeakSizes, Settings
 from tasks.benchmarks.timing import Effort
 from tasks.harness import entry, results
@@ -163,8 +161,8 @@ def _settings(task: TaskContext) -> Settings:
 def _sizes(task: TaskContext) -> hot_paths.Sizes:
     try:
         return hot_paths.Sizes(
-            updates=forms.Sizes(**task.config.updates.to_dict()),
-            points=clustering_benchmark.Sizes(**task.config.kmeans.to_dict(), seed=task.seed),
+            updates=chunk_forms.Sizes(**task.config.updates.to_dict()),
+            points=clustering_forms.Sizes(**task.config.kmeans.to_dict(), seed=task.seed),
         )
     except ValueError as error:
         raise errors.UserError(str(error)) from error

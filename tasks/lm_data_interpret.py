@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from humain.language import dataset
 from humain.language.dataset import Dataset
 from humain.viewing import tables

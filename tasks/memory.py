@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, NoReturn
 
 from humain import errors
+from tasks.ablations import experiments, report
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
-from tasks.parts import experiments, report
 
 _NAME = "memory"
 

@@ -12,7 +12,8 @@ import jax
 import numpy as np
 from absl import flags
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from humain.training import loop
 from humain.viewing import plan_tree
 from tasks.control import cart_pole, courses, datasets, drawing, evaluation, moment, report, sets, training

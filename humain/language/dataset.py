@@ -18,7 +18,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from humain.language.vocabulary import IndexedPlan
 
 _PLANS = "plans.jsonl"

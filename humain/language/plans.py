@@ -6,7 +6,8 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from humain.language import sentences
 
 _FORM = '{"goal": "...", "steps": ["...", ...]} or {"goal": "...", "text": "..."}'

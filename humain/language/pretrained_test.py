@@ -15,7 +15,8 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from humain import errors
-from humain.language import pretrained, small_models
+from humain.language import pretrained
+from humain.language.testing import small_models
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -27,8 +27,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from humain import errors, records
-from humain.processes import Processes
+from humain import errors
+from humain.files import records
+from humain.training.processes import Processes
 
 PyTree: TypeAlias = Any
 

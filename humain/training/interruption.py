@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from humain.processes import Processes
+from humain.training.processes import Processes
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _REPEAT_SECONDS = 1.0  # `timeout` and shells deliver one request as two signals; closer than this they are one

@@ -16,13 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from humain import errors, sharding
-from humain.processes import Processes
+from humain import errors
 from humain.training import ahead as ahead_lib
 from humain.training import checkpoint as checkpoint_lib
 from humain.training import interruption as interruption_lib
 from humain.training import metrics as metrics_lib
 from humain.training import progress as progress_lib
+from humain.training import sharding
+from humain.training.processes import Processes
 
 PyTree: TypeAlias = Any
 Metrics: TypeAlias = Mapping[str, jax.Array]
@@ -88,7 +89,7 @@ class Host:
       checkpoint_steps: also save after this many steps.
       executables: where compiled chunks are kept for the next call with the same `chunk`.
       mesh: devices that state and data are replicated over, and that `chunk` may split its batches over (see
-        `humain.sharding`); one device by default.
+        `humain.training.sharding`); one device by default.
       processes: those that train together, over a mesh with devices of each; this one alone by default. All of them
         call `train` with equal arguments, and save and stop together.
       ahead: what is being compiled already, chunks among it under their own name (see `jit_chunk`).

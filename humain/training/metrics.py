@@ -14,7 +14,7 @@ from typing import Any
 from tensorboardX import event_file_writer
 from tensorboardX.proto import event_pb2, summary_pb2
 
-from humain import records
+from humain.files import records
 
 _RESERVED = ("name", "step")
 

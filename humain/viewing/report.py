@@ -7,7 +7,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from humain import records
+from humain.files import records
 from humain.viewing import tables
 
 _MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".gif": "image/gif"}

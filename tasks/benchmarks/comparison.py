@@ -6,7 +6,8 @@ import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from humain.viewing.tables import Table
 
 _NUMBERS = ("median_seconds", "low", "high")

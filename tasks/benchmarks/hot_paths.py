@@ -16,10 +16,9 @@ import numpy as np
 
 from configs import simple
 from humain import acting, planning
-from humain.abstraction import clustering, clustering_benchmark
+from humain.abstraction import clustering
 from humain.model import Model, ModelState
-from humain.training import forms
-from tasks.benchmarks import rows
+from tasks.benchmarks import chunk_forms, clustering_forms, rows
 from tasks.benchmarks.rows import Found, Ratio
 from tasks.benchmarks.timing import Effort, in_turn, measure, ratio_interval
 from tasks.graphs import sets
@@ -28,7 +27,7 @@ HOT_PATHS = (
     "react_1",
     "react_256",
     "think",
-    *(f"update_{kernel}{suffix}" for kernel in forms.KERNELS for suffix in ("", "_one_by_one")),
+    *(f"update_{kernel}{suffix}" for kernel in chunk_forms.KERNELS for suffix in ("", "_one_by_one")),
     "kmeans",
 )
 """Names of the rows that a comparison judges."""
@@ -46,8 +45,8 @@ class Sizes:
         points: what is clustered.
     """
 
-    updates: forms.Sizes
-    points: clustering_benchmark.Sizes
+    updates: chunk_forms.Sizes
+    points: clustering_forms.Sizes
 
 
 def build_model() -> tuple[Model, ModelState]:
@@ -71,7 +70,9 @@ def parts(sizes: Sizes, effort: Effort, device: jax.Device) -> Mapping[str, Call
         "react_1": lambda: _react(1, effort, name),
         "react_256": lambda: _react(256, effort, name),
         "think": lambda: _think(effort, name),
-        **{f"update_{kernel}": partial(_updates, kernel, sizes.updates, effort, name) for kernel in forms.KERNELS},
+        **{
+            f"update_{kernel}": partial(_updates, kernel, sizes.updates, effort, name) for kernel in chunk_forms.KERNELS
+        },
         "kmeans": lambda: _kmeans(sizes.points, effort, name),
     }
     return {part: _on(device, function) for part, function in found.items()}
@@ -124,8 +125,8 @@ def _think(effort: Effort, device: str) -> Found:
     return Found(rows=[rows.make("think", timing, framework="jax", device=device, size=1, work=nodes)])
 
 
-def _updates(kernel: str, sizes: forms.Sizes, effort: Effort, device: str) -> Found:
-    built = forms.build(kernel, sizes)
+def _updates(kernel: str, sizes: chunk_forms.Sizes, effort: Effort, device: str) -> Found:
+    built = chunk_forms.build(kernel, sizes)
     measured = in_turn({name: form.run for name, form in built.items()}, effort)
     made = [
         rows.from_rounds(
@@ -142,9 +143,9 @@ def _updates(kernel: str, sizes: forms.Sizes, effort: Effort, device: str) -> Fo
     return Found(rows=made, ratios=[Ratio(kernel, device, ratio.median, ratio.low, ratio.high, rounds=effort.repeats)])
 
 
-def _kmeans(sizes: clustering_benchmark.Sizes, effort: Effort, device: str) -> Found:
+def _kmeans(sizes: clustering_forms.Sizes, effort: Effort, device: str) -> Found:
     points_key, key = jax.random.split(jax.random.key(sizes.seed))
-    points = clustering_benchmark.draw(
+    points = clustering_forms.draw(
         points_key, num_points=sizes.num_points, num_features=sizes.num_features, num_clusters=sizes.num_clusters
     )
 

@@ -39,7 +39,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecEnv
 
 from configs import rl_cart_pole
-from humain import records
+from humain.files import records
 from tasks.control import learning_curves, own_curve
 from tasks.control.learning_curves import Learner
 from tasks.harness import paths

@@ -13,9 +13,9 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.kernels.linear import LinearConfig, linear
 from humain.model import Layer, Model, ModelState
-from humain.normalization import Normalizer
 from humain.spaces import Continuous, Discrete
 from humain.types import Slots
+from humain.world.normalization import Normalizer
 from tasks.control import cart_pole, collection, learner
 from tasks.control.collection import Exploration
 from tasks.control.small_settings import SETTINGS

@@ -13,9 +13,9 @@ import numpy as np
 from humain import acting
 from humain.acting import Episode
 from humain.model import Model, ModelState
-from humain.normalization import Normalizer
 from humain.training.ahead import Ahead
 from humain.types import Array
+from humain.world.normalization import Normalizer
 from tasks.control import cart_pole
 from tasks.control.learner import Knowledge, Settings, nearer
 

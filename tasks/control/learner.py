@@ -18,13 +18,14 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain import imagination, normalization, sharding
 from humain.abstraction.skip import Skip
-from humain.imagination import Coordinates
 from humain.kernels.network import NetworkState
 from humain.model import Model, ModelState
+from humain.training import sharding
 from humain.training.loop import Update
 from humain.types import Array, Examples
+from humain.world import imagination, normalization
+from humain.world.imagination import Coordinates
 from tasks.control.cart_pole import NUM_ACTIONS
 from tasks.control.contexts import present
 from tasks.control.steps import Steps

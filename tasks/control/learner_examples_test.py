@@ -8,16 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from humain import imagination
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
-from humain.dynamics import LinearDynamics
 from humain.kernels.network import NetworkState
-from humain.limits import Limits
 from humain.model import Layer, Model, ModelState
-from humain.normalization import Normalizer
 from humain.spaces import Continuous, Discrete
 from humain.types import Slots
+from humain.world import imagination
+from humain.world.dynamics import LinearDynamics
+from humain.world.limits import Limits
+from humain.world.normalization import Normalizer
 from tasks.control import learner
 from tasks.control.small_settings import SETTINGS
 

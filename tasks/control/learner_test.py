@@ -13,9 +13,9 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.kernels.slots import SlotLoss
 from humain.kernels.transformer import TransformerConfig, transformer
-from humain.limits import Limits
 from humain.model import Layer, Model
 from humain.spaces import Continuous, Discrete
+from humain.world.limits import Limits
 from tasks.control import learner, small_settings
 from tasks.control.steps import Steps
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from flax import struct
 
-from humain import errors, replay, sweeping
+from humain import errors
 from humain.abstraction.abstraction import Abstraction
 from humain.abstraction.entropy import count_visits
 from humain.abstraction.neural_entropy import check_peaks, learn_visits
@@ -26,6 +26,7 @@ from humain.kernels.slots import SlotLoss
 from humain.kernels.table import Table, table
 from humain.kernels.transformer import TransformerConfig, transformer
 from humain.model import Layer, Model, ModelState
+from humain.replay import composition, sweeping
 from humain.spaces import Discrete
 from humain.training.loop import Update
 from humain.types import Trajectories
@@ -133,7 +134,12 @@ def _value(config: Any, key: str) -> Any:
 
 def batch_sizes(config: Any) -> dict[str, int]:
     """The examples in each batch that a set learns from, by the key of its config that says so."""
-    keys = ("batch_size", "replay.sweep_batch_size", "replay.compose_batch_size", "replay.imagine_batch_size")
+    keys = (
+        "batch_size",
+        "replay.sweep_batch_size",
+        "replay.compose_batch_size",
+        "replay.imagine_batch_size",
+    )
     return {key: _value(config, key) for key in keys}
 
 
@@ -289,7 +295,7 @@ def build_update(config: Any, model: Model) -> Update:
             metrics |= {f"sweep/{name}": value for name, value in values.items()}
             metrics |= {"sweep/waiting": queue.size, "sweep/dropped": queue.dropped}
         if replay_config.compose_batch_size:
-            composed = replay.compose(
+            composed = composition.compose(
                 model,
                 state,
                 experience=lessons.experience,
@@ -300,7 +306,7 @@ def build_update(config: Any, model: Model) -> Update:
             state, values = model.learn(state, {0: composed})
             metrics |= {f"compose/{name}": value for name, value in values.items()}
         if replay_config.imagine_batch_size:
-            imagined = replay.imagine(
+            imagined = composition.imagine(
                 model,
                 state,
                 experience=lessons.experience,

@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from humain import records
+from humain.files import records
 
 _FILE_NAME = ".humain_wall_seconds.json"
 

@@ -11,10 +11,11 @@ import jax
 import ml_collections
 from absl import flags as absl_flags
 
-from humain import errors, records, sharding
-from humain.processes import Processes
+from humain import errors
+from humain.files import records
 from humain.training import ahead as ahead_lib
-from humain.training import checkpoint, interruption, loop, metrics, progress
+from humain.training import checkpoint, interruption, loop, metrics, progress, sharding
+from humain.training.processes import Processes
 from tasks.harness import paths, secrets
 from tasks.harness import workdir as workdir_lib
 

@@ -10,8 +10,8 @@ import pytest
 from absl import flags as absl_flags
 
 from humain import errors
-from humain.processes import Processes
 from humain.training import interruption, loop, metrics, progress
+from humain.training.processes import Processes
 from tasks.harness import context, workdir
 
 

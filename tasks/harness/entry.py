@@ -25,11 +25,12 @@ import ml_collections
 import numpy as np
 from absl import flags as absl_flags
 
-from humain import errors, records
-from humain.processes import Processes
+from humain import errors
+from humain.files import records
 from humain.training import ahead as ahead_lib
 from humain.training import compilation_cache, metrics, progress
 from humain.training import interruption as interruption_lib
+from humain.training.processes import Processes
 from tasks.harness import (
     clock,
     context,

@@ -386,7 +386,7 @@ def die(*arguments, **keywords):
 v1.save = die
 """,
     "marker": """
-from humain import records
+from humain.files import records
 write, calls = records.write_json, []
 def die(path, value):
     calls.extend([1] if path.name == "COMPLETE" else [])

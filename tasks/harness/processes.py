@@ -17,8 +17,8 @@ import jax
 from absl import flags
 
 from humain import errors
-from humain.processes import Processes
 from humain.training import checkpoint, interruption
+from humain.training.processes import Processes
 
 FLAGS = ("coordinator", "num_processes", "process_id")
 HEARTBEAT_SECONDS = 20

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from humain import errors
-from humain.processes import Processes
 from humain.training import metrics
+from humain.training.processes import Processes
 from tasks.harness import flags, processes, toy_process
 
 _CONFIG = '''

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from humain import records
+from humain.files import records
 from tasks.harness import devices, secrets
 
 FILE_NAME = "results.json"

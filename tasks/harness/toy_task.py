@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import optax
 from absl import flags
 
-from humain import sharding
-from humain.training import loop
+from humain.training import loop, sharding
 from tasks.harness import context, entry
 
 

@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from humain import errors, file_lock, records
+from humain import errors
+from humain.files import file_lock, records
 from tasks.harness import paths
 
 MARKER = ".humain_workdir.json"

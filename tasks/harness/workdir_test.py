@@ -6,7 +6,8 @@ import pathlib
 
 import pytest
 
-from humain import errors, file_lock, records
+from humain import errors
+from humain.files import file_lock, records
 from tasks.harness import workdir
 
 

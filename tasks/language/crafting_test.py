@@ -5,7 +5,7 @@ import functools
 
 import pytest
 
-from humain import records
+from humain.files import records
 from tasks.language import crafting, crafting_truth, recipes
 from tasks.language.small_recipes import item, small_recipes
 

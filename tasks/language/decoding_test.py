@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from humain import errors
-from humain.language import pretrained, small_models
+from humain.language import pretrained
 from humain.language.dataset import Dataset
 from humain.language.steering import control_vectors
-from humain.language.testing import tiny_language_models
+from humain.language.testing import small_models, tiny_language_models
 from humain.language.vocabulary import IndexedPlan
 from humain.testing import openai_server
 from humain.training import interruption, progress

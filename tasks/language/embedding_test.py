@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from humain import errors
-from humain.language import small_models
+from humain.language.testing import small_models
 from humain.testing import openai_server
 from tasks.language import embedding
 

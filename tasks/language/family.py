@@ -6,7 +6,8 @@ from typing import Any
 
 import ml_collections
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from tasks.harness import results, workdir
 from tasks.harness.context import TaskContext
 

@@ -4,7 +4,8 @@ import types
 
 import pytest
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from tasks.language import family
 
 

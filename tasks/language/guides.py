@@ -18,7 +18,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 from humain.language.vocabulary import IndexedPlan
 from tasks.language.guiding import Guide, Node, Reaction
 

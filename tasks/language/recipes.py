@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
 
 SHIPPED = pathlib.Path(__file__).with_name("recipes.json")
 MACHINES = (

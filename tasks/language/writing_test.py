@@ -7,7 +7,7 @@ import ml_collections
 import pytest
 
 from humain import errors
-from humain.language import small_models
+from humain.language.testing import small_models
 from humain.language.writers.writer import PLAN_TEMPLATE
 from humain.testing import openai_server
 from humain.training import interruption, progress

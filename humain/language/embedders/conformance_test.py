@@ -5,11 +5,11 @@ import contextlib
 import numpy as np
 import pytest
 
-from humain.language import small_models
 from humain.language.embedders.huggingface import HuggingFaceEmbedder
 from humain.language.embedders.minilm import minilm
 from humain.language.embedders.openai import OpenAIEmbedder
 from humain.language.openai_endpoint import OpenAIEndpoint
+from humain.language.testing import small_models
 from humain.testing import openai_server
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -5,8 +5,9 @@ import pytest
 import torch
 import transformers
 
-from humain.language import pretrained, small_models
+from humain.language import pretrained
 from humain.language.embedders.huggingface import HuggingFaceEmbedder
+from humain.language.testing import small_models
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from humain.language import small_models
 from humain.language.backoff import Backoff
 from humain.language.openai_endpoint import OpenAIEndpoint
+from humain.language.testing import small_models
 from humain.language.writers.huggingface import HuggingFaceWriter
 from humain.language.writers.ledger import Ledger
 from humain.language.writers.openai import OpenAIWriter

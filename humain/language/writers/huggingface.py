@@ -7,10 +7,11 @@ from typing import Any
 import torch
 import transformers
 
-from humain import errors, records
+from humain import errors
+from humain.files import records
+from humain.files.records import Json
 from humain.language import pretrained
 from humain.language.writers import writer
-from humain.records import Json
 
 
 class HuggingFaceWriter:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from humain import errors
-from humain.language import pretrained, small_models
+from humain.language import pretrained
+from humain.language.testing import small_models
 from humain.language.writers.huggingface import HuggingFaceWriter
 from humain.language.writers.writer import UnfinishedError
 

@@ -8,7 +8,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Self
 
-from humain import errors, file_lock, records
+from humain import errors
+from humain.files import file_lock, records
 from humain.language.writers.writer import Writer
 
 

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Mapping
 
+from humain.files.records import Json
 from humain.language.openai_endpoint import OpenAIEndpoint
 from humain.language.writers import writer
-from humain.records import Json
 
 
 @dataclasses.dataclass(frozen=True)

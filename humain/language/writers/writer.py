@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from humain import errors
-from humain.records import Json
+from humain.files.records import Json
 
 GOAL = "{goal}"
 """What a template has where the goal goes."""

@@ -1,0 +1,3 @@
+"""What is written to disk, and files that several processes share."""
+
+__all__ = ["file_lock", "records"]

@@ -1,0 +1,89 @@
+"""Aliased maze: rooms that look the same, where the way depends on which of them it is.
+
+Passages fork, again and again, and end in rooms of their own looks; the rooms at the forks have few looks, drawn at
+random. At each fork the agent goes left or right, or back to where it came from. It begins at the entrance and is asked
+to go to each of the end rooms. A look alone does not tell which fork it is. How often the look has been seen, from the
+tag, does: on the way to a goal no look comes twice with the same count; and whoever has strayed has seen it more often,
+so that no way that begins nearer to the goal can be taken for one from here.
+
+Without tags the layer has the same walks, updates and batches, and sees the look, or the newest 2 or 3 looks, whichever
+does best (all are in `notes`). In `notes` there is too what the best of all policies on the look comes to, by trying
+them all.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from humain.hippocampus.tag_levels import TagLevels
+from humain.hippocampus.tagging import Tagging
+from tasks.ablations.outcome import Outcome
+from tasks.ablations.rooms import Rooms
+from tasks.ablations.tag_trials import Budget, Comparison
+
+_ACTION_SHARES = np.array([0.425, 0.425, 0.15])
+"""Left, right and back on the walks."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Of the experiment.
+
+    Attributes:
+        num_forks: on the way to each end room.
+        num_looks: of the rooms at forks.
+        tagging: how looks are told apart and how many are remembered.
+        num_visits: numbers of visits that are told apart.
+        budget: of learning and of the test.
+        context_lengths: that a layer without tags is tried with; the best of them counts.
+    """
+
+    num_forks: int = 5
+    num_looks: int = 2
+    tagging: Tagging = Tagging(capacity=16)
+    num_visits: int = 6
+    budget: Budget = Budget(num_walks=3000, num_steps=16, num_updates=150, batch_size=4096, max_steps=40)
+    context_lengths: tuple[int, ...] = (1, 2, 3)
+
+
+def maze(rng: np.random.Generator, *, num_forks: int, num_looks: int) -> Rooms:
+    """The world.
+
+    Rooms are numbered from the entrance, fork by fork: room `i` leads to `2 i + 1` and `2 i + 2`; the end rooms come
+    last, and have the looks from `num_looks` on. Where there is no way, the agent stays.
+    """
+    num_inner = 2**num_forks - 1
+    num_rooms = 2 * num_inner + 1
+    rooms = np.arange(num_rooms)
+    inner = rooms < num_inner
+    left, right = (np.where(inner, 2 * rooms + side, rooms) for side in (1, 2))
+    back = np.maximum(rooms - 1, 0) // 2
+    goals = num_looks + np.arange(num_rooms - num_inner)
+    return Rooms(
+        following=np.stack([left, right, back], axis=1).astype(np.int32),
+        looks=np.concatenate([rng.integers(num_looks, size=num_inner), goals]).astype(np.int32),
+        num_looks=num_looks + len(goals),
+        start=0,
+        goals=goals.astype(np.int32),
+    )
+
+
+def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
+    """The experiment over seeds: `seed` and those that follow from it, each with a maze of its own."""
+    worlds = [
+        maze(np.random.default_rng([seed, number, 1]), num_forks=settings.num_forks, num_looks=settings.num_looks)
+        for number in range(num_seeds)
+    ]
+    comparison = Comparison(
+        tagging=settings.tagging,
+        levels=TagLevels(visits=settings.num_visits),
+        budget=settings.budget,
+        context_lengths=settings.context_lengths,
+    )
+    return comparison.measure(
+        worlds,
+        action_shares=_ACTION_SHARES,
+        seed=seed,
+        title=f"Find {len(worlds[0].goals)} rooms behind forks of {settings.num_looks} looks",
+        look="looks",
+    )

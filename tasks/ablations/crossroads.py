@@ -1,0 +1,314 @@
+"""Crossroads: do the pivots of `entropy` and `neural_entropy` find the doors between rooms, and does planning gain?
+
+Worlds of two and of four rooms; what is experienced are shortest ways between random places. A state is found when it
+is a pivot on nearly all paths that pass it. `neural_entropy` never sees a cell: its density is learned from positions
+within them, none of which comes twice. Off, pivots are those of `skip`; as no share of the paths suits it, each seed
+takes for it, knowing the doors, the share that does best.
+
+Then a stack of two layers of tables learns from the same ways of the four rooms, its pivots by each abstraction, and
+plans (`thinking`). For `skip` the stride is taken, over all seeds, whose plans are best.
+"""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain import planning
+from humain.abstraction import visit_density
+from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.entropy import Entropy
+from humain.abstraction.neural_entropy import NeuralEntropy
+from humain.abstraction.skip import Skip
+from humain.abstraction.visit_density import DensityConfig
+from humain.cortex import hindsight
+from humain.cortex.cortex import Cortex
+from humain.cortex.hindsight import Experience
+from humain.cortex.scores import Linear
+from humain.kernels.table import table
+from humain.model import Layer, Model, ModelState
+from humain.spaces import Continuous, Discrete
+from humain.types import Array, Trajectories
+from tasks.ablations import doors, room_worlds
+from tasks.ablations.outcome import Outcome
+from tasks.ablations.room_worlds import Rooms, Ways
+from tasks.ablations.shares import Shares
+
+_SKIP_SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8)
+_LONGEST_WAY = 32
+_LAYERS = 2
+_MAX_NODES = 64
+_WORLD, _PLANNING = range(2)
+"""What each generator derived from a seed is for; a world's also depends on its kind."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the experiment is made of.
+
+    Attributes:
+        smallest: cells along a room's side at least, 3 or more.
+        largest: and at most.
+        num_ways: experienced in each world.
+        pivot_share: a state is found when it is a pivot on at least this share of the paths that pass it.
+        num_positions: that the density is learned from.
+        density_steps: of its training.
+        density_batch_size: positions a step.
+        num_scales: of the density's sines and cosines.
+        min_separation: of the pivots of `neural_entropy`.
+        hysteresis: of the same.
+        strides: of `skip`; doors are found with each of them, and plans made.
+        num_updates: of the tables.
+        batch_size: examples of an update, for each layer.
+        num_pairs: planned between, in each world of four rooms.
+    """
+
+    smallest: int = 4
+    largest: int = 6
+    num_ways: int = 5000
+    pivot_share: float = 0.8
+    num_positions: int = 2**14
+    density_steps: int = 1000
+    density_batch_size: int = 512
+    num_scales: int = 3
+    min_separation: int = 2
+    hysteresis: float = 0.2
+    strides: tuple[int, ...] = (2, 4, 8)
+    num_updates: int = 200
+    batch_size: int = 2048
+    num_pairs: int = 256
+
+    @property
+    def num_states(self) -> int:
+        """States of the largest world; all are filled up to it, so that what is compiled fits every one."""
+        return (2 * self.largest + 1) ** 2
+
+
+def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
+    """Runs the experiment.
+
+    Args:
+        settings: what it is made of.
+        seed: of the first world; the others count on from it.
+        num_seeds: worlds of each kind.
+    """
+    found: dict[str, list[doors.Found]] = {"entropy": [], "neural_entropy": [], "skip": []}
+    plans: dict[str, list[_Plans]] = {}
+    pictures = []
+    for number in range(seed, seed + num_seeds):
+        of_seed: dict[str, doors.Found] = {}
+        for kind, build in (("two_rooms", room_worlds.two_rooms), ("four_rooms", room_worlds.four_rooms)):
+            rng = np.random.default_rng([number, _WORLD, kind == "four_rooms"])
+            world = build(rng, smallest=settings.smallest, largest=settings.largest)
+            ways = _filled_up(room_worlds.shortest_ways(rng, world, settings.num_ways))
+            learned: dict[str, Abstraction] = {
+                "entropy": _counted(settings, ways),
+                "neural_entropy": _learned(settings, rng, world, ways, jax.random.key(number)),
+            }
+            crossroads = {name: _crossroads(settings, abstraction, ways) for name, abstraction in learned.items()}
+            crossroads["skip"] = _best_of_skip(settings, world, ways)
+            for name, states in crossroads.items():
+                result = doors.compare(states, world.doors)
+                of_seed[name] = of_seed[name] + result if name in of_seed else result
+            if number == seed:
+                pictures.append(_picture(kind, world, crossroads))
+            if kind == "four_rooms":
+                skips: dict[str, Abstraction] = {f"skip_{stride}": Skip(stride) for stride in settings.strides}
+                for name, abstraction in (learned | skips).items():
+                    plan = _plan(settings, world, ways, abstraction, seed=number)
+                    plans.setdefault(name, []).append(plan)
+        for name, result in of_seed.items():
+            found[name].append(result)
+    return Outcome(
+        title="Are the doors of two and four rooms the pivots? (F1 of precision and recall)",
+        on_name="neural_entropy",
+        off_name="skip",
+        on=Shares.of([result.f1 for result in found["neural_entropy"]]),
+        off=Shares.of([result.f1 for result in found["skip"]]),
+        notes={
+            **{name: doors.to_json(results) for name, results in found.items()},
+            "thinking": _thinking(plans),
+            "worlds": pictures,
+        },
+    )
+
+
+def _filled_up(ways: Ways) -> Ways:
+    missing = _LONGEST_WAY - ways.states.shape[1]
+    if missing < 0:
+        raise ValueError(f"a way has {ways.states.shape[1]} states, and {_LONGEST_WAY} are the most; lower largest")
+    return dataclasses.replace(ways, states=np.pad(ways.states, ((0, 0), (0, missing)), mode="edge"))
+
+
+def _passed(ways: Ways) -> np.ndarray:
+    """All states of all ways, each as often as it was visited."""
+    return ways.states[np.arange(_LONGEST_WAY)[None] < ways.lengths[:, None]]
+
+
+def _counted(settings: Settings, ways: Ways) -> Entropy:
+    return Entropy(jnp.asarray(np.bincount(_passed(ways), minlength=settings.num_states), jnp.int32))
+
+
+def _learned(settings: Settings, rng: np.random.Generator, world: Rooms, ways: Ways, key: jax.Array) -> NeuralEntropy:
+    """A density of positions, each somewhere in the cell that was visited; a cell counts by its middle."""
+    visited = rng.choice(world.places[_passed(ways)], settings.num_positions)
+    positions = visited + rng.uniform(-0.5, 0.5, visited.shape)
+    density = visit_density.fit(
+        jnp.asarray(positions, jnp.float32),
+        key,
+        space=Continuous(2),
+        config=DensityConfig(
+            num_scales=settings.num_scales,
+            num_steps=settings.density_steps,
+            batch_size=settings.density_batch_size,
+        ),
+    )
+    places = np.zeros((settings.num_states, 2), np.float32)
+    places[: len(world.places)] = world.places
+    return NeuralEntropy(
+        density,
+        places=jnp.asarray(places),
+        min_separation=settings.min_separation,
+        hysteresis=settings.hysteresis,
+    )
+
+
+def _crossroads(settings: Settings, abstraction: Abstraction, ways: Ways) -> np.ndarray:
+    """The states found."""
+    shares = doors.pivot_shares(abstraction, ways.states, ways.lengths, settings.num_states)
+    return np.flatnonzero(shares >= settings.pivot_share)
+
+
+def _best_of_skip(settings: Settings, world: Rooms, ways: Ways) -> np.ndarray:
+    """The states found by the stride and the share that, in hindsight, suit this world best."""
+    options = []
+    for stride in settings.strides:
+        shares = doors.pivot_shares(Skip(stride), ways.states, ways.lengths, settings.num_states)
+        options += [np.flatnonzero(shares >= least) for least in _SKIP_SHARES]
+    return max(options, key=lambda states: doors.compare(states, world.doors).f1)
+
+
+def _picture(kind: str, world: Rooms, crossroads: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A world for the report: rows of floor and walls, and places (row, column) of doors and of what was found."""
+    return {
+        "name": kind,
+        "floor": ["".join(".#"[not cell] for cell in row) for row in world.floor],
+        "doors": world.places[world.doors].tolist(),
+        "found": {name: world.places[states].tolist() for name, states in crossroads.items()},
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plans:
+    """Plans between the same pairs for every abstraction, one number each.
+
+    Attributes:
+        complete: `[P]` bool.
+        steps: `[P]`, answers of layer 0.
+        sub_goals: `[P]`, answers of layer 1.
+        longest: `[P]`, most answers of layer 0 for one sub-goal.
+        shortest: `[P]`, steps of a shortest way.
+    """
+
+    complete: np.ndarray
+    steps: np.ndarray
+    sub_goals: np.ndarray
+    longest: np.ndarray
+    shortest: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """Of the optimum: shortest over planned steps, 0 for a plan that is not complete."""
+        return float(np.mean(np.where(self.complete, self.shortest / np.maximum(self.steps, 1), 0)))
+
+
+def _plan(settings: Settings, world: Rooms, ways: Ways, abstraction: Abstraction, *, seed: int) -> _Plans:
+    """Learns from the ways with this abstraction, and plans; the seed decides the rest, pairs among it."""
+    rng = np.random.default_rng([seed, _PLANNING])
+    model = _model(settings)
+    trajectories = Trajectories(states=jnp.asarray(ways.states), lengths=jnp.asarray(ways.lengths))
+    experience = hindsight.gather(trajectories, (abstraction,) * _LAYERS)
+    # As many places for every world, drawn at random, so that what is compiled fits.
+    drawn = rng.integers(len(experience.walks), size=settings.num_positions)
+    experience = dataclasses.replace(experience, walks=experience.walks[drawn], times=experience.times[drawn])
+    init_key, learn_key = jax.random.split(jax.random.key(rng.integers(2**31)))
+    state = _learn(
+        model,
+        model.init(init_key, (abstraction,) * _LAYERS),
+        experience,
+        learn_key,
+        num_updates=settings.num_updates,
+        batch_size=settings.batch_size,
+    )
+    starts = rng.integers(len(world.places), size=settings.num_pairs)
+    goals = (starts + rng.integers(1, len(world.places), settings.num_pairs)) % len(world.places)
+    plan = planning.think(model, state, jnp.asarray(starts, jnp.int32), jnp.asarray(goals, jnp.int32))
+    steps, above = (jax.device_get(layer) for layer in plan.layers)
+    per_goal = np.stack(
+        [np.bincount(row[ok], minlength=_MAX_NODES) for row, ok in zip(steps.parents, steps.valid, strict=True)]
+    )
+    return _Plans(
+        complete=np.asarray(plan.complete),
+        steps=steps.valid.sum(1),
+        sub_goals=above.valid.sum(1),
+        longest=per_goal.max(1),
+        shortest=world.graph.distances[starts, goals],
+    )
+
+
+def _model(settings: Settings) -> Model:
+    space = Discrete(settings.num_states)
+    cortex = Cortex(kernel=table(state_space=space, target_space=space), score_rule=Linear(64))
+    layer = Layer(cortex=cortex, max_sub_steps=_LONGEST_WAY, max_nodes=_MAX_NODES)
+    return Model(layers=(layer,) * _LAYERS, space=space, group_layers=False)
+
+
+@partial(jax.jit, static_argnames=("model", "num_updates", "batch_size"))
+def _learn(
+    model: Model, state: ModelState, experience: Experience, key: Array, *, num_updates: int, batch_size: int
+) -> ModelState:
+    """Hindsight alone."""
+
+    def update(number: Array, state: ModelState) -> ModelState:
+        return model.observe(state, experience, jax.random.fold_in(key, number), batch_size)[0]
+
+    return jax.lax.fori_loop(0, num_updates, update, state)
+
+
+def _thinking(plans: dict[str, list[_Plans]]) -> dict[str, Any]:
+    """What the plans of each abstraction cost; steps over those pairs that all of them plan."""
+    skips = [name for name in plans if name.startswith("skip_")]
+    best = max(skips, key=lambda name: np.mean([plan.share for plan in plans[name]]))
+    chosen = {"entropy": plans["entropy"], "neural_entropy": plans["neural_entropy"], "skip": plans[best]}
+    common = [
+        np.logical_and.reduce([seeds[number].complete for seeds in chosen.values()])
+        for number in range(len(plans[best]))
+    ]
+
+    def mean(seeds: list[_Plans], name: str) -> dict[str, Any] | None:
+        values = [getattr(plan, name)[among].mean() for plan, among in zip(seeds, common, strict=True) if among.any()]
+        return Shares.of(values).to_json() if values else None
+
+    return {
+        "skip_stride": int(best.removeprefix("skip_")),
+        **{
+            name: {
+                "complete": Shares.of([plan.complete.mean() for plan in seeds]).to_json(),
+                "optimum": Shares.of([plan.share for plan in seeds]).to_json(),
+                "layer_0_steps": mean(seeds, "steps"),
+                "layer_0_steps_for_one_sub_goal_at_most": mean(seeds, "longest"),
+                "sub_goals": mean(seeds, "sub_goals"),
+            }
+            for name, seeds in chosen.items()
+        },
+        "strides": {
+            name.removeprefix("skip_"): {
+                "optimum": Shares.of([plan.share for plan in plans[name]]).to_json(),
+                "layer_0_steps_for_one_sub_goal_at_most": mean(plans[name], "longest"),
+            }
+            for name in skips
+        },
+    }

@@ -1,0 +1,175 @@
+"""Long order: the rooms of `order`, learned from ways of up to 32 states and tested after 248 of them.
+
+What opens the gate is still which of A and B was visited last, and that was not long ago; but the episode is long, and
+the hippocampus shows 256 states. Positions that are counted from its oldest state then are such as were never trained,
+and distances from the present one are not. Attention reaches as far back in training as in the test, with either
+encoding. With sinusoids the network could learn the same, for it can turn them into distances; how far it gets on ways
+of the length that it was trained on is in the notes.
+"""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from humain import acting
+from humain.abstraction.skip import Skip
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.hippocampus import encodings, routing
+from humain.hippocampus import memory as memory_lib
+from humain.kernels.transformer import TransformerConfig, transformer
+from humain.model import Layer, Model, ModelState
+from humain.types import Array
+from tasks.ablations import order, seeds
+from tasks.ablations.outcome import Outcome
+from tasks.ablations.shares import Shares
+
+_ABSTRACTIONS = (Skip(4),)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Sizes; both encodings are trained alike.
+
+    Attributes:
+        num_walks: demonstrations of a seed.
+        trained_length: states of the longest demonstration, and of the context in training.
+        tested_length: states of the context in the test.
+        window: how many states back attention reaches, the present one included.
+        longest_period: of the sinusoids; the slowest turns by about one radian over what is trained.
+        num_updates: of the network.
+        batch_size: examples of an update.
+        num_episodes: tested; the gate is open in half of them.
+        max_steps: to get out.
+    """
+
+    num_walks: int = 1000
+    trained_length: int = 32
+    tested_length: int = 256
+    window: int = 32
+    longest_period: float = 30.0
+    num_updates: int = 300
+    batch_size: int = 64
+    num_episodes: int = 20
+    max_steps: int = 8
+
+
+def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
+    """The world with rotary encoding, and with sinusoids that are added.
+
+    A share of the optimum is the mean over episodes of the optimal number of steps, see `order`, over those taken; 0
+    for an episode that does not get out. The notes hold the same after ways as long as those trained.
+
+    Args:
+        settings: sizes.
+        seed: the first one.
+        num_seeds: how many are trained side by side, each on demonstrations of its own.
+    """
+    generators = [np.random.default_rng([seed + number, 2]) for number in range(num_seeds)]
+    shown = order.Settings(num_walks=settings.num_walks, walk_length=settings.trained_length)
+    experience = seeds.stack([order.demonstrated(shown, rng) for rng in generators])
+    lengths = (settings.trained_length, settings.tested_length)
+    # Room is left for the steps to come.
+    led = [
+        jnp.stack([led_ways(settings, rng, length - settings.max_steps) for rng in generators]) for length in lengths
+    ]
+    optimizer = optax.adam(optax.cosine_decay_schedule(5e-3, settings.num_updates))
+
+    def shares(name: str) -> list[Shares]:
+        models = [_build(settings, name, length, optimizer) for length in lengths]
+        state = seeds.learn(
+            models[0],
+            _ABSTRACTIONS,
+            experience,
+            seeds.keys(seed, num_seeds),
+            num_updates=settings.num_updates,
+            batch_size=settings.batch_size,
+        )
+        found = [
+            jax.jit(jax.vmap(partial(_test, settings, model)))(state, ways)
+            for model, ways in zip(models, led, strict=True)
+        ]
+        return [Shares.of(np.asarray(values).tolist()) for values in found]
+
+    (near_on, on), (near_off, off) = shares("rotary"), shares("sinusoidal")
+    return Outcome(
+        title=f"get out by B after A, after {led[1].shape[2]} states; trained on up to {settings.trained_length}",
+        on_name="rotary",
+        off_name="sinusoidal",
+        on=on,
+        off=off,
+        notes={"trained_length": {"on": near_on.to_json(), "off": near_off.to_json()}, "window": settings.window},
+    )
+
+
+def led_ways(settings: Settings, rng: np.random.Generator, length: int) -> Array:
+    """Random ways `[num_episodes, length]` through the rooms to the gate, which every other one finds open."""
+    ways: list[list[int]] = []
+    while len(ways) < settings.num_episodes:
+        way = [int(rng.integers(3))]
+        stage = order.following_stage_of(0, way[0])
+        while len(way) < length:
+            way.append(order.other_room(rng, way[-1]))
+            stage = order.following_stage_of(stage, way[-1])
+        if way[-1] == order.GATE and stage == 1 + len(ways) % 2:
+            ways.append(way)
+    return jnp.asarray(ways, jnp.int32)
+
+
+def _build(settings: Settings, name: str, context_length: int, optimizer: optax.GradientTransformation) -> Model:
+    encoding = routing.route(name, order.SPACE)
+    added = encoding.added
+    if name == "sinusoidal":
+        added = partial(encodings.sinusoidal, longest_period=settings.longest_period)
+    kernel = transformer(
+        TransformerConfig(
+            num_slots=1, num_heads=4, width=32, hidden=64, window=settings.window, rotary=encoding.rotary
+        ),
+        state_space=encoding.space,
+        target_space=encoding.space,
+        optimizer=optimizer,
+    )
+    layer = Layer(Cortex(kernel, Linear(6)), context_length=context_length, encoding=added)
+    return Model((layer,), encoding.space)
+
+
+def _test(settings: Settings, model: Model, state: ModelState, led: Array) -> Array:
+    """Mean share `[]` of the optimum over the episodes that begin with the led ways `[N, P]`."""
+    num_episodes, num_led = led.shape
+    goals = jnp.full(num_episodes, order.OUT)
+    zero = jnp.zeros(num_episodes, jnp.int32)
+    stages = jax.lax.fori_loop(0, num_led, lambda time, stage: order.following_stage(stage, led[:, time]), zero)
+    optimal = jnp.array(order.OPTIMAL_STEPS)[stages]
+
+    def advance(carry: tuple[Any, ...], _: None) -> tuple[tuple[Any, ...], None]:
+        episode, room, stage, steps = carry
+        episode, reaction = acting.react(model, state, episode, room, goals)
+        on = order.step(room, stage, reaction.action)
+        return (episode, on, order.following_stage(stage, on), steps + (room != order.OUT)), None
+
+    start = (_remembered(model, led, goals), led[:, -1], stages, zero)
+    (_, room, _, steps), _ = jax.lax.scan(advance, start, length=settings.max_steps)
+    return jnp.mean(jnp.where(room == order.OUT, optimal / jnp.maximum(steps, 1), 0))
+
+
+def _remembered(model: Model, led: Array, goals: Array) -> acting.Episode:
+    """Episodes in which the ways `[N, P]` lie behind, all but the present state, as asking at each step leaves them."""
+    num_episodes, num_led = led.shape
+    append = jax.vmap(memory_lib.append)
+    # The newest state is stored when the next arrives.
+    memory = jax.lax.fori_loop(
+        0, num_led - 2, lambda time, memory: append(memory, led[:, time]), model.layers[0].begin(num_episodes)
+    )
+    episode = acting.begin(model, num_episodes)
+    trail = dataclasses.replace(
+        episode.trails[0],
+        newest=led[:, -2],
+        before=led[:, -3],
+        count=jnp.full(num_episodes, num_led - 1, jnp.int32),
+    )
+    return dataclasses.replace(episode, memories=(memory,), trails=(trail,), goals=(goals,))

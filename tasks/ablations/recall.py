@@ -1,0 +1,177 @@
+"""Recall: how many of the random patterns in a sequence come back from noisy cues.
+
+Patterns of N bits are stored one after the other. Then each is asked for by a cue, the pattern with some of its bits
+flipped, and counts as recalled if it comes back with few bits wrong (in `exact`: with none). The hippocampus' memory
+has room for N patterns and answers by similarity; of longer sequences it keeps the newest. A classic Hopfield network
+of N units, shown the same patterns and cues, holds as many numbers, N by N weights.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain.hippocampus import memory
+from humain.hippocampus.recall import Recall, recall_features
+from humain.spaces import Continuous
+from humain.types import Array
+from tasks.ablations import hopfield
+from tasks.ablations.shares import Shares
+
+_Retrieve: TypeAlias = Callable[[Array, Array, Array], Array]
+"""Patterns `[M, N]`, bool `[M]` for those that are in the sequence, cues `[M, N]`, to what comes back `[M, N]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Of the experiment.
+
+    Attributes:
+        num_bits: N, of a pattern.
+        flipped: share of a cue's bits that are wrong.
+        tolerated: share of the bits that may be wrong in what counts as recalled.
+        loads: lengths of the sequences for both memories, as shares of N; at least one.
+        longer_loads: lengths for the hippocampus alone, as shares of N; one of them, or of `loads`, is 1.
+        num_sweeps: updates of each unit of the Hopfield network.
+        recall: how the hippocampus is asked.
+    """
+
+    num_bits: int = 200
+    flipped: float = 0.1
+    tolerated: float = 0.05
+    loads: tuple[float, ...] = (0.03, 0.06, 0.09, 0.12, 0.138, 0.15, 0.18, 0.21, 0.25, 0.3)
+    longer_loads: tuple[float, ...] = (0.5, 1.0, 1.5)
+    num_sweeps: int = 8
+    recall: Recall = Recall(sharpness=1.0)
+
+    def __post_init__(self) -> None:
+        if not self.loads or 1.0 not in (*self.loads, *self.longer_loads):
+            raise ValueError("there must be a load for both memories, and among all loads 1, that of a full memory")
+
+
+@dataclasses.dataclass(frozen=True)
+class RecallOutcome:
+    """What the memories recall.
+
+    Attributes:
+        title: one line.
+        capacity: patterns that the hippocampus' memory has room for, the bits of a pattern.
+        recalled: patterns recalled of a sequence as long as the capacity.
+        hopfield: the most patterns that the Hopfield network recalls of a sequence of any length tried.
+        notes: more numbers, plain JSON.
+    """
+
+    title: str
+    capacity: int
+    recalled: Shares
+    hopfield: Shares
+    notes: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Numbers of patterns, mean and spread over seeds; as shares of the capacity; and the notes beside them."""
+        return {
+            "capacity": self.capacity,
+            "recalled": self.recalled.mean,
+            "recalled_sd": self.recalled.sd,
+            "hopfield": self.hopfield.mean,
+            "hopfield_sd": self.hopfield.sd,
+            "on": self._shares(self.recalled).to_json(),
+            "off": self._shares(self.hopfield).to_json(),
+            **self.notes,
+        }
+
+    def _shares(self, counts: Shares) -> Shares:
+        return Shares.of([count / self.capacity for count in counts.values])
+
+
+def from_hippocampus(settings: Settings) -> _Retrieve:
+    """Recall by content from a memory that has been shown the sequence."""
+    space = Continuous(settings.num_bits)
+
+    def retrieve(patterns: Array, present: Array, cues: Array) -> Array:
+        def store(kept: memory.Memory, at: tuple[Array, Array]) -> tuple[memory.Memory, None]:
+            return memory.append(kept, *at), None
+
+        kept, _ = jax.lax.scan(store, memory.empty(settings.num_bits, space), (patterns, present))
+        found = jax.vmap(lambda cue: recall_features(settings.recall, kept, space, cue))(cues)
+        return jnp.where(found.features >= 0, 1.0, -1.0)
+
+    return retrieve
+
+
+def from_hopfield(settings: Settings) -> _Retrieve:
+    """The states that the Hopfield network settles in."""
+
+    def retrieve(patterns: Array, present: Array, cues: Array) -> Array:
+        return hopfield.retrieve(hopfield.store(patterns, present), cues, num_sweeps=settings.num_sweeps)
+
+    return retrieve
+
+
+def count_recalled(
+    settings: Settings, retrieve: _Retrieve, lengths: Sequence[int], *, seed: int, num_seeds: int
+) -> dict[int, np.ndarray]:
+    """For each length of a sequence, how many are recalled: `[num_seeds, 2]`, with tolerated errors, and with none."""
+
+    def count(length: int) -> np.ndarray:
+        keys = jax.random.split(jax.random.key(seed), num_seeds)
+        return np.asarray(_count(settings, retrieve, max(lengths), jnp.int32(length), keys))
+
+    return {length: count(length) for length in lengths}
+
+
+def measure(settings: Settings, *, seed: int, num_seeds: int) -> RecallOutcome:
+    """The experiment over seeds: `seed` and those that follow from it, each with patterns and cues of its own."""
+    lengths = [round(load * settings.num_bits) for load in settings.loads]
+    longer = [round(load * settings.num_bits) for load in settings.longer_loads]
+    count = partial(count_recalled, settings, seed=seed, num_seeds=num_seeds)
+    recalled = count(from_hippocampus(settings), [*lengths, *longer])
+    by_hopfield = count(from_hopfield(settings), lengths)
+    most = np.max(np.stack(list(by_hopfield.values())), axis=0)
+    full = recalled[settings.num_bits]
+    return RecallOutcome(
+        title=f"Recall patterns of {settings.num_bits} bits, cues with bits flipped by chance {settings.flipped}",
+        capacity=settings.num_bits,
+        recalled=Shares.of(full[:, 0].tolist()),
+        hopfield=Shares.of(most[:, 0].tolist()),
+        notes={
+            "hopfield_theory": hopfield.CRITICAL_LOAD * settings.num_bits,
+            "exact": {
+                "recalled": Shares.of(full[:, 1].tolist()).to_json(),
+                "hopfield": Shares.of(most[:, 1].tolist()).to_json(),
+            },
+            "sweep": {"recalled": _rows(recalled), "hopfield": _rows(by_hopfield)},
+        },
+    )
+
+
+def _rows(counts: dict[int, np.ndarray]) -> list[dict[str, float]]:
+    """For each length of a sequence, how many are recalled with the errors tolerated: for plots."""
+    return [
+        {"patterns": length, "mean": shares.mean, "sd": shares.sd}
+        for length, shares in ((length, Shares.of(found[:, 0].tolist())) for length, found in sorted(counts.items()))
+    ]
+
+
+@partial(jax.jit, static_argnames=("settings", "retrieve", "longest"))
+def _count(settings: Settings, retrieve: _Retrieve, longest: int, length: Array, keys: jax.Array) -> Array:
+    """See `count_recalled`; `keys` `[S]` are consumed. Patterns after the sequence's end are not stored: one shape."""
+    present = jnp.arange(longest) < length
+
+    def draw(key: jax.Array, number: Array) -> tuple[Array, Array]:
+        pattern_key, flip_key = jax.random.split(jax.random.fold_in(key, number))
+        pattern = jax.random.rademacher(pattern_key, (settings.num_bits,), jnp.float32)
+        flipped = jax.random.bernoulli(flip_key, settings.flipped, (settings.num_bits,))
+        return pattern, jnp.where(flipped, -pattern, pattern)
+
+    def count(key: jax.Array) -> Array:
+        patterns, cues = jax.vmap(draw, in_axes=(None, 0))(key, jnp.arange(longest))
+        wrong = jnp.sum(retrieve(patterns, present, cues) != patterns, axis=1)
+        close = present & (wrong <= settings.tolerated * settings.num_bits)
+        return jnp.stack([jnp.sum(close), jnp.sum(present & (wrong == 0))])
+
+    return jax.vmap(count)(keys)

@@ -1,0 +1,200 @@
+"""Windows: what was seen in passing tells the way later, when it is no longer in the context.
+
+The agent passes a row of windows. Each shows one of the goals, in an order that is drawn for each episode. Then comes a
+hall of some steps, and then as many doors, one after the other and after the last the first again; behind each is the
+goal that the window of the same number showed. The agent goes on or enters; who has entered stays. It is asked to be at
+a goal for the second time: the first time is at the window. At a door, what helps is not what came last but the one
+state of the past that is like the goal: its window, with the tag that says which one it was.
+
+With recall, the layer sees the present state and the one that the goal recalls. Without, it sees the present state, or
+the newest one before it too, whichever does better (both are in `notes`). All see tagged states and have the same
+walks, updates and batches. A context that shows a window at a door would have to be longer than the hall by two.
+"""
+
+import dataclasses
+import itertools
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain import acting
+from humain.abstraction.skip import Skip
+from humain.cortex import hindsight
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.hippocampus import tagged_episodes
+from humain.hippocampus.recall import Recall
+from humain.hippocampus.tag_levels import TagLevels
+from humain.hippocampus.tagged import TaggedIds
+from humain.hippocampus.tagging import Tagging
+from humain.kernels.table import table
+from humain.model import Layer, Model, ModelState
+from humain.spaces import Discrete
+from humain.types import Array, Trajectories
+from tasks.ablations import seeds
+from tasks.ablations.outcome import Outcome
+from tasks.ablations.shares import Shares
+
+ON, ENTER = 0, 1
+_ENTERS = 0.3
+"""Share of the actions on the walks that enter."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Of the experiment.
+
+    Attributes:
+        num_goals: and windows, and doors.
+        hall_length: steps between windows and doors.
+        recall: how the past is asked.
+        num_walks: that are learned from.
+        num_updates: of the layer.
+        batch_size: examples an update.
+    """
+
+    num_goals: int = 3
+    hall_length: int = 2
+    recall: Recall = Recall(num_recalled=1)
+    num_walks: int = 1000
+    num_updates: int = 100
+    batch_size: int = 2048
+
+    @property
+    def num_steps(self) -> int:
+        """Of a walk, and what a test may take: past the windows, through the hall and twice past all doors."""
+        return self.hall_length + 3 * self.num_goals
+
+    @property
+    def first_door(self) -> int:
+        """Its place. Places are the windows, the hall, the doors and what is behind them, in this order."""
+        return self.num_goals + self.hall_length
+
+    @property
+    def space(self) -> TaggedIds:
+        """Goals, the hall, then doors, tagged by the order in which they came and whether for the first time."""
+        num_states = self.first_door + self.num_goals
+        levels = TagLevels(order=self.num_goals, visits=2)
+        return TaggedIds(num_states=num_states, tagging=Tagging(capacity=num_states), levels=levels)
+
+
+def step(settings: Settings, places: np.ndarray | Array, actions: np.ndarray | Array) -> Array:
+    """The places `[...]` that actions `[...]` lead to; there is nothing to enter but doors."""
+    places, actions = jnp.asarray(places), jnp.asarray(actions)
+    first_door, num_goals = settings.first_door, settings.num_goals
+    on = jnp.where(places == first_door + num_goals - 1, first_door, places + 1)
+    moved = jnp.where((actions == ENTER) & (places >= first_door), places + num_goals, on)
+    return jnp.where(places >= first_door + num_goals, places, moved)
+
+
+def looks(settings: Settings, places: np.ndarray | Array, shown: np.ndarray | Array) -> Array:
+    """What is seen at places `[...]` where the windows show goals `[..., n]`: a goal, or elsewhere the place."""
+    places, shown = jnp.asarray(places), jnp.asarray(shown)
+    first_door, num_goals = settings.first_door, settings.num_goals
+    behind = places - first_door - num_goals
+    number = jnp.where(behind >= 0, behind, jnp.minimum(places, num_goals - 1))
+    goals = jnp.take_along_axis(shown, number[..., None], axis=-1)[..., 0]
+    return jnp.where((places < num_goals) | (behind >= 0), goals, places).astype(jnp.int32)
+
+
+def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
+    """The experiment over seeds: `seed` and those that follow from it, each with walks of its own."""
+    run = partial(_shares, settings, seed, num_seeds)
+    off = {str(length): Shares.of(run(context_length=length, recalls=False)) for length in (1, 2)}
+    return Outcome(
+        title=f"Enter the door of {settings.num_goals} whose window showed the goal",
+        on_name="the present state and the one that the goal recalls",
+        off_name="the present state and the newest before it, or it alone",
+        on=Shares.of(run(context_length=1, recalls=True)),
+        off=max(off.values(), key=lambda shares: shares.mean),
+        notes={"off_contexts": {length: shares.to_json() for length, shares in off.items()}},
+    )
+
+
+def _shares(settings: Settings, seed: int, num_seeds: int, *, context_length: int, recalls: bool) -> list[float]:
+    """Each seed's share of the optimum: shortest way over steps taken, 0 if not there, mean over orders and goals."""
+    num_recalled = settings.recall.num_recalled if recalls else 0
+    kernel = table(
+        state_space=settings.space,
+        target_space=Discrete(2),
+        num_slots=2,
+        context_length=context_length + num_recalled,
+    )
+    cortex = Cortex(kernel=kernel, score_rule=Linear(settings.num_steps + 1), lookahead=1)
+    layer = Layer(
+        cortex=cortex,
+        context_length=context_length,
+        recall=settings.recall if recalls else None,
+        recall_capacity=settings.num_steps if recalls else 0,
+    )
+    model = Model(layers=(layer,), space=settings.space)
+    experiences = [_experience(settings, np.random.default_rng([seed, number])) for number in range(num_seeds)]
+    states = seeds.learn(
+        model,
+        (Skip(settings.num_steps + 1),),
+        seeds.stack(experiences),
+        jax.random.split(jax.random.key(seed), num_seeds),
+        num_updates=settings.num_updates,
+        batch_size=settings.batch_size,
+        ask=partial(_ask, settings.space),
+    )
+    shown, goals = (jnp.asarray(column) for column in _episodes(settings.num_goals))
+    steps = _follow(model, settings, states, shown, goals)
+    return [float(share) for share in np.mean(shortest(settings, shown, goals) / np.asarray(steps), axis=1)]
+
+
+def _ask(space: TaggedIds, elements: Array) -> Array:
+    """Goals `[B]` that ask for the state and how often it has been met."""
+    return tagged_episodes.ask(space, elements, fields=["visits"])
+
+
+def shortest(settings: Settings, shown: np.ndarray | Array, goals: np.ndarray | Array) -> np.ndarray:
+    """Steps `[E]` to goals `[E]`: to the first door, on to the one of the goal's window, and in."""
+    windows = np.argmax(np.asarray(shown) == np.asarray(goals)[:, None], axis=1)
+    return settings.first_door + windows + 1
+
+
+def _episodes(num_goals: int) -> tuple[np.ndarray, np.ndarray]:
+    """All orders of the windows `[E, n]`, with all goals `[E]`."""
+    pairs = itertools.product(itertools.permutations(range(num_goals)), range(num_goals))
+    shown, goals = zip(*pairs, strict=True)
+    return np.array(shown, np.int32), np.array(goals, np.int32)
+
+
+def _experience(settings: Settings, rng: np.random.Generator) -> hindsight.Experience:
+    """Random walks, tagged."""
+    num_goals, num_walks, num_steps = settings.num_goals, settings.num_walks, settings.num_steps
+    shown = rng.permuted(np.tile(np.arange(num_goals, dtype=np.int32), (num_walks, 1)), axis=1)
+    actions = (rng.random((num_walks, num_steps + 1)) < _ENTERS).astype(np.int32)
+    places = np.zeros((num_walks, num_steps + 1), np.int32)
+    for time in range(num_steps):
+        places[:, time + 1] = step(settings, places[:, time], actions[:, time])
+    seen = looks(settings, places, np.repeat(shown[:, None], num_steps + 1, axis=1))
+    walks = Trajectories(states=seen, actions=jnp.asarray(actions), lengths=jnp.full(num_walks, num_steps + 1))
+    return hindsight.gather(_tag(settings.space, walks), (Skip(num_steps + 1),))
+
+
+_tag = jax.jit(tagged_episodes.tag_trajectories, static_argnums=0)
+
+
+@partial(jax.jit, static_argnames=("model", "settings"))
+def _follow(model: Model, settings: Settings, states: ModelState, shown: Array, goals: Array) -> Array:
+    """The steps `[S, E]` that each of S layers takes to the goals, infinite where it doesn't arrive."""
+    space = settings.space
+    asked = tagged_episodes.goals(space, goals, visits=jnp.full(goals.shape, 2))
+
+    def follow(state: ModelState) -> Array:
+        def move(carry: tuple, time: Array) -> tuple[tuple, None]:
+            places, tags, episode, steps = carry
+            tags, seen = tagged_episodes.observe(space, tags, looks(settings, places, shown))
+            steps = jnp.where(space.equal(seen, asked), jnp.minimum(steps, time), steps)
+            episode, reaction = acting.react(model, state, episode, seen, asked)
+            return (step(settings, places, reaction.action), tags, episode, steps), None
+
+        batch = goals.shape[0]
+        begin = (jnp.zeros(batch, jnp.int32), tagged_episodes.begin(space, batch), acting.begin(model, batch))
+        return jax.lax.scan(move, (*begin, jnp.full(batch, jnp.inf)), jnp.arange(settings.num_steps + 1))[0][3]
+
+    return jax.vmap(follow)(states)
