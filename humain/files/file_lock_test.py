@@ -29,7 +29,7 @@ def test_one_holds_it_at_a_time(tmp_path: pathlib.Path) -> None:
 def test_the_end_of_a_process_lets_go(tmp_path: pathlib.Path) -> None:
     program = (
         "import os, sys\n"
-        "from humain import file_lock\n"
+        "from humain.files import file_lock\n"
         "print(file_lock.acquire(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)), flush=True)\n"
         "sys.stdin.read()\n"
     )
