@@ -18,7 +18,8 @@ from humain.abstraction.abstraction import lift_through
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
 from humain.kernels.kernel import KernelState
-from humain.model import Layer, Model, ModelState
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.selection import select
 from humain.types import Array, Plan, PlanLayer
 

@@ -128,25 +128,14 @@ def sweep(
     step_valid = (before.valid[middles] & waiting[:, None]).reshape(-1)
     goals_each = jnp.repeat(goals, num_steps)
 
-    def contexts(walks: Array, times: Array) -> hindsight.Context:
-        shown = hindsight.contexts_at(
-            experience,
-            walks,
-            times,
-            jnp.zeros_like(times),
-            layer=0,
-            length=layer.stored_length,
-            space=model.space,
-            encoding=layer.encoding,
-        )
-        # Nothing is stored yet: whatever the cue, there is nothing to recall.
-        return layer.focus(shown, shown.states[:, -1])
-
     steps = hindsight.examples_between(
-        experience, walks, times, times + 1, layer=0, cortex=cortex, contexts=contexts(walks, times)
+        experience, layer, number=0, walks=walks, times=times, goal_times=times + 1, kept=jnp.zeros_like(times)
     )
     # Every step to a state knows the same context of it: the present state alone. Its first one serves.
-    onward = cortex.answer(kernel, contexts(before.walks[middles, 0], before.times[middles, 0] + 1), goals)
+    there = hindsight.fresh_contexts(
+        experience, layer, number=0, walks=before.walks[middles, 0], times=before.times[middles, 0] + 1
+    )
+    onward = cortex.answer(kernel, there, goals)
     arrived = cortex.score_rule.score(jnp.zeros_like(middles), jnp.zeros(middles.shape))
     onward_score = jnp.where(middles == goals, arrived, onward.score)
     scores = cortex.score_rule.compose(steps.scores, jnp.repeat(onward_score, num_steps))
