@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain import guards
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex import hindsight
 from humain.cortex.hindsight import Experience
@@ -79,8 +80,7 @@ class Model:
         Raises:
             ValueError: if there is not one abstraction for each layer.
         """
-        if len(abstractions) != len(self.layers):
-            raise ValueError(f"{len(self.layers)} layers need as many abstractions, not {len(abstractions)}")
+        guards.check_number(len(self.layers), len(abstractions))
         keys = jax.random.split(key, len(self.layers))
         kernels = []
         for members in self.groups:
@@ -99,16 +99,21 @@ class Model:
         raise ValueError(f"there is no layer {layer}; there are {len(self.layers)}")
 
     def gather(self, state: ModelState, trajectories: Trajectories) -> Experience:
-        """Trajectories as experience that the stack can learn from. Not for jit: it looks at the lengths.
+        """Trajectories as experience that the stack can learn from. Not for jit: it looks at them.
 
         Args:
             state: whose abstractions say what each layer sees of them.
-            trajectories: to learn from.
+            trajectories: to learn from; of arrays, NumPy's or JAX's, or lists.
 
         Raises:
-            ValueError: see `hindsight.gather`.
+            ValueError: naming what is wrong with them: ids outside the space, actions where the bottom layer answers
+                states and none where it answers actions, a wrong type, shape or length, NaN, or no step at all.
         """
-        return hindsight.gather(trajectories, state.abstractions)
+        guards.check_number(len(self.layers), len(state.abstractions))
+        answered = self.layers[0].cortex.kernel.target_space
+        return hindsight.gather(
+            guards.trajectories(trajectories, space=self.space, target_space=answered), state.abstractions
+        )
 
     def learn(self, state: ModelState, examples: Mapping[int, Examples]) -> tuple[ModelState, Metrics]:
         """One update of each layer that there are examples for.
@@ -149,7 +154,16 @@ class Model:
         return dataclasses.replace(state, kernels=tuple(kernels)), metrics
 
     def sample(self, experience: Experience, key: jax.Array, batch_size: int) -> dict[int, Examples]:
-        """A batch of hindsight examples for each layer; `key` is consumed."""
+        """A batch of hindsight examples for each layer; `key` is consumed.
+
+        Raises:
+            ValueError: if the experience was gathered for another number of layers.
+        """
+        if len(experience.states) != len(self.layers):
+            raise ValueError(
+                f"the experience was gathered for {len(experience.states)} layers, and there are {len(self.layers)}; "
+                "gather it with this model"
+            )
         keys = jax.random.split(key, len(self.layers))
         return {
             number: hindsight.sample(experience, layer, number=number, key=keys[number], batch_size=batch_size)

@@ -67,7 +67,7 @@ def layer_paths(
 
 
 def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) -> Experience:
-    """Trajectories as experience. Not for jit: the number of places depends on the lengths.
+    """Trajectories as experience; `Model.gather` checks them first. Not for jit: it looks at the lengths.
 
     Args:
         trajectories: to learn from.
@@ -79,12 +79,16 @@ def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) ->
     num_times = trajectories.states.shape[1]
     if bool(jnp.any((trajectories.lengths < 0) | (trajectories.lengths > num_times))):
         raise ValueError(f"lengths must lie between 0 and {num_times}, the time axis of the states")
+    # Where an example can begin: at every state that another one follows. Drawing from this list is uniform over steps,
+    # however long the trajectories are.
     walks, times = jnp.nonzero(jnp.arange(num_times)[None] < trajectories.lengths[:, None] - 1)
     if walks.size == 0:
         raise ValueError("no trajectory has a step to learn from; at least one must have two states")
+    # Sums from the start, so that the return of any stretch is one subtraction.
     returns = None
     if trajectories.rewards is not None:
         returns = jnp.cumsum(jnp.pad(trajectories.rewards, ((0, 0), (1, 0))), axis=1)
+    # What each layer sees, and which of it is on its path.
     states = lift_through(abstractions, trajectories.states)
     return Experience(
         trajectories=trajectories,

@@ -87,6 +87,8 @@ class Table:
         no states: an answer that changes nothing.
         """
         rows = self.rows.find(state.index, self._context_ids(context), goals)
+        # By arithmetic an id outside the space would find another question's row.
+        rows = jnp.where(self._in_space(context, goals), rows, self.rows.num_rows)
         packed = state.packed.at[rows].get(mode="fill", fill_value=0)
         stay = context.states[:, -1:] if self.target_space == self.state_space else jnp.int32(0)
         return Slots(
@@ -100,7 +102,10 @@ class Table:
         New values that meet in one row within one batch claim the same slot, and the best of them gets it; the others
         are stored when they are met again.
         """
-        index, rows = self.rows.locate(state.index, self._context_ids(examples.context), examples.goals, examples.mask)
+        # A value that does not fit its field would be stored as another one, at another score.
+        fits = (examples.targets >= 0) & (examples.targets < self.target_space.num_elements)
+        mask = examples.mask & fits & self._in_space(examples.context, examples.goals)
+        index, rows = self.rows.locate(state.index, self._context_ids(examples.context), examples.goals, mask)
         before = state.packed.at[rows].get(mode="fill", fill_value=0)
         if self.access == "value":
             same = (before > 0) & (self._values(before) == examples.targets[:, None])
@@ -130,6 +135,12 @@ class Table:
 
     def _scores(self, packed: Array) -> Array:
         return ((packed >> self._value_bits) - 1).astype(jnp.float32) / (self.num_levels - 1)
+
+    def _in_space(self, context: Context, goals: Array) -> Array:
+        """Bool `[B]`: whether the goal and all states of the context that are there have an id of the space."""
+        num_ids = self.state_space.num_elements
+        states = (context.states >= 0) & (context.states < num_ids)
+        return (goals >= 0) & (goals < num_ids) & jnp.all(states | ~context.mask, axis=1)
 
     def _context_ids(self, context: Context) -> Array:
         """One number for the states of a context: exact while the combinations fit (see `TableConfig.build`)."""

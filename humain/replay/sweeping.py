@@ -119,6 +119,7 @@ def sweep(
         those pairs in it.
     """
     cortex, kernel, layer = model.layers[0].cortex, model.kernel_state(state, 0), model.layers[0]
+    # Take the pairs m -> g that have waited longest, and for each all steps s -> m that were seen.
     capacity = queue.states.shape[0]
     waiting = jnp.arange(batch_size) < queue.size
     places = (queue.first + jnp.arange(batch_size)) % capacity
@@ -128,6 +129,7 @@ def sweep(
     step_valid = (before.valid[middles] & waiting[:, None]).reshape(-1)
     goals_each = jnp.repeat(goals, num_steps)
 
+    # Join: the step as hindsight scores it, with what is stored for the rest of the way.
     steps = hindsight.examples_between(
         experience, layer, number=0, walks=walks, times=times, goal_times=times + 1, kept=jnp.zeros_like(times)
     )
@@ -140,6 +142,7 @@ def sweep(
     onward_score = jnp.where(middles == goals, arrived, onward.score)
     scores = cortex.score_rule.compose(steps.scores, jnp.repeat(onward_score, num_steps))
     examples = dataclasses.replace(steps, goals=goals_each, scores=scores, mask=step_valid & (scores > 0))
+    # What gets better by it waits in turn; all else is masked, so that the queue runs empty.
     taken = jnp.sum(waiting, dtype=jnp.int32)
     rest = dataclasses.replace(queue, first=(queue.first + taken) % capacity, size=queue.size - taken)
     better, rest = enqueue_improvements(model, state, rest, examples, resolution=resolution)
