@@ -20,10 +20,10 @@ def acquire(descriptor: int) -> bool:
     On Windows the lock is on a byte far beyond the file's end: nobody else can read or write what is locked there.
 
     Args:
-      descriptor: of the file, open for writing.
+        descriptor: of the file, open for writing.
 
     Returns:
-      False where another process, or another descriptor of this one, holds it.
+        False where another process, or another descriptor of this one, holds it.
     """
     if sys.platform == "win32":
         position = os.lseek(descriptor, 0, os.SEEK_CUR)

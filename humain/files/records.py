@@ -20,13 +20,13 @@ def to_json(value: Any) -> Json:
     and infinities have no JSON form and become None.
 
     Args:
-      value: what to convert.
+        value: what to convert.
 
     Returns:
-      The same content out of None, bool, int, float, str, list and dict.
+        The same content out of None, bool, int, float, str, list and dict.
 
     Raises:
-      TypeError: for a value without an obvious JSON form, or a mapping key that is no string, number or bool.
+        TypeError: for a value without an obvious JSON form, or a mapping key that is no string, number or bool.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -72,8 +72,8 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """Replaces the file `path` by `text` in one step: a reader, or a crash, finds the old file or the new one.
 
     Args:
-      path: the file; its directory is made where it is missing.
-      text: the new content, written as UTF-8.
+        path: the file; its directory is made where it is missing.
+        text: the new content, written as UTF-8.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
@@ -93,8 +93,8 @@ def read_json(path: pathlib.Path) -> Json:
     """Reads a JSON file.
 
     Raises:
-      FileNotFoundError: when there is none.
-      ValueError: naming the file, when its content is no JSON.
+        FileNotFoundError: when there is none.
+        ValueError: naming the file, when its content is no JSON.
     """
     text = path.read_text(encoding="utf-8")
     try:

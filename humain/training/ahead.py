@@ -30,10 +30,10 @@ class Ahead:
         """Traces a jitted function here, and compiles it in a thread.
 
         Args:
-          function: jitted.
-          *arguments: arrays, or `jax.ShapeDtypeStruct`s in place of them.
-          named: what `wait` is to be asked by; the function by default.
-          **static: its static arguments.
+            function: jitted.
+            *arguments: arrays, or `jax.ShapeDtypeStruct`s in place of them.
+            named: what `wait` is to be asked by; the function by default.
+            **static: its static arguments.
         """
         lowered = function.lower(*arguments, **static)
         self._begin(named or function, lowered.compile)

@@ -44,9 +44,9 @@ class Restored:
     """What a checkpoint held.
 
     Attributes:
-      state: the pytree, with the structure, dtypes and placement of the template.
-      step: the number of updates done.
-      notes: the numbers that were saved beside it, by name.
+        state: the pytree, with the structure, dtypes and placement of the template.
+        step: the number of updates done.
+        notes: the numbers that were saved beside it, by name.
     """
 
     state: PyTree
@@ -64,14 +64,14 @@ class Checkpointer:
         """Prepares it; the directory is made by the first save.
 
         Args:
-          directory: where the checkpoints of this run lie, and nothing else.
-          fingerprint: a digest of all that the user chose (config, seed ...); restoring demands an equal one.
-          keep: how many checkpoints to keep, 1 or more.
-          processes: those that share the directory. All of them save and restore together, as Orbax demands; the first
-            one alone decides what is whole, and writes all but the arrays. This one alone by default.
+            directory: where the checkpoints of this run lie, and nothing else.
+            fingerprint: a digest of all that the user chose (config, seed ...); restoring demands an equal one.
+            keep: how many checkpoints to keep, 1 or more.
+            processes: those that share the directory. All of them save and restore together, as Orbax demands; the
+                first one alone decides what is whole, and writes all but the arrays. This one alone by default.
 
         Raises:
-          ValueError: for `keep` below 1.
+            ValueError: for `keep` below 1.
         """
         if keep < 1:
             raise ValueError(f"keep is {keep}; expected 1 or more checkpoints to keep")
@@ -99,12 +99,12 @@ class Checkpointer:
         """Saves `state`; does nothing where this step is already saved whole.
 
         Args:
-          step: the number of updates done.
-          state: a pytree of arrays (typed PRNG keys too) and Python numbers.
-          notes: numbers about the run that are no part of its state, such as the time it took.
+            step: the number of updates done.
+            state: a pytree of arrays (typed PRNG keys too) and Python numbers.
+            notes: numbers about the run that are no part of its state, such as the time it took.
 
         Raises:
-          ValueError: for a leaf that is none of these.
+            ValueError: for a leaf that is none of these.
         """
         leads = self._processes.leads
         temporary = self._directory / f"{_TEMPORARY}{self._step_directory(step).name}"
@@ -159,14 +159,14 @@ class Checkpointer:
         """Restores the newest whole checkpoint, bit for bit; a torn newer one is reported with a warning and deleted.
 
         Args:
-          template: a pytree of the same structure, shapes and dtypes (arrays or ShapeDtypeStructs); an array's sharding
-            says where the restored one goes.
+            template: a pytree of the same structure, shapes and dtypes (arrays or ShapeDtypeStructs); an array's
+                sharding says where the restored one goes.
 
         Returns:
-          The state and its step, or None where no checkpoint was ever completed.
+            The state and its step, or None where no checkpoint was ever completed.
 
         Raises:
-          UserError: when the checkpoint was made by another configuration, or of another structure.
+            UserError: when the checkpoint was made by another configuration, or of another structure.
         """
         if self._processes.count > 1:
             return self._restore_together(template)

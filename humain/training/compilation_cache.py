@@ -59,13 +59,13 @@ class Store(CacheInterface):
         """Makes the folder.
 
         Args:
-          root: of all folders, which `max_bytes` is about.
-          folder: the one of this machine.
-          max_bytes: bound of what is kept in all folders.
-          task: the task's name, for warnings.
+            root: of all folders, which `max_bytes` is about.
+            folder: the one of this machine.
+            max_bytes: bound of what is kept in all folders.
+            task: the task's name, for warnings.
 
         Raises:
-          OSError: when the folder can't be made or is not this user's own.
+            OSError: when the folder can't be made or is not this user's own.
         """
         self.root = root
         self._path = root / folder
@@ -175,8 +175,8 @@ def used(root: pathlib.Path | None, task: str) -> Iterator[None]:
     (`JAX_COMPILATION_CACHE_DIR`) stays; within the block of another of these, this one is used.
 
     Args:
-      root: absolute path; None for no cache.
-      task: the task's name, for warnings.
+        root: absolute path; None for no cache.
+        task: the task's name, for warnings.
     """
     if root is None or _is_jaxs_own():
         yield

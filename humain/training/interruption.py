@@ -28,9 +28,9 @@ class Interrupted(BaseException):
     """Raised at a safe point after all was saved; not an `Exception`, so that no broad handler swallows it.
 
     Attributes:
-      signal_number: the signal that asked for it.
-      exit_code: 130 for SIGINT, 143 for SIGTERM.
-      abandoned: a thread still inside a call that can't be stopped; the process must then end through `os._exit`.
+        signal_number: the signal that asked for it.
+        exit_code: 130 for SIGINT, 143 for SIGTERM.
+        abandoned: a thread still inside a call that can't be stopped; the process must then end through `os._exit`.
     """
 
     def __init__(self, signal_number: int, *, abandoned: threading.Thread | None = None):
@@ -57,12 +57,12 @@ class Interruption:
         """Prepares it; nothing is installed before it is entered.
 
         Args:
-          grace_seconds: time that the main thread has, from the first signal on, to come to a safe point.
-          before_forced_exit: called by the watcher thread before it ends the process; short, and without locks.
-          processes: those of the run; a signal to any of them stops all. This one alone by default.
+            grace_seconds: time that the main thread has, from the first signal on, to come to a safe point.
+            before_forced_exit: called by the watcher thread before it ends the process; short, and without locks.
+            processes: those of the run; a signal to any of them stops all. This one alone by default.
 
         Raises:
-          ValueError: for a grace time that is not positive.
+            ValueError: for a grace time that is not positive.
         """
         if grace_seconds <= 0:
             raise ValueError(f"grace_seconds is {grace_seconds}; expected a positive number of seconds")

@@ -35,9 +35,9 @@ class NonFiniteLossError(errors.UserError):
     """Training left the finite numbers.
 
     Attributes:
-      metric: the metric, or leaf of the state, that did.
-      step: the update at which it was seen, counted from 1.
-      checkpoint_step: the step of the last good checkpoint, or None.
+        metric: the metric, or leaf of the state, that did.
+        step: the update at which it was seen, counted from 1.
+        checkpoint_step: the step of the last good checkpoint, or None.
     """
 
     def __init__(self, name: str, metric: str, *, step: int, checkpoint_step: int | None):
@@ -81,18 +81,18 @@ class Host:
     """What the host does between chunks; every part may be left out.
 
     Attributes:
-      checkpointer: where to save and to go on from.
-      interruption: asks to save and stop.
-      metrics: where to write metrics.
-      progress: what the user sees.
-      checkpoint_seconds: save when this long has passed since the last save.
-      checkpoint_steps: also save after this many steps.
-      executables: where compiled chunks are kept for the next call with the same `chunk`.
-      mesh: devices that state and data are replicated over, and that `chunk` may split its batches over (see
-        `humain.training.sharding`); one device by default.
-      processes: those that train together, over a mesh with devices of each; this one alone by default. All of them
-        call `train` with equal arguments, and save and stop together.
-      ahead: what is being compiled already, chunks among it under their own name (see `jit_chunk`).
+        checkpointer: where to save and to go on from.
+        interruption: asks to save and stop.
+        metrics: where to write metrics.
+        progress: what the user sees.
+        checkpoint_seconds: save when this long has passed since the last save.
+        checkpoint_steps: also save after this many steps.
+        executables: where compiled chunks are kept for the next call with the same `chunk`.
+        mesh: devices that state and data are replicated over, and that `chunk` may split its batches over (see
+            `humain.training.sharding`); one device by default.
+        processes: those that train together, over a mesh with devices of each; this one alone by default. All of them
+            call `train` with equal arguments, and save and stop together.
+        ahead: what is being compiled already, chunks among it under their own name (see `jit_chunk`).
     """
 
     checkpointer: checkpoint_lib.Checkpointer | None = None
@@ -112,11 +112,11 @@ class TrainResult:
     """Where training ended.
 
     Attributes:
-      state: the final state, on a device of this process.
-      step: updates done in all.
-      first_step: updates done before this call: 0, or the step that was restored.
-      compile_seconds: time to trace and compile the chunk.
-      run_seconds: time from the first dispatch to the last update, saves between included.
+        state: the final state, on a device of this process.
+        step: updates done in all.
+        first_step: updates done before this call: 0, or the step that was restored.
+        compile_seconds: time to trace and compile the chunk.
+        run_seconds: time from the first dispatch to the last update, saves between included.
 
     Both times are sums over all processes that brought the state here, each up to its last save.
     """
@@ -132,16 +132,16 @@ def make_chunk(update: Update, chunk_steps: int, *, unroll: int | bool = 1) -> C
     """Builds a chunk: a scan of `update` over `chunk_steps` steps.
 
     Args:
-      update: `(state, data, step) -> (state, metrics)`, pure; `step` is an int32 scalar that counts updates over the
-        whole run, to be folded into the run's root key. Metrics are arrays of numbers, by name.
-      chunk_steps: updates a chunk, 1 or more.
-      unroll: how many updates to lay out one after the other in the compiled loop; True for all.
+        update: `(state, data, step) -> (state, metrics)`, pure; `step` is an int32 scalar that counts updates over the
+            whole run, to be folded into the run's root key. Metrics are arrays of numbers, by name.
+        chunk_steps: updates a chunk, 1 or more.
+        unroll: how many updates to lay out one after the other in the compiled loop; True for all.
 
     Returns:
-      `(state, data, first_step) -> (state, metrics)`, where each metric has a leading axis `[chunk_steps]`.
+        `(state, data, first_step) -> (state, metrics)`, where each metric has a leading axis `[chunk_steps]`.
 
     Raises:
-      ValueError: for `chunk_steps` below 1.
+        ValueError: for `chunk_steps` below 1.
     """
     if chunk_steps < 1:
         raise ValueError(f"chunk_steps is {chunk_steps}; expected 1 or more")
@@ -177,24 +177,24 @@ def train(
     the mesh the same. A checkpoint is good for any mesh; on another one, sums are taken in another order.
 
     Args:
-      state: the initial state, a pytree of arrays; left as it is.
-      chunk: `(state, data, first_step) -> (state, metrics)` over `chunk_steps` updates, as from `make_chunk`; compiled
-        here, with the state donated. A metric is a scalar (the mean over the chunk) or has a leading axis
-        `[chunk_steps]`.
-      data: what `chunk` reads, a pytree of arrays; put on the devices once.
-      num_steps: updates in all, a multiple of `chunk_steps`.
-      chunk_steps: updates in one call of `chunk`.
-      name: names the run in metrics, messages and errors.
-      host: checkpoints, interruption, metrics and progress; none of them by default.
+        state: the initial state, a pytree of arrays; left as it is.
+        chunk: `(state, data, first_step) -> (state, metrics)` over `chunk_steps` updates, as from `make_chunk`;
+            compiled here, with the state donated. A metric is a scalar (the mean over the chunk) or has a leading axis
+            `[chunk_steps]`.
+        data: what `chunk` reads, a pytree of arrays; put on the devices once.
+        num_steps: updates in all, a multiple of `chunk_steps`.
+        chunk_steps: updates in one call of `chunk`.
+        name: names the run in metrics, messages and errors.
+        host: checkpoints, interruption, metrics and progress; none of them by default.
 
     Returns:
-      The final state and where the time went.
+        The final state and where the time went.
 
     Raises:
-      ValueError: when the numbers of steps don't fit together.
-      NonFiniteLossError: when a metric or the state is not finite; nothing after it is saved.
-      Interrupted: after a signal, once all is saved.
-      UserError: when the checkpoint doesn't fit.
+        ValueError: when the numbers of steps don't fit together.
+        NonFiniteLossError: when a metric or the state is not finite; nothing after it is saved.
+        Interrupted: after a signal, once all is saved.
+        UserError: when the checkpoint doesn't fit.
     """
     if chunk_steps < 1 or num_steps < 0 or num_steps % chunk_steps:
         raise ValueError(

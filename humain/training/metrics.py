@@ -31,8 +31,8 @@ class MetricsWriter:
         """Opens nothing yet; files appear with the first line.
 
         Args:
-          directory: the work directory.
-          tensorboard: whether to write event files too.
+            directory: the work directory.
+            tensorboard: whether to write event files too.
         """
         self._path = directory / "metrics.jsonl"
         self._events_directory = directory / "tensorboard" if tensorboard else None
@@ -47,8 +47,8 @@ class MetricsWriter:
         """Forgets what was written under `name` after `step`, and a last line that a crash left torn.
 
         Args:
-          name: the run within the task.
-          step: the last step to keep; 0 forgets all of that name.
+            name: the run within the task.
+            step: the last step to keep; 0 forgets all of that name.
         """
         self._close_events(name)
         if self._path.exists():
@@ -77,12 +77,12 @@ class MetricsWriter:
         """Appends one line.
 
         Args:
-          name: the run within the task.
-          step: the number of updates done.
-          metrics: numbers by name; NaN and infinities are written as null.
+            name: the run within the task.
+            step: the number of updates done.
+            metrics: numbers by name; NaN and infinities are written as null.
 
         Raises:
-          ValueError: for a metric called "name" or "step".
+            ValueError: for a metric called "name" or "step".
         """
         taken = [key for key in _RESERVED if key in metrics]
         if taken:
@@ -113,11 +113,11 @@ def read_metrics(path: pathlib.Path, *, name: str | None = None) -> list[dict[st
     """Reads a metrics file, without a torn last line.
 
     Args:
-      path: the JSON lines file; a missing one has no lines.
-      name: only the lines of this run; all by default.
+        path: the JSON lines file; a missing one has no lines.
+        name: only the lines of this run; all by default.
 
     Returns:
-      One dictionary a line, in order.
+        One dictionary a line, in order.
     """
     if not path.exists():
         return []

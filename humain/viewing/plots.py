@@ -32,17 +32,17 @@ def curves(
     """Draws one line a series into a PNG file.
 
     Args:
-      path: the file to write.
-      series: x and y values by name, of equal length; NaN leaves a gap.
-      x_label: what x is, with its unit.
-      y_label: what y is, with its unit.
-      title: a line above.
-      log_x: whether x is on a logarithmic scale.
-      log_y: whether y is on a logarithmic scale.
-      markers: whether to mark the points themselves.
+        path: the file to write.
+        series: x and y values by name, of equal length; NaN leaves a gap.
+        x_label: what x is, with its unit.
+        y_label: what y is, with its unit.
+        title: a line above.
+        log_x: whether x is on a logarithmic scale.
+        log_y: whether y is on a logarithmic scale.
+        markers: whether to mark the points themselves.
 
     Raises:
-      ValueError: for no series, or one whose x and y differ in length.
+        ValueError: for no series, or one whose x and y differ in length.
     """
     if not series:
         raise ValueError("there is no series to draw; expected at least one")
@@ -72,8 +72,8 @@ def save(figure: "Figure", path: pathlib.Path) -> None:
     """Writes a figure as a PNG file without a date or a version in it.
 
     Args:
-      figure: made by `matplotlib.figure.Figure`, so that no window system and no global state is touched.
-      path: the file to write; its directory is made where it is missing.
+        figure: made by `matplotlib.figure.Figure`, so that no window system and no global state is touched.
+        path: the file to write; its directory is made where it is missing.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})

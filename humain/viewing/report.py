@@ -49,11 +49,11 @@ class Report:
         """Starts a section.
 
         Args:
-          text: the heading.
-          level: 2 for a section, 3 for a part of one.
+            text: the heading.
+            level: 2 for a section, 3 for a part of one.
 
         Raises:
-          ValueError: for any other level.
+            ValueError: for any other level.
         """
         if level not in (2, 3):
             raise ValueError(f"level is {level}; expected 2 or 3 (1 is the report's title)")
@@ -74,11 +74,11 @@ class Report:
         """Adds an image file, whose bytes become part of the report.
 
         Args:
-          path: a PNG, SVG, JPEG or GIF file.
-          caption: what it shows; also read out to those who can't see it.
+            path: a PNG, SVG, JPEG or GIF file.
+            caption: what it shows; also read out to those who can't see it.
 
         Raises:
-          ValueError: for any other kind of file.
+            ValueError: for any other kind of file.
         """
         media_type = _MEDIA_TYPES.get(path.suffix.lower())
         if media_type is None:

@@ -15,11 +15,11 @@ class Table:
     """A table of text and numbers.
 
     Attributes:
-      columns: the heads, which are the names that `formats` refers to.
-      rows: one cell a column; None is shown as a dash.
-      formats: how to write the numbers of a column, as a format specification such as ".3f"; the default is "," for
-        integers and ".4g" for the rest.
-      caption: a line above the table.
+        columns: the heads, which are the names that `formats` refers to.
+        rows: one cell a column; None is shown as a dash.
+        formats: how to write the numbers of a column, as a format specification such as ".3f"; the default is "," for
+            integers and ".4g" for the rest.
+        caption: a line above the table.
     """
 
     columns: Sequence[str]
