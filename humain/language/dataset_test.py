@@ -137,7 +137,7 @@ def test_a_file_that_was_touched_is_refused(tmp_path, name):
     ("content", "match"),
     [
         (None, r"no finished data set in .* \(no manifest.json\); prepare one first"),
-        ("{", r"manifest.json can't be read \(.* is no valid JSON"),
+        ("{", r"manifest.json can't be read \(.* is not valid JSON"),
         ("[]", r"is of the format \[\], and this program reads 1"),
         ('{"format": 2}', "is of the format 2, and this program reads 1"),
         ('{"format": 1, "files": {"plans.jsonl": {}}}', "does not name the files plans.jsonl, vocabulary.jsonl, emb"),

@@ -188,7 +188,7 @@ class TaskContext:
             stored = self._stored_stage(path)
             if stored is None:
                 raise errors.UserError(
-                    f"{path} can't be read by process {self.processes.index}; all processes need one and the same work "
+                    f"{path} can't be read by process {self.processes.index}; all processes must share one work "
                     "directory"
                 )
         return stored
