@@ -15,6 +15,9 @@ import sys
 from third_party.pypi import prefetch
 from tools.without_bazel import needs
 
+# Tasks import it where it is asked for, and Bazel leaves it out unless it is: tools/debugger.
+_ONLY_ON_REQUEST = {"debugpy"}
+
 
 def say(line: str) -> None:
     """Prints a line for the user, at once and whole, as others print too."""
@@ -31,7 +34,8 @@ def main(modules: list[str]) -> None:
     if any(os.environ.get(name) != value for name, value in settled.items()):
         python = getattr(sys, "_base_executable", None) or sys.executable
         os.execve(python, [python, "-B", "-m", "tools.prefetch", *modules], {**os.environ, **settled})
-    wanted = prefetch.specs(root, needs.wheels(root, modules))
+    names = needs.wheels(root, modules)
+    wanted = prefetch.specs(root, [name for name in names if not modules or name not in _ONLY_ON_REQUEST])
     prefetch.fill_cache(wanted, say, workers=(os.cpu_count() or 1) + 1)
 
 

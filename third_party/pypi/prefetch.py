@@ -100,6 +100,9 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
     for part in _PARTS_OF_PIP:
         with contextlib.suppress(ImportError):  # another pip has other parts
             importlib.import_module(part)
+    with contextlib.suppress(Exception):
+        # Asks other programs about the machine, and keeps what they say.
+        importlib.import_module("pip._internal.network.session").user_agent()
 
     def run(arguments: list[str], timeout: float | None) -> tuple[bool, str]:
         reading, writing = os.pipe()
