@@ -299,10 +299,17 @@ def _first(new: Steps, num_steps: int) -> Steps:
 
 def _keys(name: str, seed: int, num_seeds: int) -> jax.Array:
     """The keys `[S]` of a set."""
+    return _seed_keys(np.int32(seed), np.uint32(_name_code(name)), num_seeds=num_seeds)
+
+
+# As one program each: their parts, called one by one, would be as many, and are the first that a run needs.
+@partial(jax.jit, static_argnames=("num_seeds",))
+def _seed_keys(seed: Array, name_code: Array, *, num_seeds: int) -> jax.Array:
     numbers = seed + jnp.arange(num_seeds)
-    return jax.vmap(lambda number: jax.random.fold_in(jax.random.key(number), _name_code(name)))(numbers)
+    return jax.vmap(lambda number: jax.random.fold_in(jax.random.key(number), name_code))(numbers)
 
 
+@jax.jit
 def _fold_in(keys: jax.Array, number: int) -> jax.Array:
     return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 

@@ -1,6 +1,7 @@
 """Courses follow one another: what is collected, what it is learned from, and where the time goes."""
 
 import dataclasses
+import zlib
 
 import jax
 import numpy as np
@@ -138,6 +139,15 @@ def test_what_is_compiled_ahead_is_what_is_run(pupil, few, caplog):
     assert any("jit(_append)" in line for line in compiled)
     for name in ("_collect_at_random", "_know", "chunk"):
         assert not any(f"jit({name})" in line for line in compiled)
+
+
+def test_the_keys_of_a_set_are_those_that_its_parts_give_one_by_one():
+    keys = courses._keys("few", 3, 2)
+    for number in range(2):
+        one = jax.random.fold_in(jax.random.key(3 + number), zlib.crc32(b"few"))
+        np.testing.assert_array_equal(jax.random.key_data(keys[number]), jax.random.key_data(one))
+        course = jax.random.key_data(courses._fold_in(keys, 4)[number])
+        np.testing.assert_array_equal(course, jax.random.key_data(jax.random.fold_in(one, 4)))
 
 
 def test_a_course_begins_when_it_is_asked_for(pupil):
