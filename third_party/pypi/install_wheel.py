@@ -42,8 +42,17 @@ INDEX_SECONDS = 1200
 # So long another process may take for a wheel before it is fetched here as well. With the time for an index it is well
 # below the hour that Bazel gives, so that there is some left for pip's other tries and to say what to do.
 PATIENCE_SECONDS = 1200
-# Tests of wheels get no byte code: nothing imports them, and they are a third of numpy and scipy.
-_WITHOUT_BYTE_CODE = re.compile(r"/tests/")
+# What gets no byte code, since nothing here imports it: a third of all that would be compiled.
+_WITHOUT_BYTE_CODE = re.compile(
+    r"/tests/|/internal_test_util/"
+    r"|/fontTools/(?!misc/)\w+/"
+    r"|/jax/_src/pallas/mosaic(?:_gpu)?/[a-z]\w*\.py"
+    r"|/jax/experimental/(?:jax2tf|mosaic|pallas|sparse)/"
+    r"|/jaxlib/(?:triton/|mlir/dialects/_(?:arith|gpu|llvm|math|memref|mhlo|nvgpu|nvvm|sparse_tensor|vector)_ops_gen)"
+    r"|/numpy/distutils/"
+    r"|/pygments/lexers/[a-z]"
+    r"|/scipy/signal/"
+)
 _WRONG_HASH = "DO NOT MATCH THE HASHES"
 _PIP_OPTIONS = (
     "--quiet",
@@ -259,8 +268,12 @@ def install(spec: dict[str, Any], run: Callable[..., tuple[bool, str]] = run_pip
 
 
 def cache_entry(spec: dict[str, Any]) -> pathlib.Path:
-    """The folder of the user's cache for what `spec` installs with this Python and this script."""
-    key = hashlib.sha256(json.dumps([spec, sys.version], sort_keys=True).encode())
+    """The folder of the user's cache for what `spec` installs with this Python and this script.
+
+    link_wheel.sh finds it too, with the spec as Bazel's json.encode writes it: sorted, and without spaces.
+    """
+    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    key = hashlib.sha256(f"{text}\n{sys.version}\n".encode())
     key.update(pathlib.Path(__file__).read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     cache = os.environ.get("BAZEL_WHEEL_CACHE") or os.path.join(home, "bazel-wheels")
