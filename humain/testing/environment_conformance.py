@@ -57,7 +57,7 @@ def experience_depends_on_the_key_alone(environment: Environment | HostEnvironme
 
 
 def the_functions_are_pure(environment: Environment) -> None:
-    """Compiled or not, batched or not, a step is the same; types do not change along the way, and nothing recompiles."""
+    """Compiled or not, batched or not, a step is the same; types do not change on the way, and nothing recompiles."""
     traced = []
 
     @jax.jit
@@ -65,21 +65,22 @@ def the_functions_are_pure(environment: Environment) -> None:
         traced.append(True)
         return environment.step(state, action, key)
 
-    keys = jax.random.split(jax.random.key(0), 3)
-    states = jax.vmap(environment.reset)(keys)
+    def step_keys() -> jax.Array:
+        return jax.random.split(jax.random.key(2), 3)
+
+    def alike(one: jax.Array, other: jax.Array) -> bool:
+        return (one.shape, one.dtype) == (other.shape, other.dtype)
+
+    states = jax.vmap(environment.reset)(jax.random.split(jax.random.key(0), 3))
     actions = environment.actions.draw(jax.random.key(1), (3,))
-    together = jax.jit(jax.vmap(environment.step))(states, actions, jax.random.split(jax.random.key(2), 3))
-    step_keys = jax.random.split(jax.random.key(2), 3)
+    together = jax.jit(jax.vmap(environment.step))(states, actions, step_keys())
     for at in range(3):
-        state = jax.tree.map(lambda leaf, at=at: leaf[at], states)
-        eager, compiled = environment.step(state, actions[at], step_keys[at]), step(state, actions[at], step_keys[at])
-        for found in (compiled, jax.tree.map(lambda leaf, at=at: leaf[at], together)):
+        state, batched = (jax.tree.map(lambda leaf, at=at: leaf[at], whole) for whole in (states, together))
+        eager = environment.step(state, actions[at], step_keys()[at])
+        for found in (step(state, actions[at], step_keys()[at]), batched):
             jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6), found, eager)
         np.testing.assert_allclose(environment.observation(eager.state), eager.observation)
-        alike = jax.tree.map(
-            lambda one, other: (one.shape, one.dtype) == (other.shape, other.dtype), eager.state, state
-        )
-        assert all(jax.tree.leaves(alike))
+        assert all(jax.tree.leaves(jax.tree.map(alike, eager.state, state)))
         assert eager.observation.dtype == jnp.float32
         assert eager.terminated.dtype == bool
     assert len(traced) == 1

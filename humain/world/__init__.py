@@ -10,5 +10,6 @@ __all__ = [
     "linear",
     "normalization",
     "paths",
+    "plans",
     "world",
 ]

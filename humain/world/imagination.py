@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from humain.model import Layer
+from humain.layer import Layer
 from humain.types import Array, Context, Examples
 from humain.world.world import Branches, Coordinates, World, WorldState
 

@@ -12,7 +12,8 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.environments.actions import DiscreteActions
 from humain.kernels.network import NetworkState
-from humain.model import Layer, Model, ModelState
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Continuous, Discrete
 from humain.testing.imagining import SMALL
 from humain.types import Slots

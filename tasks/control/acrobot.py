@@ -7,7 +7,7 @@ from tasks.control.domain import Domain
 
 
 def describe(observation: np.ndarray) -> str:
-    """A state in words, with units; angles are those of the first rod from hanging, and of the second from the first."""
+    """A state in words, with units; the first angle is from hanging, the second from the first rod."""
     cos_1, sin_1, cos_2, sin_2, speed_1, speed_2 = (float(value) for value in observation)
     first, second = (np.degrees(np.arctan2(sin, cos)) for sin, cos in ((sin_1, cos_1), (sin_2, cos_2)))
     speeds = f"{np.degrees(speed_1):+.0f} and {np.degrees(speed_2):+.0f} deg/s"

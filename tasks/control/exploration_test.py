@@ -7,15 +7,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.environments import collecting
 from humain.environments.collecting import RandomPolicy
-from humain.kernels.linear import LinearConfig, linear
-from humain.model import Layer, Model, ModelState
+from humain.kernels.linear import LinearConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Continuous, Discrete
 from humain.testing.imagining import SMALL
 from humain.types import Slots
@@ -191,13 +191,7 @@ def test_an_episode_is_cut_off_at_the_cap():
 
 def test_a_model_that_learned_collects_steps_of_the_cart_pole():
     layers = (
-        linear(
-            LinearConfig(num_slots=2, num_keys=8),
-            state_space=SPACE,
-            target_space=target,
-            optimizer=optax.adam(0.01),
-            relative=True,
-        )
+        LinearConfig(num_slots=2, num_keys=8, relative=True, learning_rate=0.01).build(SPACE, target)
         for target in (Discrete(2), SPACE)
     )
     model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
