@@ -1,8 +1,8 @@
-"""Errors that are the user's to solve: one line that says what is wrong and what to do."""
+"""Errors that the user can fix: one line that says what is wrong and what to do."""
 
 
 class UserError(Exception):
-    """A failure that one line explains, remedy included; task binaries print it without a traceback and exit with 1."""
+    """A failure that one line explains, with its remedy; task binaries print it without a traceback and exit with 1."""
 
 
 class UsageError(UserError):

@@ -6,5 +6,5 @@ from humain.types import Array
 
 
 def select(condition: Array, first: Array, second: Array) -> Array:
-    """`first` `[B, ...]` where the condition `[B]` holds, else `second` `[B, ...]`."""
+    """`first` `[B, ...]` in the rows where `condition` `[B]` is True, `second` `[B, ...]` in the others."""
     return jnp.where(condition.reshape(-1, *[1] * (first.ndim - 1)), first, second)

@@ -48,7 +48,7 @@ def test_training_that_is_interrupted_goes_on_to_the_same_models(folder, tmp_pat
     assert error.splitlines()[-1] == "lm_guide_train: interrupted; all is saved, the same command goes on from there"
     assert not (cut / "lm_guide_train" / "models" / f"{learner}.safetensors").exists()
     assert _run(lm_guide_train, cut) == 0
-    assert f"{learner}: step 20 of 40 (going on)" in capfd.readouterr().err.splitlines()
+    assert f"{learner}: step 20 of 40 (resumed)" in capfd.readouterr().err.splitlines()
 
     whole, mended = folder / "lm_guide_train", cut / "lm_guide_train"
     for name in _MODELS:

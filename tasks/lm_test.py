@@ -332,7 +332,7 @@ def _small_hierarchy():
 def test_a_line_of_a_corpus_that_is_no_plan_is_named(tmp_path, capfd):
     corpus = tmp_path / "plans.jsonl"
     corpus.write_text(json.dumps(_CORPUS[0]) + "\n\n{'goal': 'no JSON'}\n")
-    assert f"{corpus}, line 3, is no JSON" in _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    assert f"{corpus}, line 3, is not JSON" in _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
 
 
 def test_a_split_of_a_corpus_that_the_results_can_t_tell_apart_is_refused(tmp_path, capfd):

@@ -141,7 +141,7 @@ def test_a_run_that_is_interrupted_within_a_stage_goes_on_to_the_same(words, tmp
     assert list(learned[tmp_path / "cut"]) == ["curriculum_0"]
     assert not (tmp_path / "cut" / "stages").exists()
     assert _run(*cut) == 0
-    assert "curriculum_1: step 10 of 20 (going on)" in capfd.readouterr().err.splitlines()
+    assert "curriculum_1: step 10 of 20 (resumed)" in capfd.readouterr().err.splitlines()
 
     whole, mended = learned[_folder(words)], learned[tmp_path / "cut"]
     assert list(whole) == list(mended) == ["curriculum_0", "curriculum_1", "kindergarten_0"]

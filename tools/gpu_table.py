@@ -57,9 +57,9 @@ def lines(folder: pathlib.Path, driver: str, codes: Mapping[str, int]) -> Iterab
     """The lines of the table, in Markdown.
 
     Args:
-      folder: the work directory of each task is in it, under its name.
-      driver: the version of the GPU's driver, or nothing.
-      codes: the exit code of each task.
+        folder: the work directory of each task is in it, under its name.
+        driver: the version of the GPU's driver, or nothing.
+        codes: the exit code of each task.
     """
     records = {}
     for task in codes:

@@ -1,4 +1,4 @@
-"""A lock on an open file that one process at a time can hold; the system lets go of it when that process ends."""
+"""A lock on an open file that one process at a time can hold; the system releases it when that process ends."""
 
 import os
 import sys
@@ -8,22 +8,23 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-# The last place that the call of Windows reaches.
+# The highest file offset that the call on Windows accepts.
 _FAR = 2**31 - 2
 OPEN_FILES_STAY = os.name == "nt"
 """Whether a file that is open can't be deleted, as on Windows."""
 
 
 def acquire(descriptor: int) -> bool:
-    """Takes the lock on a file, without waiting; closing the file lets go of it.
+    """Takes the lock on a file, without waiting; closing the file releases it.
 
-    On Windows the lock is on a byte far beyond the file's end: nobody else can read or write what is locked there.
+    On Windows the lock is on a byte far beyond the file's end: other processes can neither read nor write a locked
+    range.
 
     Args:
-      descriptor: of the file, open for writing.
+        descriptor: the file's descriptor, open for writing.
 
     Returns:
-      False where another process, or another descriptor of this one, holds it.
+        True if this call took the lock; False if another process, or another descriptor of this one, holds it.
     """
     if sys.platform == "win32":
         position = os.lseek(descriptor, 0, os.SEEK_CUR)

@@ -1,4 +1,4 @@
-"""JSON records: conversion of array and config values, and files that are either whole or not there."""
+"""JSON records: conversion of array and config values, and files that are either complete or absent."""
 
 import dataclasses
 import json
@@ -16,17 +16,17 @@ Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json
 def to_json(value: Any) -> Json:
     """Converts a value to plain JSON types.
 
-    Mappings (ConfigDict too), sequences, dataclasses, NumPy and JAX arrays of any rank and paths are understood. NaN
+    Mappings (ConfigDict too), sequences, dataclasses, NumPy and JAX arrays of any rank, and paths are supported. NaN
     and infinities have no JSON form and become None.
 
     Args:
-      value: what to convert.
+        value: what to convert.
 
     Returns:
-      The same content out of None, bool, int, float, str, list and dict.
+        The same content, made of None, bool, int, float, str, list and dict.
 
     Raises:
-      TypeError: for a value without an obvious JSON form, or a mapping key that is no string, number or bool.
+        TypeError: for a value without an obvious JSON form, or a mapping key that is not a string, a number or a bool.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -55,7 +55,7 @@ def _json_key(key: Any) -> str:
         return key
     if isinstance(key, (bool, int, float, np.integer)):
         return str(key)
-    raise TypeError(f"a {type(key).__name__} is no JSON key: {key!r}; use a string")
+    raise TypeError(f"a {type(key).__name__} can't be a JSON key: {key!r}; use a string")
 
 
 def dump_line(value: Any) -> str:
@@ -72,8 +72,8 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """Replaces the file `path` by `text` in one step: a reader, or a crash, finds the old file or the new one.
 
     Args:
-      path: the file; its directory is made where it is missing.
-      text: the new content, written as UTF-8.
+        path: the file; its directory is created if it does not exist.
+        text: the new content, written as UTF-8.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
@@ -93,11 +93,11 @@ def read_json(path: pathlib.Path) -> Json:
     """Reads a JSON file.
 
     Raises:
-      FileNotFoundError: when there is none.
-      ValueError: naming the file, when its content is no JSON.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if its content is not JSON; the message names the file.
     """
     text = path.read_text(encoding="utf-8")
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValueError(f"{path} is no valid JSON ({error})") from error
+        raise ValueError(f"{path} is not valid JSON ({error})") from error

@@ -83,5 +83,5 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: pathlib.Path, monkeypatch:
 
 def test_a_broken_file_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "r.json").write_text("{")
-    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "r.json")) + " is no valid JSON"):
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "r.json")) + " is not valid JSON"):
         records.read_json(tmp_path / "r.json")

@@ -35,8 +35,8 @@ def tags(space, states):
 def tagged_states(space, states):
     """Through the space: elements, as a layer sees them."""
 
-    def step(held, state):
-        batch, elements = tagged_episodes.observe(space, jax.tree.map(lambda leaf: leaf[None], held), state[None])
+    def step(carry, state):
+        batch, elements = tagged_episodes.observe(space, jax.tree.map(lambda leaf: leaf[None], carry), state[None])
         return jax.tree.map(lambda leaf: leaf[0], (batch, elements))
 
     return dataclasses.replace(tags(space.base, states), step=step)
@@ -45,23 +45,23 @@ def tagged_states(space, states):
 def contexts(space, states, settings=None):
     """A context of the newest three states, or of what the present one recalls and the newest two."""
 
-    def step(held, state):
+    def step(carry, state):
         shown = memory.context(
-            held, state, length=3 if settings is None else 7, space=space, encoding=encodings.sinusoidal
+            carry, state, length=3 if settings is None else 7, space=space, encoding=encodings.sinusoidal
         )
         if settings is not None:
             shown = recall.focus(settings, shown, state, num_newest=2, space=space, encoding=encodings.sinusoidal)
         # What is masked may be anything.
         shown = dataclasses.replace(shown, features=jnp.where(shown.mask[:, None], shown.features, 0))
-        return memory.append(held, state), (shown.features, shown.mask)
+        return memory.append(carry, state), (shown.features, shown.mask)
 
     return MemoryCase(begin=partial(memory.empty, 6, space), step=step, refresh=memory.refresh, states=states)
 
 
 def recalled(space, states):
-    def step(held, state):
-        found = recall.recall(Recall(num_recalled=2, sharpness=2.0), held, space, state)
-        return memory.append(held, state), (found.weights, found.mask, found.features)
+    def step(carry, state):
+        found = recall.recall(Recall(num_recalled=2, sharpness=2.0), carry, space, state)
+        return memory.append(carry, state), (found.weights, found.mask, found.features)
 
     return MemoryCase(begin=partial(memory.empty, 5, space), step=step, refresh=memory.refresh, states=states)
 

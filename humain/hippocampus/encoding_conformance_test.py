@@ -55,5 +55,5 @@ def test_conformance(case, check):
 
 def test_a_kernel_without_attention_refuses_rotary():
     case = EncodingCase("rotary", make_linear, **_IDS, tells_order=True)
-    with pytest.raises(ValueError, match="'rotary' acts inside self-attention, which the kernel 'linear' has not"):
+    with pytest.raises(ValueError, match="'rotary' acts inside self-attention, but kernel 'linear' has none"):
         case.make(case.routing)

@@ -13,12 +13,12 @@ Encoding = Callable[[Array, int], Array]
 
 
 def none(positions: Array, num_features: int) -> Array:
-    """Zeros: the context is a set with the present state singled out by its place at the end."""
+    """Returns zeros: the context is a set, in which only the present state is marked, by being the last."""
     return jnp.zeros((*positions.shape, num_features), jnp.float32)
 
 
 def sinusoidal(positions: Array, num_features: int, *, longest_period: float = 10_000.0) -> Array:
-    """Sines at even and cosines at odd features, wavelengths from 2 pi to `longest_period` times 2 pi.
+    """Returns sines at even and cosines at odd features, of wavelengths from 2 pi to `longest_period` times 2 pi.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.5. An odd `num_features` is allowed (the last cosine is
     left out).
@@ -26,16 +26,16 @@ def sinusoidal(positions: Array, num_features: int, *, longest_period: float = 1
     Args:
         positions: `[...]` int32, counted from the oldest state of the context.
         num_features: length of each encoding.
-        longest_period: ratio of the longest to the shortest wavelength, more than 1.
+        longest_period: ratio of the longest to the shortest wavelength, greater than 1.
 
     Returns:
         `[..., num_features]` float32 in `[-1, 1]`.
 
     Raises:
-        ValueError: if `longest_period` is not more than 1.
+        ValueError: if `longest_period` is not greater than 1.
     """
     if not longest_period > 1:
-        raise ValueError(f"longest_period must be more than 1, not {longest_period}")
+        raise ValueError(f"longest_period must be greater than 1, not {longest_period}")
     num_pairs = -(-num_features // 2)
     frequencies = jnp.exp(jnp.arange(num_pairs) * (-2 * math.log(longest_period) / num_features))
     angles = jnp.multiply.outer(positions.astype(jnp.float32), frequencies)
@@ -48,8 +48,8 @@ class Scaled:
     """An encoding times a factor, for features that are smaller than the encoding.
 
     Attributes:
-        encoding: of positions.
-        factor: more than 0.
+        encoding: the encoding of positions.
+        factor: what it is multiplied by, greater than 0.
     """
 
     encoding: Encoding
@@ -57,8 +57,8 @@ class Scaled:
 
     def __post_init__(self) -> None:
         if not self.factor > 0:
-            raise ValueError(f"the factor must be more than 0, not {self.factor}")
+            raise ValueError(f"the factor must be greater than 0, not {self.factor}")
 
     def __call__(self, positions: Array, num_features: int) -> Array:
-        """As the encoding."""
+        """Returns the encoding of `positions` `[...]` times the factor: `[..., num_features]` float32."""
         return self.factor * self.encoding(positions, num_features)

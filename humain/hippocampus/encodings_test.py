@@ -46,7 +46,7 @@ def test_positions_are_told_apart():
 
 @pytest.mark.parametrize("period", [1.0, 0.0, float("nan")])
 def test_a_longest_period_that_is_too_short_is_refused(period):
-    with pytest.raises(ValueError, match=f"more than 1, not {period}"):
+    with pytest.raises(ValueError, match=f"greater than 1, not {period}"):
         encodings.sinusoidal(jnp.arange(3), 4, longest_period=period)
 
 
@@ -61,5 +61,5 @@ def test_a_scaled_encoding_is_smaller_by_the_factor():
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("nan")])
 def test_a_factor_that_leaves_nothing_is_refused(factor):
-    with pytest.raises(ValueError, match=f"more than 0, not {factor}"):
+    with pytest.raises(ValueError, match=f"greater than 0, not {factor}"):
         encodings.Scaled(encodings.sinusoidal, factor)

@@ -107,17 +107,17 @@ def test_spaces_made_alike_are_equal():
     [
         (lambda: Scales(0.0), "a number above 0, not 0.0"),
         (lambda: Scales(float("nan")), "a number above 0, not nan"),
-        (lambda: Scales(1.0, 0), "num_scales must be 1 or more, not 0"),
+        (lambda: Scales(1.0, 0), "num_scales must be at least 1, not 0"),
         (lambda: PlacesOfIds(()), "there are no places"),
-        (lambda: PlacesOfIds(((1.0,), (1.0, 2.0))), r"these have \[1, 2\]"),
+        (lambda: PlacesOfIds(((1.0,), (1.0, 2.0))), r"but these have \[1, 2\]"),
         (lambda: PlacesOfIds(((1.0,) * 4,)), "1 to 3 coordinates, not 4"),
         (lambda: PlacesOfIds(((float("inf"),),)), "finite numbers"),
         (lambda: PlacesInVectors(()), "1 to 3 coordinates, not 0"),
-        (lambda: PlacesInVectors((1, 1)), r"different numbers from 0 up, not \(1, 1\)"),
+        (lambda: PlacesInVectors((1, 1)), r"different and at least 0, not \(1, 1\)"),
         (lambda: Located(Discrete(3), SQUARE, Scales(1.0)), "4 ids have places, which does not fit Discrete"),
         (lambda: Located(Continuous(4), SQUARE, Scales(1.0)), "4 ids have places, which does not fit Continuous"),
-        (lambda: Located(Continuous(2), PlacesInVectors((2,)), Scales(1.0)), "no vectors with a number 2"),
-        (lambda: Located(Discrete(2), PlacesInVectors((0,)), Scales(1.0)), "no vectors with a number 0"),
+        (lambda: Located(Continuous(2), PlacesInVectors((2,)), Scales(1.0)), "have no component 2"),
+        (lambda: Located(Discrete(2), PlacesInVectors((0,)), Scales(1.0)), "have no component 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

@@ -15,11 +15,11 @@ from humain.types import Array, Context
 
 @struct.dataclass
 class Memory:
-    """The newest states since the last refresh.
+    """A ring buffer of the newest states since the last refresh.
 
     Attributes:
-        states: `[capacity, *S]`; the state appended as number `i` lies at `i % capacity`.
-        count: `[]` int32, how many states have been appended since the last refresh.
+        states: `[capacity, *S]`; the state appended as number `i`, from 0, is in row `i % capacity`.
+        count: `[]` int32, how many states were appended since the last refresh.
     """
 
     states: Array
@@ -27,22 +27,22 @@ class Memory:
 
 
 def empty(capacity: int, space: Space) -> Memory:
-    """A memory that holds nothing.
+    """Returns a memory that holds nothing.
 
     Args:
-        capacity: how many states it keeps, 0 or more.
-        space: of the states.
+        capacity: how many states it keeps, at least 0.
+        space: the space of the states.
 
     Raises:
         ValueError: if `capacity` is negative.
     """
     if capacity < 0:
-        raise ValueError(f"a memory's capacity must be 0 or more, not {capacity}")
+        raise ValueError(f"a memory's capacity must be at least 0, not {capacity}")
     return Memory(states=jnp.zeros((capacity, *space.shape), space.dtype), count=jnp.int32(0))
 
 
 def append(memory: Memory, state: Array, present: Array | bool = True) -> Memory:
-    """Stores `state` as the newest, in place of the oldest when full; changes nothing where `present` is False."""
+    """Stores `state` `[*S]` as the newest, in place of the oldest when full; changes nothing if `present` is False."""
     capacity = memory.states.shape[0]
     if capacity == 0:
         return dataclasses.replace(memory, count=memory.count + jnp.int32(present))
@@ -52,20 +52,20 @@ def append(memory: Memory, state: Array, present: Array | bool = True) -> Memory
 
 
 def refresh(memory: Memory, when: Array | bool = True) -> Memory:
-    """Forgets everything where `when` is True."""
+    """Returns an empty memory if `when`, bool `[]`, is True, else the memory unchanged."""
     return dataclasses.replace(memory, count=jnp.where(when, jnp.int32(0), memory.count))
 
 
 def context(memory: Memory, state: Array, *, length: int, space: Space, encoding: Encoding) -> Context:
-    """What the cortex sees: up to `length - 1` stored states, oldest first, then the present state.
+    """Returns what the cortex sees: up to `length - 1` stored states, oldest first, then the present state.
 
     Args:
-        memory: with a capacity of at least `length - 1`.
-        state: `[*S]`, the present state; it need not have been stored.
-        length: of the context, 1 or more.
-        space: of the states.
-        encoding: of the positions, which count from the oldest state shown: training shows the same ones, however long
-            ago the last refresh was.
+        memory: a memory with a capacity of at least `length - 1`.
+        state: `[*S]`, the present state, which need not be stored.
+        length: the number of states in the context, at least 1.
+        space: the space of the states.
+        encoding: the encoding of positions, which count from the oldest state shown, so that training sees the same
+            ones however long ago the last refresh was.
 
     Returns:
         A context without batch axis: states `[length, *S]`, features `[length, F]`, mask `[length]`.
@@ -76,7 +76,7 @@ def context(memory: Memory, state: Array, *, length: int, space: Space, encoding
     capacity = memory.states.shape[0]
     if not 1 <= length <= capacity + 1:
         raise ValueError(
-            f"a context of {length} states needs a memory of {length - 1} or more, this one keeps {capacity}"
+            f"a context of {length} states needs a memory of at least {length - 1}, but this one keeps {capacity}"
         )
     numbers = memory.count - (length - 1) + jnp.arange(length)
     stored = memory.states[numbers[:-1] % capacity] if length > 1 else memory.states[:0]

@@ -114,7 +114,7 @@ def test_vmap_gives_what_each_episode_gives_alone():
 
 
 def test_a_negative_capacity_is_refused():
-    with pytest.raises(ValueError, match="0 or more, not -1"):
+    with pytest.raises(ValueError, match="at least 0, not -1"):
         memory.empty(-1, SPACE)
 
 

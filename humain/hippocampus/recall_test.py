@@ -158,11 +158,11 @@ def test_gradients_are_finite_with_and_without_patterns():
 
 
 def test_what_makes_no_sense_is_refused():
-    with pytest.raises(ValueError, match="1 state or more, not 0"):
+    with pytest.raises(ValueError, match="at least 1, not 0"):
         Recall(num_recalled=0)
     with pytest.raises(ValueError, match="above 0, not 0"):
         Recall(sharpness=0.0)
-    with pytest.raises(ValueError, match="the memory keeps 2; ask for fewer"):
+    with pytest.raises(ValueError, match="the memory keeps 2; lower num_recalled"):
         recall.recall(Recall(num_recalled=3), memory.empty(2, PLANE), PLANE, jnp.zeros(2))
     with pytest.raises(ValueError, match="2 states are to be recalled from 1"):
         focus([1, 2], 1)

@@ -1,4 +1,4 @@
-"""Rotary encoding: self-attention whose queries and keys are turned by their positions, so that distances are told."""
+"""Rotary encoding: self-attention rotates queries and keys by their positions, so that it sees their distances."""
 
 import dataclasses
 
@@ -9,17 +9,19 @@ from humain.types import Array
 
 @dataclasses.dataclass(frozen=True)
 class Rotary:
-    """Turns each pair of a vector's numbers by an angle in proportion to the position.
+    """Rotates each pair of a vector's components by an angle proportional to the position.
 
-    The product of a query and a key then depends on both and on how far apart they are, wherever they stand.
+    The product of a query and a key then depends on both and on their distance, but not on their absolute positions.
 
-    Source: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, section 3.2.2. Pairs are
-    neighbours, as there. The paper's shortest period is 1; a longer one leaves out the fast turns, which come round
-    within a long context and so tell distances apart in a short one only.
+    Source: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, section 3.2.2. As there, a pair is
+        two neighbouring components. The paper's shortest period is 1; a longer one leaves out the fast rotations, which
+        complete full turns within a long context and so distinguish distances only in a short one.
 
     Attributes:
-        longest_period: positions in which the slowest pair would turn by 1 (radian), were there one pair more.
-        shortest_period: positions in which the fastest pair turns by 1, more than 0 and less than `longest_period`.
+        longest_period: number of positions in which the slowest pair would rotate by 1 radian if there were one pair
+            more.
+        shortest_period: number of positions in which the fastest pair rotates by 1 radian, greater than 0 and less than
+            `longest_period`.
     """
 
     longest_period: float = 10_000.0
@@ -28,12 +30,12 @@ class Rotary:
     def __post_init__(self) -> None:
         if not 0 < self.shortest_period < self.longest_period:
             raise ValueError(
-                f"shortest_period must be more than 0 and less than longest_period, {self.longest_period}, "
+                f"shortest_period must be greater than 0 and less than longest_period, {self.longest_period}, "
                 f"and is {self.shortest_period}"
             )
 
     def turn(self, vectors: Array, positions: Array) -> Array:
-        """Vectors, turned by their positions; lengths stay what they were.
+        """Rotates vectors by their positions; their norms do not change.
 
         Args:
             vectors: `[..., T, N, D]`, D even: queries or keys of N heads.
@@ -44,7 +46,7 @@ class Rotary:
         """
         size = vectors.shape[-1]
         if size % 2:
-            raise ValueError(f"rotary encoding turns pairs, so a head's width must be even, not {size}")
+            raise ValueError(f"rotary encoding rotates pairs, so a head's width must be even, not {size}")
         ratio = self.longest_period / self.shortest_period
         frequencies = ratio ** (-jnp.arange(0, size, 2) / size) / self.shortest_period
         angles = positions.astype(jnp.float32)[:, None] * frequencies[None]

@@ -1,7 +1,7 @@
-"""Which part of a layer an encoding acts on: the one that a config names, sent to where it belongs.
+"""Passes the encoding that a config names to the part of a layer that it acts on.
 
-`sinusoidal` is added to the states' features, `rotary` turns queries and keys inside self-attention, `location` is how
-states and goals are shown.
+`sinusoidal` is added to the states' features, `rotary` rotates queries and keys inside self-attention, and `location`
+replaces the features of states and goals.
 """
 
 import dataclasses
@@ -18,12 +18,12 @@ NAMES = ("none", "sinusoidal", "rotary", "location")
 
 @dataclasses.dataclass(frozen=True)
 class Location:
-    """What `location` needs to know.
+    """The arguments of the encoding `location`.
 
     Attributes:
-        places: where states and goals are.
-        scales: of the code.
-        own_features: whether a state's own features are shown too, see `Located`.
+        places: the coordinates of states and goals.
+        scales: the wavelengths of the code.
+        own_features: whether the features include the state's own, see `Located`.
     """
 
     places: Places
@@ -33,13 +33,13 @@ class Location:
 
 @dataclasses.dataclass(frozen=True)
 class Routing:
-    """An encoding, by the parts that it acts on; the others are as without one.
+    """An encoding, as the parts of a layer that it acts on; the other parts are as without an encoding.
 
     Attributes:
-        name: of the encoding, one of `NAMES`.
-        space: of states and goals, for the model and its kernels.
-        added: to the features of the context's states by their position, for the layer.
-        rotary: for the kernel's self-attention, or None.
+        name: the encoding's name, one of `NAMES`.
+        space: the space of states and goals, for the model and its kernels.
+        added: the encoding that the layer adds to the features of its context, by position.
+        rotary: the encoding of the kernel's self-attention, or None.
     """
 
     name: str
@@ -48,41 +48,41 @@ class Routing:
     rotary: Rotary | None
 
     def check_kernel(self, kernel: str, *, features: bool, attention: bool) -> None:
-        """Refuses a kernel on which the encoding would have no effect.
+        """Raises an error for a kernel on which the encoding would have no effect.
 
         Args:
-            kernel: its name.
-            features: whether it reads the features of states and goals.
-            attention: whether it attends from state to state.
+            kernel: the kernel's name.
+            features: whether the kernel reads the features of states and goals.
+            attention: whether the kernel has self-attention over the states.
 
         Raises:
-            ValueError: naming both and what would do.
+            ValueError: if the kernel lacks the part that the encoding acts on; the message names the remedy.
         """
         if self.rotary is not None and not attention:
             raise ValueError(
-                f"encoding {self.name!r} acts inside self-attention, which the kernel {kernel!r} has not; choose the "
+                f"encoding {self.name!r} acts inside self-attention, but kernel {kernel!r} has none; choose the "
                 "kernel 'transformer', or another encoding"
             )
         if self.name in ("sinusoidal", "location") and not features:
             raise ValueError(
-                f"encoding {self.name!r} acts on features, and the kernel {kernel!r} reads ids; choose another kernel, "
+                f"encoding {self.name!r} acts on features, but kernel {kernel!r} reads ids; choose another kernel, "
                 "or the encoding 'none'"
             )
 
 
 def route(name: str, space: Space, *, location: Location | None = None) -> Routing:
-    """An encoding by its name.
+    """Returns the encoding of a name.
 
     Args:
         name: one of `NAMES`.
-        space: of states and goals.
-        location: where they are; None if they have no coordinates.
+        space: the space of states and goals.
+        location: the coordinates of states and goals; None if they have none.
 
     Raises:
-        ValueError: for another name, and for `location` where states have no coordinates.
+        ValueError: if the name is not one of `NAMES`, or is `location` and states have no coordinates.
     """
     if name not in NAMES:
-        raise ValueError(f"encoding {name!r} is none of {', '.join(NAMES)}")
+        raise ValueError(f"encoding {name!r} is not one of {', '.join(NAMES)}")
     if name == "location":
         if location is None:
             raise ValueError(

@@ -37,7 +37,7 @@ def test_all_names_can_be_routed():
 
 
 def test_another_name_is_refused():
-    with pytest.raises(ValueError, match="encoding 'rotten' is none of none, sinusoidal, rotary, location"):
+    with pytest.raises(ValueError, match="encoding 'rotten' is not one of none, sinusoidal, rotary, location"):
         routing.route("rotten", SPACE)
 
 
@@ -49,10 +49,10 @@ def test_location_needs_coordinates():
 @pytest.mark.parametrize(
     ("name", "features", "attention", "message"),
     [
-        ("rotary", True, False, "'rotary' acts inside self-attention, which the kernel 'mine' has not"),
-        ("rotary", False, False, "'rotary' acts inside self-attention, which the kernel 'mine' has not"),
-        ("sinusoidal", False, False, "'sinusoidal' acts on features, and the kernel 'mine' reads ids"),
-        ("location", False, False, "'location' acts on features, and the kernel 'mine' reads ids"),
+        ("rotary", True, False, "'rotary' acts inside self-attention, but kernel 'mine' has none"),
+        ("rotary", False, False, "'rotary' acts inside self-attention, but kernel 'mine' has none"),
+        ("sinusoidal", False, False, "'sinusoidal' acts on features, but kernel 'mine' reads ids"),
+        ("location", False, False, "'location' acts on features, but kernel 'mine' reads ids"),
     ],
 )
 def test_a_kernel_that_would_not_notice_is_refused(name, features, attention, message):

@@ -1,4 +1,4 @@
-"""How much of a tag a cortex sees: each field in a number of levels, one feature for each level."""
+"""Tags as features: each field of a tag is quantised to a number of levels, with one feature per level."""
 
 import dataclasses
 import math
@@ -13,25 +13,26 @@ from humain.types import Array
 
 Field = Literal["identity", "order", "visits", "age", "absence"]
 FIELDS: tuple[Field, ...] = get_args(Field)
-"""In the order in which they are shown."""
+"""The fields of a tag, in the order of their features."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TagLevels:
     """The fields of a tag that are shown, and in how many levels; 0 hides a field.
 
-    A level is a number from 0; what is beyond a field's last level counts as the last. Identities, orders and visits
-    have a level each (one visit is level 0). Times grow coarser with their length: level 0 is no step, level `i` is
-    `2 ** (i - 1)` steps or more.
+    A level is a number from 0; values beyond a field's last level count as the last. Each identity, order and number of
+    visits has its own level (one visit is level 0). Times are quantised logarithmically: level 0 is no step, level `i`
+    is `2 ** (i - 1)` steps or more.
 
-    A level that equals the number of levels means any: a goal asks for nothing there, and no feature is set.
+    A level equal to the number of levels means "any": a goal leaves that field open, and no feature is set.
 
     Attributes:
-        identity: levels of the tag's identity; the capacity of the tagging shows them all.
-        order: of the order of first visits.
-        visits: of the number of visits.
-        age: of the steps since the first visit.
-        absence: of the steps since the last visit.
+        identity: levels of the tag's identity; with as many levels as the tagging's capacity, each identity has its
+            own.
+        order: levels of the order of first visits.
+        visits: levels of the number of visits.
+        age: levels of the number of steps since the first visit.
+        absence: levels of the number of steps since the last visit.
     """
 
     identity: int = 0
@@ -43,54 +44,54 @@ class TagLevels:
     def __post_init__(self) -> None:
         for field in FIELDS:
             if getattr(self, field) < 0:
-                raise ValueError(f"the levels of {field} must be 0 (hidden) or more, not {getattr(self, field)}")
+                raise ValueError(f"the levels of {field} must be at least 0 (0 hides it), not {getattr(self, field)}")
         if not self.fields:
             raise ValueError(f"no field of the tag is shown; give at least one of {', '.join(FIELDS)} a level")
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Those that are shown, N of them."""
+        """The names of the N fields that are shown, in the order of `FIELDS`."""
         return tuple(field for field in FIELDS if getattr(self, field) > 0)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Levels of each field that is shown."""
+        """The number of levels of each field that is shown."""
         return tuple(getattr(self, field) for field in self.fields)
 
     @property
     def num_features(self) -> int:
-        """One for each level of each field."""
+        """The number of features: one for each level of each field."""
         return sum(self.sizes)
 
     @property
     def num_combinations(self) -> int:
-        """How many different rows of levels there are, those with "any" in them included."""
+        """The number of different rows of levels, including those with "any" in them."""
         return math.prod(size + 1 for size in self.sizes)
 
     def of(self, tag: Tag) -> Array:
-        """Levels `[..., N]` int32 of tags with fields `[...]`."""
+        """Returns the levels `[..., N]` int32 of tags whose fields are `[...]`."""
         return jnp.stack([self.level(field, getattr(tag, field)) for field in self.fields], axis=-1)
 
     def level(self, field: Field, values: Array) -> Array:
-        """Levels `[...]` int32 of a shown field's values `[...]` int32."""
+        """Returns the levels `[...]` int32 of one shown field's values `[...]` int32."""
         if field == "visits":
             values = values - 1
         elif field in ("age", "absence"):
-            # The number of binary digits.
+            # The level of a time is its number of binary digits.
             values = 32 - jax.lax.clz(values)
         return jnp.clip(values, 0, getattr(self, field) - 1).astype(jnp.int32)
 
     def encode(self, levels: Array) -> Array:
-        """Features `[..., num_features]` float32 of levels `[..., N]`: one-hot for each field, zeros for any."""
+        """Returns features `[..., num_features]` float32 of levels `[..., N]`: one-hot per field, zeros for "any"."""
         blocks = [jax.nn.one_hot(levels[..., at], size, dtype=jnp.float32) for at, size in enumerate(self.sizes)]
         return jnp.concatenate(blocks, axis=-1)
 
     def decode(self, features: Array) -> Array:
-        """The most likely levels `[..., N]` for logits `[..., num_features]`; never any."""
+        """Returns the most likely levels `[..., N]` int32 of logits `[..., num_features]`; never "any"."""
         return jnp.stack([jnp.argmax(block, axis=-1) for block in self._blocks(features)], axis=-1).astype(jnp.int32)
 
     def loss(self, predictions: Array, levels: Array) -> Array:
-        """Cross-entropy `[...]` of logits `[..., num_features]`, summed over the fields that levels `[..., N]` tell."""
+        """Returns the cross-entropy `[...]` of logits `[..., num_features]`, summed over fields that are not "any"."""
         total = jnp.zeros(())
         for at, (block, size) in enumerate(zip(self._blocks(predictions), self.sizes, strict=True)):
             level = levels[..., at]
@@ -99,12 +100,12 @@ class TagLevels:
         return total
 
     def equal(self, first: Array, second: Array) -> Array:
-        """Bool `[...]`: whether levels `[..., N]` agree in all fields in which both say something."""
+        """Returns bool `[...]`: whether levels `[..., N]` agree in all fields in which neither is "any"."""
         told = ~self.is_any(first) & ~self.is_any(second)
         return jnp.all((first == second) | ~told, axis=-1)
 
     def is_any(self, levels: Array) -> Array:
-        """Bool `[..., N]`, where levels `[..., N]` say nothing."""
+        """Returns bool `[..., N]`, True where levels `[..., N]` are "any"."""
         return levels == jnp.broadcast_to(jnp.asarray(self.sizes, jnp.int32), levels.shape)
 
     def _blocks(self, features: Array) -> list[Array]:

@@ -53,5 +53,5 @@ def test_levels_are_equal_where_both_tell_the_same():
 def test_showing_nothing_and_less_than_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one of identity, order"):
         TagLevels()
-    with pytest.raises(ValueError, match="levels of age must be 0"):
+    with pytest.raises(ValueError, match="levels of age must be at least 0"):
         TagLevels(age=-1)

@@ -1,11 +1,11 @@
-"""Spaces of tagged states: what the base space says about a state, and what its tag says about the episode.
+"""Spaces of tagged states: a state of a base space, together with a tag about its part in the episode.
 
-Tags reach a model by the ordinary path. A tagged state is an element of a space, so that contexts, goals, hindsight,
-abstractions, acting and planning know nothing of tags: a layer stores tagged states, sees their features, and can be
-asked for a tag as for any state. A goal may leave open the state or any field of the tag; it is reached by all that
-agree with it in the rest.
+A tagged state is an element of a space like any other, so that contexts, goals, hindsight, abstractions, acting and
+planning need no special case for tags: a layer stores tagged states, sees their features, and takes a tag as a goal
+like any state. A goal may leave open the state or any field of the tag; every tagged state that agrees with it in the
+rest reaches it.
 
-`TaggedIds` are ids again, so that tables take them. `TaggedVectors` are for all other bases.
+`TaggedIds` are ids again, so that table kernels can store them. `TaggedVectors` are for all other base spaces.
 """
 
 import dataclasses
@@ -21,39 +21,39 @@ from humain.types import Array
 
 
 class TaggedSpace(Space, Protocol):
-    """A space whose elements are states of a base space with the levels of their tags."""
+    """A space whose elements are states of a base space together with the levels of their tags."""
 
     @property
     def base(self) -> Space:
-        """Of the states themselves."""
+        """The space of the states themselves."""
 
     @property
     def tagging(self) -> Tagging:
-        """How tags come about."""
+        """The settings by which states are tagged."""
 
     @property
     def levels(self) -> TagLevels:
-        """What of them is shown."""
+        """The fields of a tag that elements have, and their levels."""
 
     def join(self, states: Array, levels: Array, known: Array | bool = True) -> Array:
-        """Elements `[..., *shape]` from states `[..., *S]` and levels `[..., N]`; any state where not known `[...]`."""
+        """Makes elements `[..., *shape]` of states `[..., *S]`, levels `[..., N]`; "any state" where not `known`."""
 
     def split(self, elements: Array) -> tuple[Array, Array, Array]:
-        """States `[..., *S]`, levels `[..., N]`, and bool `[...]` whether the state is told, of elements."""
+        """Splits elements into states `[..., *S]`, levels `[..., N]`, and bool `[...]` whether the state is known."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TaggedIds(Discrete):
-    """Ids `0 .. num_states - 1` with tags, numbered as ids again; one more of each means any.
+    """Ids `0 .. num_states - 1` with tags, numbered as ids again; one further id, and level of each field, means "any".
 
-    Features are those of the state and of each field of the tag side by side, so networks see what tagged states have
-    in common; tables, which see numbers, do not.
+    The features of the state and of each field of the tag are concatenated, so networks see what tagged states have in
+    common; tables, which see only the ids, do not.
 
     Attributes:
-        num_elements: how many tagged states and goals there are; follows from the rest.
-        num_states: of the base space.
-        tagging: how tags come about.
-        levels: what of them is shown.
+        num_elements: the number of tagged states and goals; follows from the other attributes.
+        num_states: the number of states in the base space.
+        tagging: the settings by which states are tagged.
+        levels: the fields of a tag that elements have, and their levels.
     """
 
     num_elements: int = dataclasses.field(init=False)
@@ -65,35 +65,35 @@ class TaggedIds(Discrete):
         number = (self.base.num_elements + 1) * self.levels.num_combinations
         if number >= 2**31:
             raise ValueError(
-                f"{self.num_states} states with the tags of {self.levels} make {number} ids, more than 32 bits can "
+                f"{self.num_states} states with the tags of {self.levels} make {number} ids, more than int32 can "
                 "number; show fewer levels"
             )
         object.__setattr__(self, "num_elements", number)
 
     @property
     def base(self) -> Discrete:
-        """Of the states themselves."""
+        """The space of the states themselves."""
         return Discrete(self.num_states)
 
     @property
     def num_features(self) -> int:
-        """The state's and the tag's."""
+        """The number of features: those of the state, then those of the tag."""
         return self.num_states + self.levels.num_features
 
     @property
     def num_outputs(self) -> int:
-        """As many as features."""
+        """The number of logits of a prediction: one per state, then one per level of each field."""
         return self.num_features
 
     def join(self, states: Array, levels: Array, known: Array | bool = True) -> Array:
-        """Numbers, the tag's last field counting fastest."""
+        """Returns ids `[...]` int32; the tag's last field counts fastest."""
         ids = jnp.where(known, states, self.num_states)
         for at, size in enumerate(self.levels.sizes):
             ids = ids * (size + 1) + levels[..., at]
         return ids.astype(jnp.int32)
 
     def split(self, elements: Array) -> tuple[Array, Array, Array]:
-        """The parts of the numbers; the state is 0 where it is not told."""
+        """Splits ids `[...]`; the state is 0 where it is not known."""
         levels = []
         for size in reversed(self.levels.sizes):
             levels.append(elements % (size + 1))
@@ -102,30 +102,30 @@ class TaggedIds(Discrete):
         return jnp.where(known, elements, 0), jnp.stack(levels[::-1], axis=-1), known
 
     def encode(self, elements: Array) -> Array:
-        """One-hot for the state and for each field, zeros for any."""
+        """Returns features `[..., num_features]` float32: one-hot for the state and each field, zeros for "any"."""
         return _encode(self, elements)
 
     def decode(self, predictions: Array) -> Array:
-        """The most likely state and levels."""
+        """Returns the ids `[...]` int32 of the most likely state and levels, from logits `[..., num_outputs]`."""
         return _decode(self, predictions)
 
     def loss(self, predictions: Array, elements: Array) -> Array:
-        """The state's cross-entropy and that of each field."""
+        """Returns `[...]`: the cross-entropy of the state plus that of each field, without those that are "any"."""
         return _loss(self, predictions, elements)
 
     def equal(self, first: Array, second: Array) -> Array:
-        """Agree in all that both tell."""
+        """Returns bool `[...]`: whether two ids agree in everything that is "any" in neither."""
         return _equal(self, first, second)
 
 
 @dataclasses.dataclass(frozen=True)
 class TaggedVectors:
-    """States of any base space with tags, as one vector each: the state's numbers, 1 (0 for any state), the levels.
+    """States of any base space with tags, as vectors: the state's numbers, 1 (0 for any state), then the levels.
 
     Attributes:
-        base: of the states.
-        tagging: how tags come about.
-        levels: what of them is shown.
+        base: the space of the states.
+        tagging: the settings by which states are tagged.
+        levels: the fields of a tag that elements have, and their levels.
     """
 
     base: Space
@@ -134,55 +134,55 @@ class TaggedVectors:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """A vector."""
+        """The shape of an element: one vector."""
         return (self._size + 1 + len(self.levels.sizes),)
 
     @property
     def dtype(self) -> jnp.dtype:
-        """That of the base's states; levels are small whole numbers, which any type holds."""
+        """The dtype of the base's states; levels are small whole numbers, which any dtype holds."""
         return self.base.dtype
 
     @property
     def num_features(self) -> int:
-        """The state's and the tag's."""
+        """The number of features: those of the state, then those of the tag."""
         return self.base.num_features + self.levels.num_features
 
     @property
     def num_outputs(self) -> int:
-        """The base's for the state, and logits for the levels of each field."""
+        """The number of outputs of a prediction: the base's, then a logit per level of each field."""
         return self.base.num_outputs + self.levels.num_features
 
     @property
     def has_differences(self) -> bool:
-        """Tags are none that could be subtracted."""
+        """False: tags can't be subtracted."""
         return False
 
     def join(self, states: Array, levels: Array, known: Array | bool = True) -> Array:
-        """Side by side; the state's numbers are 0 where it is not known."""
+        """Concatenates to vectors `[..., *shape]`; the state's numbers are 0 where it is not known."""
         numbers = states.reshape(*levels.shape[:-1], self._size)
         told = jnp.broadcast_to(jnp.asarray(known), levels.shape[:-1])[..., None]
         parts = [jnp.where(told, numbers, 0), told, levels]
         return jnp.concatenate([part.astype(self.dtype) for part in parts], axis=-1)
 
     def split(self, elements: Array) -> tuple[Array, Array, Array]:
-        """The parts of the vectors."""
+        """Splits vectors `[..., *shape]`; the state's numbers are 0 where it is not known."""
         states = elements[..., : self._size].reshape(*elements.shape[:-1], *self.base.shape)
         return states, elements[..., self._size + 1 :].astype(jnp.int32), elements[..., self._size] != 0
 
     def encode(self, elements: Array) -> Array:
-        """The state's features and one-hot ones for each field, zeros for any."""
+        """Returns `[..., num_features]` float32: the state's features, then one-hot per field; zeros for "any"."""
         return _encode(self, elements)
 
     def decode(self, predictions: Array) -> Array:
-        """The base's state and the most likely levels."""
+        """Returns vectors `[..., *shape]` of the base's state and the most likely levels."""
         return _decode(self, predictions)
 
     def loss(self, predictions: Array, elements: Array) -> Array:
-        """The base's loss and the cross-entropy of each field."""
+        """Returns `[...]`: the base's loss plus the cross-entropy of each field, without those that are "any"."""
         return _loss(self, predictions, elements)
 
     def equal(self, first: Array, second: Array) -> Array:
-        """Agree in all that both tell."""
+        """Returns bool `[...]`: whether two vectors agree in everything that is "any" in neither."""
         return _equal(self, first, second)
 
     @property

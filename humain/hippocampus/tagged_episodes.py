@@ -1,8 +1,8 @@
-"""Episodes of tagged states: trajectories to learn from, states as they are met, and goals out of what was tagged.
+"""Episodes of tagged states: tagging trajectories to learn from, tagging states while acting, and goals about tags.
 
-An agent carries the memory of its tags from state to state beside the model's own episode, and begins both anew
-together. The memory is one for all layers and is not refreshed with their goals: a tag tells the whole episode, and all
-layers and the user have to mean the same by it.
+An agent carries the memory of its tags from state to state beside the model's own episode, and resets both together.
+All layers share this memory, and it is not refreshed with their goals: a tag refers to the whole episode, and has to
+mean the same to all layers and to the user.
 """
 
 from collections.abc import Collection
@@ -20,31 +20,31 @@ from humain.types import Array, Trajectories
 
 
 def begin(space: TaggedSpace, batch_size: int) -> Tags:
-    """The memories of `B` episodes before their first state."""
+    """Returns the tag memories of `batch_size` episodes before their first state."""
     tags = tagging.empty(space.tagging, space.base)
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (batch_size, *leaf.shape)), tags)
 
 
 def observe(space: TaggedSpace, tags: Tags, states: Array) -> tuple[Tags, Array]:
-    """The states `[B, *S]` that are met now, tagged: elements `[B, *shape]`, and the memories with them."""
+    """Tags the present states `[B, *S]`; returns elements `[B, *shape]` and the memories with these states in them."""
     tags, found = jax.vmap(partial(tagging.tag, space.tagging, space.base))(tags, states)
     return tags, space.join(states, space.levels.of(found))
 
 
 def destinations(space: TaggedSpace, actions: Array, elements: Array) -> Array:
-    """Where actions `[B, *shape]` that are next states lead, from present ones `[B, *shape]`: states `[B, *S]`.
+    """Returns the states `[B, *S]` that actions `[B, *shape]`, which are next states, lead to from `elements`.
 
-    An agent at its goal is answered the goal, which may leave the state open; that means to stay.
+    For an agent at its goal, the action is the goal itself; if that leaves the state open, the agent stays.
     """
     there, _, known = space.split(actions)
     return select(known, there, space.split(elements)[0])
 
 
 def tag_trajectories(space: TaggedSpace, trajectories: Trajectories) -> Trajectories:
-    """The same trajectories with each state as an agent would have seen it: tagged by what came before.
+    """Returns the trajectories with each state as an agent would have seen it: tagged by what came before.
 
     Args:
-        space: of the tagged states.
+        space: the space of the tagged states.
         trajectories: of states in its base space, each an episode from its beginning.
     """
     states = jnp.asarray(trajectories.states, space.base.dtype)
@@ -63,20 +63,21 @@ def tag_trajectories(space: TaggedSpace, trajectories: Trajectories) -> Trajecto
 
 
 def ask(space: TaggedSpace, elements: Array, *, state: bool = True, fields: Collection[Field] = ()) -> Array:
-    """Goals that ask for a part of what elements `[..., *shape]` are and leave the rest open.
+    """Returns goals that ask for a part of elements `[..., *shape]` and leave the rest open.
 
-    In hindsight too: what reached a tagged state has reached all that asks for less. Examples for such goals are those
-    for the elements, with this as their goals. A layer with `recall` is an exception where states are left open: its
-    examples show what the whole elements recall, and acting shows what the open goals do.
+    This holds in hindsight too: whoever reached a tagged state has reached every goal that asks for a part of it, so
+    the examples for such a goal are those for the elements, with the goal replaced. A layer with `recall` is an
+    exception if the state is left open: its examples contain what the complete elements recall, but when acting it sees
+    what the open goals recall.
 
     Args:
-        space: of the elements.
+        space: the space of the elements.
         elements: such as the states that trajectories came to.
         state: whether the goals ask for the state.
-        fields: of the tag that they ask for.
+        fields: the fields of the tag that the goals ask for.
 
     Raises:
-        ValueError: for a field that the space does not show.
+        ValueError: if the space does not have one of the fields.
     """
     _check_shown(space, fields)
     states, levels, known = space.split(elements)
@@ -88,23 +89,24 @@ def ask(space: TaggedSpace, elements: Array, *, state: bool = True, fields: Coll
 
 
 def goals(space: TaggedSpace, states: Array | None = None, **values: Array) -> Array:
-    """Goals that ask for states, or for tags, or for both.
+    """Returns goals that ask for states, for tags, or for both.
 
     `goals(space, visits=jnp.array([1]))` asks for a place that is new; `goals(space, order=jnp.array([0]))` for the one
-    that the episode began with, wherever that was: a layer that can't tell from its context is better asked by
-    `met_as`, which looks it up.
+    that the episode began with, wherever that was. If a layer can't tell this from its context, use `met_as`, which
+    looks the state up.
 
     Args:
-        space: of the goals.
-        states: `[..., *S]`, or None for any.
-        **values: of fields of the tag, `[...]` int32 each, in the tag's own terms; fields that are not named are open.
+        space: the space of the goals.
+        states: `[..., *S]`, or None for any state.
+        **values: values of fields of the tag, `[...]` int32 each, not quantised; fields that are not named are left
+            open.
 
     Raises:
-        ValueError: if nothing is asked for, or a field that the space does not show.
+        ValueError: if neither a state nor a field is given, or the space does not have a field.
     """
     _check_shown(space, values)
     if states is None and not values:
-        raise ValueError("a goal that asks for nothing is reached everywhere; give states or a field of the tag")
+        raise ValueError("a goal without a state or a field is reached everywhere; give states or a field of the tag")
     batch = next(iter(values.values())).shape if states is None else states.shape[: states.ndim - len(space.base.shape)]
     columns = [
         space.levels.level(field, jnp.asarray(values[field], jnp.int32))
@@ -117,11 +119,11 @@ def goals(space: TaggedSpace, states: Array | None = None, **values: Array) -> A
 
 
 def first_seen(space: TaggedSpace, tags: Tags, states: Array) -> tuple[Array, Array]:
-    """Goals "where I first saw this": the states that these `[B, *S]` are taken for.
+    """Returns goals "where I first saw this": the prototypes that the states `[B, *S]` are assigned to.
 
     Returns:
-        Goals `[B, *shape]` that ask for the state alone, and bool `[B]` whether it is remembered; where it is not, the
-        goal is the state itself.
+        Goals `[B, *shape]` that ask for the state alone, and bool `[B]`, whether there is a prototype; where there is
+        none, the goal is the state itself.
     """
 
     def look_up(one: Tags, state: Array) -> tuple[Array, Array]:
@@ -135,16 +137,16 @@ def first_seen(space: TaggedSpace, tags: Tags, states: Array) -> tuple[Array, Ar
 
 
 def met_as(space: TaggedSpace, tags: Tags, orders: Array) -> tuple[Array, Array]:
-    """Goals "the place that I came to as number such": 0 is where the episode began.
+    """Returns goals "the n-th new place that I came to", counted from 0, where the episode began.
 
     Args:
-        space: of the goals.
-        tags: of `B` episodes.
+        space: the space of the goals.
+        tags: the tag memories of B episodes.
         orders: `[B]` int32.
 
     Returns:
-        Goals `[B, *shape]` that ask for the state alone, and bool `[B]` whether it is remembered; where it is not, the
-        goal says nothing.
+        Goals `[B, *shape]` that ask for the state alone, and bool `[B]`, whether it is remembered; where it is not, the
+        goal leaves everything open.
     """
 
     def look_up(one: Tags, order: Array) -> tuple[Array, Array]:
@@ -156,10 +158,10 @@ def met_as(space: TaggedSpace, tags: Tags, orders: Array) -> tuple[Array, Array]
 
 
 def before(space: TaggedSpace, tags: Tags, states: Array) -> tuple[Array, Array]:
-    """Goals "where I was before I first saw this": the place that was new last before these `[B, *S]` were.
+    """Returns goals "where I was before I first saw this": the last place that was new before the states `[B, *S]`.
 
     Returns:
-        As `met_as`; False too where these were not met, or were met first of all.
+        As `met_as`; the bool is also False where the states were not met, or were the first ones of the episode.
     """
 
     def order_of(one: Tags, state: Array) -> tuple[Array, Array]:
@@ -175,4 +177,4 @@ def before(space: TaggedSpace, tags: Tags, states: Array) -> tuple[Array, Array]
 def _check_shown(space: TaggedSpace, fields: Collection[str]) -> None:
     for field in fields:
         if field not in space.levels.fields:
-            raise ValueError(f"tags show {', '.join(space.levels.fields)}, not {field!r}; give it levels to ask for it")
+            raise ValueError(f"tags have {', '.join(space.levels.fields)}, not {field!r}; give it levels first")

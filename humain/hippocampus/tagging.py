@@ -1,11 +1,11 @@
-"""Tagging: which state this is, when it was first met in this episode, and how often and how long ago.
+"""Tagging: which state this is, when it was first met in this episode, how often, and how long ago.
 
-A memory of prototypes: a state that is near one is taken for it, any other becomes a prototype itself. All functions
-are pure and written for one episode; `jax.vmap` batches them. Memory and the cost of a step are those of `capacity`
-prototypes, however long the episode is.
+The memory holds prototypes: a state near one is assigned to it, any other state becomes a prototype itself. All
+functions are pure and written for one episode; `jax.vmap` batches them. Memory and the cost of a step grow with
+`capacity`, not with the length of the episode.
 
-A prototype stays what it was when it was first met: it does not drift with the states that are taken for it, as the
-centres of clustering do, so that a tag means the same place throughout.
+A prototype is the state that was met first; unlike a cluster centre it does not move with the states assigned to it, so
+a tag means the same place throughout the episode.
 """
 
 import dataclasses
@@ -23,14 +23,14 @@ Eviction = Literal["first_met", "last_met", "least_met"]
 
 @dataclasses.dataclass(frozen=True)
 class Tagging:
-    """How states are told apart and how many are remembered.
+    """The settings of tagging.
 
     Attributes:
-        capacity: prototypes, 1 or more.
-        threshold: states whose features are at most this far (Euclidean) from a prototype's are taken for it. Two
-            different ids are the square root of 2 apart.
-        eviction: which prototype gives way to a new one when all places are taken: the one that was `first_met` or
-            `last_met` longest ago, or the one `least_met`. Among equals it is the one in the first place.
+        capacity: the number of prototypes kept, at least 1.
+        threshold: states whose features are at most this far (Euclidean distance) from a prototype's are assigned to
+            it. Two different ids have distance sqrt(2).
+        eviction: which prototype a new one replaces when the memory is full: the one that was `first_met` or `last_met`
+            longest ago, or the one `least_met`; among equals, the one with the lowest index.
     """
 
     capacity: int = 64
@@ -39,25 +39,25 @@ class Tagging:
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
-            raise ValueError(f"the capacity must be 1 prototype or more, not {self.capacity}")
+            raise ValueError(f"the capacity must be at least 1 prototype, not {self.capacity}")
         if not 0 <= self.threshold < math.inf:
-            raise ValueError(f"the threshold must be a number, 0 or more, not {self.threshold}")
+            raise ValueError(f"the threshold must be a number of at least 0, not {self.threshold}")
         if self.eviction not in ("first_met", "last_met", "least_met"):
             raise ValueError(f"eviction must be 'first_met', 'last_met' or 'least_met', not {self.eviction!r}")
 
 
 @struct.dataclass
 class Tags:
-    """What an episode's states were taken for.
+    """The prototypes of an episode.
 
     Attributes:
-        prototypes: `[capacity, *S]`, each the state that was met first.
-        orders: `[capacity]` int32, how many prototypes were made before it in this episode.
-        visits: `[capacity]` int32, how often it has been met; 0 where the place is free.
+        prototypes: `[capacity, *S]`, each the first state that was assigned to it.
+        orders: `[capacity]` int32, how many prototypes were created before this one in this episode.
+        visits: `[capacity]` int32, how often it was met; 0 where the entry is free.
         first_met: `[capacity]` int32, the time when it was first met.
         last_met: `[capacity]` int32, the time when it was last met.
-        num_prototypes: `[]` int32, prototypes made so far, those that have given way included.
-        time: `[]` int32, states tagged so far.
+        num_prototypes: `[]` int32, prototypes created so far, including those replaced.
+        time: `[]` int32, the number of states tagged so far.
     """
 
     prototypes: Array
@@ -74,11 +74,11 @@ class Tag:
     """A state's tag at the time when it is met; each `[]` int32.
 
     Attributes:
-        identity: place of its prototype in the memory. It is the same as long as the prototype is remembered.
-        order: how many other prototypes were made before its own: 0 for the state that the episode began with.
-        visits: how often it has been met, this time included: 1 for a new one. Staying counts at each step.
+        identity: the index of its prototype in the memory, which stays the same until the prototype is replaced.
+        order: how many prototypes were created before its own: 0 for the state that the episode began with.
+        visits: how often it was met, including this time: 1 for a new one. Staying in a state counts at each step.
         age: steps since it was first met; 0 for a new one.
-        absence: steps since it was last met; 0 for a new one, 1 for one that stays.
+        absence: steps since it was last met; 0 for a new one, 1 while the agent stays.
     """
 
     identity: Array
@@ -89,12 +89,12 @@ class Tag:
 
     @property
     def is_new(self) -> Array:
-        """Bool `[]`, whether no prototype was near."""
+        """Bool `[]`, whether the state became a new prototype."""
         return self.visits == 1
 
 
 def empty(tagging: Tagging, space: Space) -> Tags:
-    """A memory before the episode's first state; `space` is that of the states."""
+    """Returns the memory before the episode's first state, an element of `space`."""
     zeros = jnp.zeros(tagging.capacity, jnp.int32)
     return Tags(
         prototypes=jnp.zeros((tagging.capacity, *space.shape), space.dtype),
@@ -108,7 +108,7 @@ def empty(tagging: Tagging, space: Space) -> Tags:
 
 
 def refresh(tags: Tags, when: Array | bool = True) -> Tags:
-    """Forgets everything where `when` is True: another episode begins."""
+    """Returns an empty memory if `when`, bool `[]`, is True (a new episode begins), else the memory unchanged."""
     return dataclasses.replace(
         tags,
         visits=jnp.where(when, 0, tags.visits),
@@ -118,9 +118,9 @@ def refresh(tags: Tags, when: Array | bool = True) -> Tags:
 
 
 def distances(tags: Tags, space: Space, state: Array) -> Array:
-    """How far a state `[*S]` is from each prototype: `[capacity]`, infinite where there is none."""
+    """Returns the distances `[capacity]` of a state `[*S]` to the prototypes; infinite where the entry is free."""
     if isinstance(space, Discrete):
-        # What the one-hot features come to, without making them.
+        # Equal to the distances of one-hot features, without computing those.
         apart = jnp.where(space.equal(tags.prototypes, state), 0.0, math.sqrt(2))
     else:
         apart = jnp.linalg.norm(space.encode(tags.prototypes) - space.encode(state)[None], axis=-1)
@@ -128,23 +128,22 @@ def distances(tags: Tags, space: Space, state: Array) -> Array:
 
 
 def tag(tagging: Tagging, space: Space, tags: Tags, state: Array) -> tuple[Tags, Tag]:
-    """Tags the state that is met now.
+    """Tags the present state.
 
     Args:
         tagging: the settings that `tags` was made with.
-        space: of the states.
-        tags: what the episode's earlier states were taken for.
+        space: the space of the states.
+        tags: the memory of the episode's earlier states.
         state: `[*S]`, finite.
 
     Returns:
-        The memory with this state in it, and the state's tag. Of several nearest prototypes the one in the first place
-        counts.
+        The memory with this state in it, and the state's tag. Among equally near prototypes, the lowest index counts.
     """
     apart = distances(tags, space, state)
     nearest = jnp.argmin(apart)
     known = apart[nearest] <= tagging.threshold
     ranks = {"first_met": tags.first_met, "last_met": tags.last_met, "least_met": tags.visits}[tagging.eviction]
-    # A free place has no rank yet and comes before all that do.
+    # Free entries are used before any prototype is replaced.
     place = jnp.where(known, nearest, jnp.argmin(jnp.where(tags.visits > 0, ranks + 1, 0))).astype(jnp.int32)
     first_met = jnp.where(known, tags.first_met[place], tags.time)
     found = Tag(

@@ -225,9 +225,9 @@ def test_a_step_costs_in_proportion_to_the_capacity():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"capacity": 0}, "1 prototype or more, not 0"),
-        ({"threshold": -0.1}, "0 or more, not -0.1"),
-        ({"threshold": float("nan")}, "0 or more, not nan"),
+        ({"capacity": 0}, "at least 1 prototype, not 0"),
+        ({"threshold": -0.1}, "a number of at least 0, not -0.1"),
+        ({"threshold": float("nan")}, "a number of at least 0, not nan"),
         ({"eviction": "oldest"}, "not 'oldest'"),
     ],
 )

@@ -55,5 +55,5 @@ def test_the_present_is_now():
 
 
 def test_there_is_a_first_try():
-    with pytest.raises(ValueError, match="num_tries is 0; expected 1 or more"):
+    with pytest.raises(ValueError, match="num_tries is 0; it must be at least 1"):
         Backoff(num_tries=0)

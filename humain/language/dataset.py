@@ -1,4 +1,4 @@
-"""The prepared data set: a directory of plans, vocabulary and embeddings that is read whole or refused.
+"""The prepared data set: a directory of plans, vocabulary and embeddings, which is checked as a whole when read.
 
 plans.jsonl             {"goal", "steps": [index, ...], "split", "items"} a line
 vocabulary.jsonl        {"sentence"} a line, in the order of the indices
@@ -33,15 +33,15 @@ _REMEDY = "prepare the data again"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """Plans and all that is said in them, with embeddings.
+    """Plans, the vocabulary of their sentences, and embeddings.
 
     Attributes:
-        plans: G of them, at least one; their steps are indices into the vocabulary.
+        plans: G plans, at least one; their steps are indices into the vocabulary.
         vocabulary: V sentences, at least one.
         vocabulary_embeddings: `[V, D]` float32, finite.
-        goal_embeddings: `[G, D]` float32, finite; of the goal of each plan.
-        embedder: the name of what embedded them.
-        writer: the name of what wrote the plans.
+        goal_embeddings: `[G, D]` float32, finite; the embedding of each plan's goal.
+        embedder: the name of the embedder.
+        writer: the name of the writer of the plans.
     """
 
     plans: tuple[IndexedPlan, ...]
@@ -60,12 +60,12 @@ class Dataset:
 def write(directory: pathlib.Path, dataset: Dataset) -> None:
     """Writes a data set; equal ones give equal bytes.
 
-    All files are written under other names and then renamed, the manifest last. So a data set that was there stays
-    until the new one is whole, and one that a crash left half renamed is refused by its sums.
+    All files are written under temporary names and then renamed, the manifest last. So an existing data set stays until
+    the new one is complete, and one that a crash left half renamed fails the check of its digests.
 
     Args:
-        directory: where to; made where it is missing, and what else is in it stays.
-        dataset: what to write.
+        directory: the directory to write to; created if it does not exist. Other files in it are left alone.
+        dataset: the data set to write.
 
     Raises:
         ValueError: if parts of the data set don't fit each other, or an embedding is not finite.
@@ -73,7 +73,7 @@ def write(directory: pathlib.Path, dataset: Dataset) -> None:
     """
     problem = _problem(dataset)
     if problem is not None:
-        raise ValueError(f"this is no data set: {problem}")
+        raise ValueError(f"this is not a valid data set: {problem}")
     contents = {
         _PLANS: _lines(dataclasses.asdict(plan) for plan in dataset.plans),
         _VOCABULARY: _lines({"sentence": sentence} for sentence in dataset.vocabulary),
@@ -118,8 +118,8 @@ def read(directory: pathlib.Path) -> Dataset:
     """Reads a data set that `write` wrote, after checking that every file is as it was written.
 
     Raises:
-        UserError: naming the file, if there is no data set, or a file is missing, truncated, changed, or holds
-            something else, such as embeddings of another width or ones that are not finite.
+        UserError: if there is no data set, or a file is missing, truncated, changed or invalid, such as embeddings of
+            another width or ones that are not finite; the message names the file.
     """
     manifest = _read_manifest(directory / _MANIFEST)
     contents = {name: _read_checked(directory / name, manifest["files"][name]) for name in _FILES}
@@ -140,7 +140,7 @@ def read(directory: pathlib.Path) -> Dataset:
     if problem is None and dataset.width != manifest["width"]:
         problem = f"the embeddings have a width of {dataset.width}, and {_MANIFEST} says {manifest['width']}"
     if problem is not None:
-        raise errors.UserError(f"{directory} is refused: {problem}; {_REMEDY}")
+        raise errors.UserError(f"{directory} is not a valid data set: {problem}; {_REMEDY}")
     return dataset
 
 
@@ -166,7 +166,7 @@ def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _read_checked(path: pathlib.Path, expected: dict[str, Any]) -> bytes:
-    """The content of a file whose size and sum are those of the manifest."""
+    """Reads a file, checking its size and digest against the manifest."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -185,16 +185,16 @@ def _read_checked(path: pathlib.Path, expected: dict[str, Any]) -> bytes:
 
 
 def _problem(dataset: Dataset) -> str | None:
-    """What keeps parts from being a data set, as the end of a sentence."""
+    """Returns what is wrong with the parts of a data set, as the end of a sentence, or None."""
     num_sentences, num_plans = len(dataset.vocabulary), len(dataset.plans)
     if not num_plans:
         return "there is no plan"
     for number, plan in enumerate(dataset.plans):
         if not plan.steps:
-            return f"plan {number} has no step"
+            return f"plan {number} has no steps"
         wrong = [step for step in plan.steps if not (isinstance(step, int) and 0 <= step < num_sentences)]
         if wrong:
-            return f"plan {number} has the step {wrong[0]!r}, and the vocabulary's indices are 0 to {num_sentences - 1}"
+            return f"plan {number} has the step {wrong[0]!r}, but the vocabulary's indices are 0 to {num_sentences - 1}"
     sizes = {"vocabulary": num_sentences, "goals": num_plans}
     arrays = {"vocabulary": dataset.vocabulary_embeddings, "goals": dataset.goal_embeddings}
     for name, array in arrays.items():

@@ -137,7 +137,7 @@ def test_a_file_that_was_touched_is_refused(tmp_path, name):
     ("content", "match"),
     [
         (None, r"no finished data set in .* \(no manifest.json\); prepare one first"),
-        ("{", r"manifest.json can't be read \(.* is no valid JSON"),
+        ("{", r"manifest.json can't be read \(.* is not valid JSON"),
         ("[]", r"is of the format \[\], and this program reads 1"),
         ('{"format": 2}', "is of the format 2, and this program reads 1"),
         ('{"format": 1, "files": {"plans.jsonl": {}}}', "does not name the files plans.jsonl, vocabulary.jsonl, emb"),
@@ -199,9 +199,9 @@ def test_a_truncated_safetensors_file_is_refused_though_its_sum_is_right(tmp_pat
         (
             "plans.jsonl",
             b'{"goal": "a", "steps": [3], "split": "s", "items": []}\n',
-            "plan 0 has the step 3, and .* 0 to 2",
+            "plan 0 has the step 3, but .* 0 to 2",
         ),
-        ("plans.jsonl", b'{"goal": "a", "steps": [], "split": "s", "items": []}\n', "plan 0 has no step"),
+        ("plans.jsonl", b'{"goal": "a", "steps": [], "split": "s", "items": []}\n', "plan 0 has no steps"),
         ("plans.jsonl", b'{"goal": "a", "steps": [0.5], "split": "s", "items": []}\n', "plan 0 has the step 0.5"),
         ("plans.jsonl", b"", "there is no plan"),
         ("plans.jsonl", b"{}\n", r"holds no data set of this kind \('goal'\)"),
@@ -210,7 +210,7 @@ def test_a_truncated_safetensors_file_is_refused_though_its_sum_is_right(tmp_pat
         (
             "vocabulary.jsonl",
             b'{"sentence": "Mine."}\n',
-            "plan 0 has the step 1, and the vocabulary's indices are 0 to 0",
+            "plan 0 has the step 1, but the vocabulary's indices are 0 to 0",
         ),
     ],
 )
@@ -227,7 +227,7 @@ def test_what_is_no_data_set_is_not_written(tmp_path):
         ({"vocabulary_embeddings": np.ones((3, 5), np.float32)}, "differ in width, 5 for vocabulary and 4 for goals"),
         ({"plans": ()}, "there is no plan"),
     ):
-        with pytest.raises(ValueError, match=f"^this is no data set: .*{match}"):
+        with pytest.raises(ValueError, match=f"^this is not a valid data set: .*{match}"):
             _written(tmp_path / "data", **changes)
     assert not (tmp_path / "data").exists()
 

@@ -1,7 +1,7 @@
-"""Requests to an OpenAI-compatible endpoint: with time-outs, tried again where that helps, and no word of the key.
+"""Requests to an OpenAI-compatible endpoint: with time-outs and retries, and without ever showing the key.
 
-The retries of the openai package are switched off in favour of those here: they wait longer, tell of it, and can be
-tested without waiting.
+The retries of the openai package are switched off in favour of those here, which wait longer, report each wait, and can
+be tested without waiting.
 """
 
 import dataclasses
@@ -26,18 +26,18 @@ _REMEDIES = {
     403: f"check {_KEY}, and what it is allowed",
     404: f"check the name of the model, and {_BASE_URL}",
 }
-# A quota that is used up comes back with no wait that is worth waiting for.
+# Waiting does not help when a quota is used up.
 _USED_UP = "insufficient_quota"
 
 
 @dataclasses.dataclass(frozen=True)
 class Completion:
-    """What a model answered.
+    """The answer of a model.
 
     Attributes:
-        text: without any key in it, should the model or the server have repeated one.
-        finished: False where it was cut off, at the number of tokens allowed or by a filter.
-        filtered: whether a filter of the server's cut it off, or kept all of it back.
+        text: the text, with keys redacted in case the model or the server repeated one.
+        finished: False if the text was cut off, at the number of tokens allowed or by a filter.
+        filtered: whether the server's content filter cut it off or withheld it.
     """
 
     text: str
@@ -49,17 +49,17 @@ _Answer = TypeVar("_Answer", Completion, list[list[float]])
 
 
 class _Broken(Exception):
-    """An answer that came with status 200, and is none."""
+    """A response with status 200 that is not a valid answer."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Failure:
-    """Why a try failed.
+    """The reason why a try failed.
 
     Attributes:
-        reason: the rest of a sentence that begins with the name of the server; redacted.
+        reason: the end of a sentence that begins with the name of the server; redacted.
         remedy: what to do about it.
-        again: whether another try may go better.
+        again: whether another try may succeed.
         asked_seconds: the wait that the server asks for.
     """
 
@@ -83,22 +83,22 @@ class OpenAIEndpoint:
         """Reads the environment; no request is made yet.
 
         Args:
-            timeout_seconds: how long to wait for a connection, and for the answer to go on.
-            retries: how often to try, and how long to wait in between.
-            note: told, in one line, of every try that failed and is repeated.
-            environment: `OPENAI_API_KEY` is the key (for a server that asks for none, any text), and `OPENAI_BASE_URL`
-                the server, OpenAI's own by default.
+            timeout_seconds: how long to wait for a connection, and for further data of the answer.
+            retries: how often to try, and how long to wait between tries.
+            note: called with a line about every try that failed and is repeated.
+            environment: `OPENAI_API_KEY` is the key (any text for a server that needs none), and `OPENAI_BASE_URL` the
+                server, by default OpenAI's own.
 
         Raises:
-            UserError: if the key is missing, or one of the two can't be one. It doesn't show them.
+            UserError: if the key is missing, or the key or the URL is invalid; the message shows neither.
         """
         key = environment.get(_KEY, "").strip()
         if not key:
             raise errors.UserError(
-                f"{_KEY} is not set; put your key into the environment (any text, for a server that asks for none)"
+                f"{_KEY} is not set; put your key into the environment (any text for a server that needs none)"
             )
         if not all("!" <= character <= "~" for character in key):
-            raise errors.UserError(f"{_KEY} has a character that no key has (such as a space); copy the key anew")
+            raise errors.UserError(f"{_KEY} has a character that keys don't have (such as a space); copy the key again")
         base_url = environment.get(_BASE_URL, "").strip() or _DEFAULT_BASE_URL
         self._server = _server(base_url)
         self._timeout_seconds = timeout_seconds
@@ -117,7 +117,7 @@ class OpenAIEndpoint:
         max_tokens: int | None = None,
         stop: Sequence[str] = (),
     ) -> Completion:
-        """One answer of a chat model to one message; None leaves a setting to the server.
+        """Asks a chat model to answer one message; None leaves a setting to the server.
 
         Raises:
             UserError: if there is none, though it was tried again where that may help.
@@ -143,7 +143,7 @@ class OpenAIEndpoint:
                 text = ""
             if not isinstance(text, str):
                 raise _Broken("without a text")
-            text = text.encode(errors="replace").decode()  # JSON can bring half a character, which no file takes
+            text = text.encode(errors="replace").decode()  # JSON can contain lone surrogates; files can't.
             return Completion(
                 redaction.redact(text, self._secrets),
                 finished=not filtered and reason != "length",
@@ -153,7 +153,7 @@ class OpenAIEndpoint:
         return self._ask(ask)
 
     def embed(self, model: str, texts: Sequence[str], *, width: int | None = None) -> list[list[float]]:
-        """The embedding of each text, in order and of one width, finite; `width` asks for that many numbers.
+        """Returns the embeddings of texts, in order, finite and of one width; `width` asks the server for that width.
 
         Raises:
             UserError: if there are none, though it was tried again where that may help.
@@ -171,7 +171,7 @@ class OpenAIEndpoint:
             if len(rows) != len(texts):
                 raise _Broken(f"with {len(rows)} embeddings for {len(texts)} texts")
             if not all(isinstance(row, list) and row and all(map(_is_finite, row)) for row in rows):
-                raise _Broken("with an embedding that is no list of finite numbers")
+                raise _Broken("with an embedding that is not a list of finite numbers")
             widths = sorted({len(row) for row in rows})
             if len(widths) > 1 or (width is not None and widths != [width]):
                 raise _Broken(f"with embeddings of width {', '.join(map(str, widths))}")
@@ -193,7 +193,7 @@ class OpenAIEndpoint:
             if not (outcome.again and patient and num_tried < num_tries):
                 tries = f", in try {num_tried} of {num_tries}" if num_tried > 1 else ""
                 wait = "" if asked is None else f" and asks to wait {asked:.0f} s"
-                # Not raised while another error is handled: that one may quote the key.
+                # Raised outside of the except block, since the handled error may quote the key.
                 raise errors.UserError(f"{self._server} {outcome.reason}{wait}{tries}; {outcome.remedy}")
             seconds = self._retries.seconds(num_tried, asked)
             self._note(f"{self._server} {outcome.reason}; try {num_tried + 1} of {num_tries} in {seconds:.1f} s")
@@ -207,11 +207,11 @@ class OpenAIEndpoint:
             return _Failure(f"gave no answer within {self._timeout_seconds:g} s", check, again=True)
         except openai.APIConnectionError as error:
             detail = redaction.one_line(str(error.__cause__ or error), self._secrets)
-            return _Failure(f"is not reached, or broke off ({detail})", check, again=True)
+            return _Failure(f"could not be reached, or closed the connection ({detail})", check, again=True)
         except openai.APIStatusError as error:
             return self._status_failure(error)
         except (_Broken, json.JSONDecodeError) as error:
-            detail = str(error) if isinstance(error, _Broken) else "that is no JSON"
+            detail = str(error) if isinstance(error, _Broken) else "that is not JSON"
             return _Failure(f"gave an answer {detail}", f"check {_BASE_URL}, and run it again", again=True)
         except openai.OpenAIError as error:
             return _Failure(f"failed ({redaction.one_line(str(error), self._secrets)})", check, again=False)
@@ -225,12 +225,12 @@ class OpenAIEndpoint:
         if _USED_UP in (error.code, error.type):
             return _Failure(reason, "raise the quota of the account, and run it again", again=False)
         again = status in _TRY_AGAIN or status >= 500
-        remedy = _REMEDIES.get(status, "run it again later" if again else "change what it asks for")
+        remedy = _REMEDIES.get(status, "run it again later" if again else "change the request")
         return _Failure(reason, remedy, again, backoff.asked_seconds(error.response.headers) if again else None)
 
 
 def _server(base_url: str) -> str:
-    """The host and the port, where it has one, of a URL."""
+    """Returns the host of a URL, with the port if it has one."""
     try:
         parts = urllib.parse.urlsplit(base_url)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -238,7 +238,7 @@ def _server(base_url: str) -> str:
         valid = False
     if not valid or parts.query or "@" in parts.netloc:
         raise errors.UserError(
-            f"{_BASE_URL} is none; expected https://server/path, without user, password or query (the key goes into"
+            f"{_BASE_URL} is not a URL; expected https://server/path, without user, password or query (the key goes in"
             f" {_KEY})"
         )
     return parts.netloc

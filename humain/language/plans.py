@@ -1,4 +1,4 @@
-"""Plans as text: a goal and the sentences that lead to it, and files of them, one JSON object a line."""
+"""Plans as text: a goal and the sentences that lead to it; and files of plans, one JSON object per line."""
 
 import dataclasses
 import json
@@ -15,13 +15,13 @@ _FORM = '{"goal": "...", "steps": ["...", ...]} or {"goal": "...", "text": "..."
 
 @dataclasses.dataclass(frozen=True)
 class TextPlan:
-    """How a goal is reached.
+    """A goal and the steps that reach it.
 
     Attributes:
-        goal: what is to be reached.
+        goal: the goal, as a sentence.
         steps: sentences, in order; at least one.
         split: the part of the data that the plan belongs to, such as `train` or `heldout`.
-        items: names of what the goal asks for, where a domain has such; for a check of the plan.
+        items: the names of the items that the goal asks for, in domains that have items; used to check the plan.
     """
 
     goal: str
@@ -31,10 +31,10 @@ class TextPlan:
 
 
 def read_corpus(path: pathlib.Path) -> list[TextPlan]:
-    """Reads plans, one JSON object a line; empty lines don't count.
+    """Reads plans, one JSON object per line; empty lines are skipped.
 
     An object has `goal`, and either `steps` (a list of sentences) or `text` (split into sentences here); it may have
-    `split` and `items`; all else in it is left alone. White space is normalised.
+    `split` and `items`; other keys are ignored. White space is normalised.
 
     Args:
         path: the file, UTF-8.
@@ -43,27 +43,27 @@ def read_corpus(path: pathlib.Path) -> list[TextPlan]:
         The plans, at least one, in order.
 
     Raises:
-        UserError: naming file and line, if a line is none of these; or naming the file, if there is no plan in it or
-            it can't be read.
+        UserError: if a line is not such an object, or the file has no plan or can't be read; the message names the file
+            and the line.
     """
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
         raise errors.UserError(
-            f"{path} can't be read ({error.strerror}); name a file of plans, one {_FORM} a line"
+            f"{path} can't be read ({error.strerror}); name a file of plans, one {_FORM} per line"
         ) from error
     plans = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
     if not plans:
-        raise errors.UserError(f"there is no plan in {path}; write one a line, as {_FORM}")
+        raise errors.UserError(f"there is no plan in {path}; write one per line, as {_FORM}")
     return plans
 
 
 def write_corpus(path: pathlib.Path, plans: Iterable[TextPlan]) -> None:
-    """Writes plans to be read by `read_corpus`: the whole file or, if that fails, nothing.
+    """Writes plans for `read_corpus`; if that fails, the old file stays as it was.
 
     Args:
-        path: the file to make or to replace.
-        plans: in the order in which to write them.
+        path: the file to create or to replace.
+        plans: the plans, in the order in which to write them.
     """
     records.write_text(path, "".join(records.dump_line(plan) + "\n" for plan in plans))
 
@@ -72,7 +72,7 @@ def _parse(line: bytes, where: str) -> TextPlan:
     try:
         entry = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise errors.UserError(f"{where}, is no JSON ({error}); expected {_FORM}") from error
+        raise errors.UserError(f"{where}, is not JSON ({error}); expected {_FORM}") from error
     if not isinstance(entry, dict):
         raise errors.UserError(f"{where}, is {_shown(entry)}; expected {_FORM}")
     if ("steps" in entry) == ("text" in entry):
@@ -82,7 +82,7 @@ def _parse(line: bytes, where: str) -> TextPlan:
     given = "steps" in entry
     steps = _texts(entry, "steps", where) if given else tuple(sentences.split(_text(entry, "text", where)))
     if not steps:
-        raise errors.UserError(f"{where}, has no step; write at least one sentence, or leave the line out")
+        raise errors.UserError(f"{where}, has no steps; write at least one sentence, or leave the line out")
     optional: dict[str, Any] = {}
     if "split" in entry:
         optional["split"] = _text(entry, "split", where)
@@ -118,7 +118,7 @@ def _check(value: Any, name: str, where: str) -> None:
 
 
 def _shown(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """Describes a JSON value in words."""
     if value is None or isinstance(value, (bool, int, float)):
         return json.dumps(value)
     if isinstance(value, str):

@@ -47,10 +47,10 @@ def test_only_a_line_feed_ends_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        (b"goal: a radar", r"is no JSON \(Expecting value.*\); expected \{\"goal\": "),
-        (b'{"goal": "a radar", "steps": ["Mine', "is no JSON"),
-        (b'{"goal": "\xff", "steps": ["Mine."]}', "is no JSON .*utf-8"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"goal: a radar", r"is not JSON \(Expecting value.*\); expected \{\"goal\": "),
+        (b'{"goal": "a radar", "steps": ["Mine', "is not JSON"),
+        (b'{"goal": "\xff", "steps": ["Mine."]}', "is not JSON .*utf-8"),
+        (b"[" * 100_000, "is not JSON"),
         (b'["a radar"]', "is a list; expected"),
         (b'"a radar"', "is a text; expected"),
         (b"null", "is null; expected"),
@@ -60,8 +60,8 @@ def test_only_a_line_feed_ends_a_line(tmp_path):
         (b'{"goal": 5, "steps": ["Mine."]}', "has 5 for 'goal'; expected a text"),
         (b'{"goal": " ", "steps": ["Mine."]}', "has an empty text for 'goal'"),
         (b'{"goal": "a radar", "steps": "Mine."}', "has a text for 'steps'; expected a list of texts"),
-        (b'{"goal": "a radar", "steps": []}', "has no step; write at least one"),
-        (b'{"goal": "a radar", "text": "---"}', "has no step; write at least one"),
+        (b'{"goal": "a radar", "steps": []}', "has no steps; write at least one"),
+        (b'{"goal": "a radar", "text": "---"}', "has no steps; write at least one"),
         (b'{"goal": "a radar", "text": ["Mine."]}', "has a list for 'text'; expected a text"),
         (b'{"goal": "a radar", "steps": ["Mine.", {"do": 1}]}', "has an object for number 2 of 'steps'"),
         (b'{"goal": "a radar", "steps": ["Mine.", ""]}', "has an empty text for number 2 of 'steps'"),
@@ -79,7 +79,7 @@ def test_a_line_that_is_no_plan_is_named(tmp_path, line, problem):
 
 @pytest.mark.parametrize("content", [b"", b"\n \r\n"])
 def test_a_corpus_without_plans_is_refused(tmp_path, content):
-    with pytest.raises(errors.UserError, match=r"^there is no plan in .*corpus\.jsonl; write one a line, as "):
+    with pytest.raises(errors.UserError, match=r"^there is no plan in .*corpus\.jsonl; write one per line, as "):
         plans.read_corpus(_corpus(tmp_path, content))
 
 

@@ -1,4 +1,4 @@
-"""Out of plans as text, the data set that the hierarchy learns from."""
+"""Makes the data set that the hierarchy learns from, out of plans as text."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,13 +15,13 @@ def prepare(
     writer: str,
     report: Callable[[int, int], None] = lambda num_done, num_texts: None,
 ) -> Dataset:
-    """Numbers the sentences of plans, and embeds each of them and each goal once.
+    """Numbers the sentences of plans, and embeds each sentence and each goal once.
 
     Args:
-        plans: at least one, in the order in which their sentences are to be numbered.
-        embedder: what embeds.
-        writer: the name of what wrote the plans.
-        report: told how many texts are embedded, and of how many: first of none.
+        plans: at least one plan; sentences are numbered in their order.
+        embedder: the embedder.
+        writer: the name of the writer of the plans.
+        report: called with the number of texts embedded so far and the number of all, first with 0.
 
     Returns:
         The data set.

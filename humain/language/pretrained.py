@@ -1,7 +1,8 @@
-"""Models and tokenizers of transformers, by name or from a folder: without noise, and with errors of one line.
+"""Loads models and tokenizers of transformers, by name or from a folder, quietly and with errors of one line.
 
-Weights are read as safetensors, and code that comes with a model is not run. A folder never touches the network; a name
-is looked up on the Hugging Face hub, with `HF_TOKEN` where it is set, or in its cache alone where `HF_HUB_OFFLINE` is.
+Weights are read as safetensors, and code that comes with a model is not run. A folder is loaded without the network; a
+name is looked up on the Hugging Face hub, with `HF_TOKEN` if it is set, or only in the hub's cache if `HF_HUB_OFFLINE`
+is set.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
 def load_causal(model: str) -> tuple[Any, Any]:
-    """A tokenizer and a causal language model that goes with it, in evaluation mode.
+    """Loads a causal language model, in evaluation mode, and its tokenizer.
 
     Args:
         model: a name on the hub, or a folder.
@@ -34,7 +35,7 @@ def load_causal(model: str) -> tuple[Any, Any]:
 
 
 def load_encoder(model: str) -> tuple[Any, Any]:
-    """A tokenizer and a model that answers hidden states, in evaluation mode; of an encoder-decoder, the encoder.
+    """Loads a model for its hidden states, in evaluation mode, and its tokenizer; of an encoder-decoder, the encoder.
 
     Args:
         model: a name on the hub, or a folder.
@@ -48,7 +49,7 @@ def load_encoder(model: str) -> tuple[Any, Any]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps transformers and the hub from drawing progress bars and from giving advice, for the time of the block."""
+    """Silences the progress bars and the advice of transformers and the hub within the `with` block."""
     loggers = (transformers_logging, huggingface_hub.logging)
     verbosities = [logger.get_verbosity() for logger in loggers]
     bars = transformers_logging.is_progress_bar_enabled()
@@ -76,13 +77,14 @@ def _load(model: str, load_model: Callable[..., Any]) -> tuple[Any, Any]:
             options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
             tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
             loaded, info = load_model(source, **options, use_safetensors=True, output_loading_info=True)
-        # transformers makes up what is missing. The pooler stands behind the hidden states, which are all that is used.
+        # transformers initialises missing weights at random. The pooler may be missing: only the hidden states before
+        # it are used.
         missing = sorted(name for name in info["missing_keys"] if "pooler" not in name)
         problem = f"it has no weights for {missing[0]} and {len(missing) - 1} more" if missing else None
-    except Exception as error:  # what the many kinds of models raise has nothing in common
+    except Exception as error:  # The many kinds of models raise errors without a common base class.
         problem = redaction.one_line(str(error) or type(error).__name__, secrets)
     if problem is None:
         return tokenizer, loaded.eval()
-    remedy = "copy it here anew" if local else "check its name and the network, and HF_TOKEN if it is not public"
-    # Not raised while the error is handled: it may quote the token.
+    remedy = "copy it here again" if local else "check its name and the network, and HF_TOKEN if it is not public"
+    # Raised outside of the except block, since the handled error may quote the token.
     raise errors.UserError(f"the model {model} can't be loaded ({problem}); {remedy}")

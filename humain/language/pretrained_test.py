@@ -88,13 +88,13 @@ def test_what_is_neither_a_folder_nor_a_name_is_refused(model):
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
-    _refused(tmp_path, rf"^the model {tmp_path} can't be loaded \(.+\); copy it here anew$")
+    _refused(tmp_path, rf"^the model {tmp_path} can't be loaded \(.+\); copy it here again$")
 
 
 def test_a_truncated_file_is_named(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    _refused(folder, rf"^the model {folder} can't be loaded \(.+\); copy it here anew$")
+    _refused(folder, rf"^the model {folder} can't be loaded \(.+\); copy it here again$")
 
 
 def test_weights_that_are_missing_are_not_made_up(folder):
@@ -103,7 +103,7 @@ def test_weights_that_are_missing_are_not_made_up(folder):
     for name in ("transformer.h.0.mlp.c_fc.bias", "transformer.h.1.mlp.c_fc.bias"):
         del weights[name]
     safetensors.torch.save_file(weights, path, metadata={"format": "pt"})
-    _refused(folder, r"\(it has no weights for transformer.h.0.mlp.c_fc.bias and 1 more\); copy it here anew$")
+    _refused(folder, r"\(it has no weights for transformer.h.0.mlp.c_fc.bias and 1 more\); copy it here again$")
 
 
 def test_weights_that_would_be_unpickled_are_refused(folder):

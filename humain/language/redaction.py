@@ -1,4 +1,4 @@
-"""Keeps keys and tokens out of all that a person or a file gets to see."""
+"""Keeps keys and tokens out of everything that is shown or written to a file."""
 
 import contextlib
 import json
@@ -8,22 +8,22 @@ from collections.abc import Iterable, Iterator, Mapping
 
 _VARIABLES = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _PLACE = "[secret]"
-# Shorter ones guard nothing (servers on one's own machine take any text as a key), and are part of common words.
+# Shorter ones protect nothing (a local server takes any text as a key), and may be part of common words.
 _MIN_LENGTH = 8
-# The loggers through which the HTTP client of openai and of huggingface_hub tells of headers.
+# The loggers of the HTTP client that openai and huggingface_hub use, which log headers.
 _TRANSPORT_LOGGERS = tuple(f"httpcore2.{name}" for name in ("connection", "http11", "http2", "proxy", "socks"))
 
 
 def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The keys and tokens that are set in an environment, without white space around them."""
+    """Returns the keys and tokens that are set in an environment, without surrounding white space."""
     values = (environment.get(name, "").strip() for name in _VARIABLES)
     return tuple(value for value in values if len(value) >= _MIN_LENGTH)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Returns the text with a place holder for each secret, also where it is quoted as JSON, Python and URLs do it.
+    """Replaces each secret in a text by a placeholder, also where it is quoted as in JSON, Python or URLs.
 
-    Redact before a text is cut: a part of a secret is not recognised.
+    Redact a text before cutting it: a part of a secret is not recognised.
     """
     for secret in secrets:
         for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], urllib.parse.quote(secret, safe="")):
@@ -32,14 +32,14 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 def one_line(text: str, secrets: Iterable[str], *, num_characters: int = 300) -> str:
-    """Returns what a message of another program says, fit for an error message: redacted, on one line, and not long."""
+    """Makes a message of another program fit for an error message: redacted, on one line, and cut to a length."""
     line = " ".join(redact(text, secrets).split())
     return line if len(line) <= num_characters else line[:num_characters] + " ..."
 
 
 @contextlib.contextmanager
 def guarded_logs(secrets: Iterable[str]) -> Iterator[None]:
-    """Redacts what the HTTP client logs meanwhile: at its finest level it tells of headers, and a server may echo."""
+    """Redacts what the HTTP client logs in the block: at its finest level it logs headers and a server's echo."""
     guard = _Guard(tuple(secrets))
     loggers = [logging.getLogger(name) for name in _TRANSPORT_LOGGERS]
     for logger in loggers:

@@ -1,10 +1,10 @@
-"""Text as sentences: prose, and the lists, headings and emphasis that language models write.
+"""Splits text into sentences: prose, and the lists, headings and emphasis that language models write.
 
-Rules in place of a trained splitter, so that the same text gives the same sentences everywhere. What a line is comes
-first (a heading, an item of a list, an introduction to one, the rest of the line before), then where its sentences end.
-A point ends none after an abbreviation, in a number, in an address or inside quotation marks or brackets; and where
-upper case is used at all, none that lower case follows. `point B. Then` is taken for two sentences, so the initial in
-`George W. Bush` is too.
+Rules instead of a trained splitter give the same sentences everywhere. First each line is classified (a heading, an
+item of a list, an introduction to a list, a continuation of the previous line), then its sentences are found. A full
+stop does not end a sentence after an abbreviation, in a number, in an address, or inside quotation marks or brackets;
+nor before a lower-case word, if the text uses upper case at all. `point B. Then` is split into two sentences, and so is
+`George W. Bush`, after the initial.
 """
 
 import bisect
@@ -37,48 +37,48 @@ _NEXT = re.compile(r"""\s*["'“‘«(\[*]*(\w?)""")
 _OPENING = "\"'“‘«(["
 _CLOSING = "\"'”’»)]"
 
-# Point and all, these end no sentence ...
+# With their full stop, these do not end a sentence ...
 _ABBREVIATIONS = frozenset(
     ("approx", "ca", "cf", "dr", "eg", "esp", "ie", "incl", "mr", "mrs", "ms", "prof", "resp", "st", "vs", "viz")
 )
-# ... and these none if a number follows.
+# ... and these do not if a number follows.
 _BEFORE_NUMBERS = frozenset(
     ("art", "ch", "eq", "fig", "figs", "max", "min", "no", "nos", "nr", "p", "pp", "sec", "vol")
 )
 _DOTTED = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]")  # e.g, U.S
 _INITIALS = re.compile(r"(?:[A-Z]\.\s*)*")
 _MAY_END = frozenset({"a.m", "p.m"})
-# Characters before a mark that say whether it ends a sentence.
+# How many characters before a full stop decide whether it ends a sentence.
 _LOOK_BACK = 80
-# A line as long as this may have been wrapped, and go on in the next.
+# A line of at least this length may have been wrapped, and continue in the next.
 _WRAPPED = 60
 
 
 def normalize(text: str) -> str:
-    """Returns the text with one space wherever it has white space, and none at its ends."""
+    """Replaces each run of white space by one space, and removes it at both ends."""
     return " ".join(text.split())
 
 
 def split(text: str) -> list[str]:
-    """The sentences of a text, in order, on one line each and without the marks of lists and emphasis.
+    """Splits a text into sentences, in order, each on one line and without the marks of lists and emphasis.
 
-    Each item of a list and each line begins a sentence of its own; a line goes on with the one before if it begins in
-    lower case and the one before was long, or it is indented under it. Headings, rules, the fences of code blocks, and
+    Each item of a list and each line begins a new sentence; a line continues the previous one if it begins in lower
+    case and the previous one was long, or it is indented under it. Headings, rules, the fences of code blocks, and
     introductions to a list (`Here is the plan:`) are left out.
 
     Args:
         text: any number of lines; markdown or plain.
 
     Returns:
-        Sentences, normalised; none where the text says nothing.
+        The sentences, normalised; an empty list if the text has none.
     """
     case_tells = text != text.lower()
     return [sentence for block in _blocks(text) for sentence in _sentences(block, case_tells=case_tells)]
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """What lies between two certain ends of sentences: items of lists, and lines, put together where wrapped."""
-    blocks: list[tuple[bool, int, str]] = []  # whether it is an item, its indentation, what it says
+    """Returns blocks that certainly begin and end with a sentence: list items and lines, joined where wrapped."""
+    blocks: list[tuple[bool, int, str]] = []  # Whether the block is an item, its indentation, its text.
     open_block = False
     for line in text.splitlines():
         plain = line
@@ -104,14 +104,14 @@ def _is_title(plain: str) -> bool:
 
 
 def _goes_on(block: tuple[bool, int, str], indentation: int, content: str) -> bool:
-    """Whether a line goes on with the block before it."""
+    """Whether a line continues the block before it."""
     is_item, before, text = block
     wrapped = len(text) >= _WRAPPED or (is_item and indentation > before)
     return wrapped and content[:1].islower() and not _END.search(text[-3:])
 
 
 def _last_start(content: str) -> int:
-    """Where the last sentence of a block begins."""
+    """Returns the index at which the last sentence of a block begins."""
     return next(reversed([0, *_ends(content, case_tells=True)]))
 
 
@@ -127,13 +127,13 @@ def _sentences(block: str, *, case_tells: bool) -> Iterator[str]:
 
 
 def _ends(block: str, *, case_tells: bool) -> list[int]:
-    """Where sentences end within a block, each before the end of it."""
+    """Returns the indices at which sentences end within a block, except the block's own end."""
     spans = [match.span() for match in _SPANS.finditer(block)]
     opened = [start for start, _ in spans]
     ends = [0]
     for match in _END.finditer(block):
         end = match.end()
-        span = bisect.bisect_left(opened, match.start()) - 1  # the last that opens before
+        span = bisect.bisect_left(opened, match.start()) - 1  # The last one that opens before.
         inside = span >= 0 and end < spans[span][1]
         if end < len(block) and not inside and _is_end(block, ends[-1], end, case_tells=case_tells):
             ends.append(end)
@@ -141,7 +141,7 @@ def _ends(block: str, *, case_tells: bool) -> list[int]:
 
 
 def _is_end(block: str, start: int, end: int, *, case_tells: bool) -> bool:
-    """Whether what begins at `start`, and has a mark before `end`, is over there."""
+    """Whether the sentence that begins at `start` ends at `end`, just after a full stop or similar mark."""
     if block[end - 1] in "。！？”’」』）" and not block[end].isspace():
         return True
     following = _NEXT.match(block, end)
@@ -158,6 +158,6 @@ def _is_end(block: str, start: int, end: int, *, case_tells: bool) -> bool:
         return False
     if _DOTTED.fullmatch(word):
         return name in _MAY_END
-    # The number of an item, or initials, with which a sentence begins.
+    # The number of an item, or initials, at the beginning of a sentence.
     before = before.strip()
     return not ((word.isdigit() and not before) or (_INITIALS.fullmatch(f"{word}.") and _INITIALS.fullmatch(before)))

@@ -1,4 +1,4 @@
-"""The vocabulary: every sentence of some plans once, and the plans as indices into it."""
+"""The vocabulary: every distinct sentence of a set of plans, and the plans as indices into it."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ from humain.language.plans import TextPlan
 
 @dataclasses.dataclass(frozen=True)
 class IndexedPlan:
-    """A plan whose steps are indices into a vocabulary; the rest is a TextPlan's.
+    """A plan whose steps are indices into a vocabulary; otherwise like TextPlan.
 
     Attributes:
-        goal: what is to be reached.
+        goal: the goal, as a sentence.
         steps: indices, in order; at least one.
         split: the part of the data that the plan belongs to.
-        items: names of what the goal asks for.
+        items: the names of the items that the goal asks for.
     """
 
     goal: str
@@ -25,12 +25,12 @@ class IndexedPlan:
 
 
 def build(plans: Iterable[TextPlan]) -> tuple[tuple[str, ...], tuple[IndexedPlan, ...]]:
-    """Takes plans apart into sentences.
+    """Builds the vocabulary of plans.
 
-    Two sentences are one if they differ in white space alone.
+    Sentences that differ only in white space are the same.
 
     Args:
-        plans: in the order in which their sentences are to be numbered.
+        plans: the plans; sentences are numbered in their order.
 
     Returns:
         The vocabulary, in order of first use, normalised; and the plans, in order.
@@ -44,5 +44,5 @@ def build(plans: Iterable[TextPlan]) -> tuple[tuple[str, ...], tuple[IndexedPlan
 
 
 def spell_out(plan: IndexedPlan, vocabulary: Sequence[str]) -> TextPlan:
-    """The plan with the sentences that its steps stand for."""
+    """Returns the plan with the sentences that its steps stand for."""
     return TextPlan(plan.goal, tuple(vocabulary[step] for step in plan.steps), plan.split, plan.items)

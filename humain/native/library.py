@@ -1,7 +1,7 @@
 """Libraries of C++ operations, which Bazel builds beside the Python files that call them.
 
-A library is compiled against one jaxlib and carries its version; it is not used with another one, as the layout of what
-XLA passes to an operation may differ.
+A library is compiled against one version of jaxlib and carries that version; it is not used with another one, since the
+layout of what XLA passes to an operation may differ.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from humain import errors
 
 
 def missing(path: pathlib.Path) -> str:
-    """Why the library at a path can't be used, and the remedy; "" where it can. It is loaded to find out."""
+    """Loads the library at a path; returns why it can't be used, with the remedy, or "" if it can."""
     try:
         load(path)
     except errors.UserError as error:
@@ -25,13 +25,15 @@ def load(path: pathlib.Path) -> ctypes.CDLL:
     """Loads a library.
 
     Args:
-        path: of the library, which exports `HumainJaxlibVersion`.
+        path: the library's file; the library exports `HumainJaxlibVersion`.
 
     Raises:
         UserError: if it is not built, can't be loaded, or was built against another jaxlib.
     """
     if not path.exists():
-        raise errors.UserError(f"{path.name} is not built: run through Bazel, on Linux (tools/bazelw run //tasks:NAME)")
+        raise errors.UserError(
+            f"{path.name} is not built; run it through Bazel, on Linux (tools/bazelw run //tasks:NAME)"
+        )
     try:
         library = ctypes.CDLL(str(path))
         version = library.HumainJaxlibVersion

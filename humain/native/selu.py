@@ -1,4 +1,4 @@
-"""SELU as an operation in C++, for XLA on the CPU: `selu.cc` beside this file.
+"""SELU as an operation in C++ for XLA on the CPU, implemented in `selu.cc` beside this file.
 
 `jax.nn.selu` is the reference: same values up to rounding, same derivatives.
 """
@@ -20,22 +20,22 @@ _TARGET = "humain_selu"
 
 
 def missing() -> str:
-    """Why the operation can't be used here, and the remedy; "" where it can."""
+    """Returns why the operation can't be used here, with the remedy, or "" if it can."""
     return library.missing(_LIBRARY)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def selu(values: Array, in_place: bool = False) -> Array:
-    """SELU of every element (G. Klambauer and others, "Self-Normalizing Neural Networks", 2017).
+    """Applies SELU to every element (G. Klambauer and others, "Self-Normalizing Neural Networks", 2017).
 
-    Less than 2 units in the last place off the exact value (1.5e-7 where the result is negative). The last bit may
-    differ between processors. Subnormal numbers may come back as zeros, as from XLA's own operations. NaN stays NaN. On
-    the CPU only; an array that is sharded is gathered first.
+    The error is less than 2 units in the last place (1.5e-7 where the result is negative), and the last bit may differ
+    between processors. Subnormal numbers may become zeros, as in XLA's own operations. NaN stays NaN. On the CPU only;
+    a sharded array is gathered first.
 
     Args:
         values: float32, of any shape.
-        in_place: write over the values. No memory is taken where the surrounding `jax.jit` is given them to keep
-            (`donate_argnums`); XLA copies them where they are needed afterwards.
+        in_place: overwrite the values. This allocates no memory if the values are donated to the surrounding `jax.jit`
+            (`donate_argnums`); XLA copies them if they are needed afterwards.
 
     Returns:
         float32, of the same shape.
@@ -46,7 +46,7 @@ def selu(values: Array, in_place: bool = False) -> Array:
     """
     values = jnp.asarray(values)
     if values.dtype != jnp.float32:
-        raise ValueError(f"values must be float32, not {values.dtype}: convert them, or use jax.nn.selu")
+        raise ValueError(f"values must be float32, not {values.dtype}; convert them, or use jax.nn.selu")
     _register()
     call = jax.ffi.ffi_call(
         _TARGET,
@@ -67,6 +67,6 @@ def _selu_jvp(in_place: bool, primals: tuple[Array], tangents: tuple[Array]) -> 
 
 @functools.cache
 def _register() -> None:
-    """Makes the operation known to XLA, once in a process."""
+    """Registers the operation with XLA, once per process."""
     loaded = library.load(_LIBRARY)
     jax.ffi.register_ffi_target(_TARGET, jax.ffi.pycapsule(loaded.HumainSelu), platform="cpu")

@@ -122,7 +122,7 @@ def test_calls_in_parallel_do_not_mix():
 
 @pytest.mark.parametrize("dtype", [jnp.int32, jnp.bfloat16])
 def test_other_types_are_refused(dtype):
-    with pytest.raises(ValueError, match=f"values must be float32, not {dtype.__name__}: convert them"):
+    with pytest.raises(ValueError, match=f"values must be float32, not {dtype.__name__}; convert them"):
         selu.selu(jnp.zeros(3, dtype))
 
 

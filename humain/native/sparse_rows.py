@@ -1,7 +1,7 @@
-"""A sparse table's rows by operations in C++, for XLA on the CPU: `sparse_rows.cc` beside this file.
+"""Lookup and insertion in a sparse table as operations in C++ for XLA on the CPU, implemented in `sparse_rows.cc`.
 
-`humain.kernels.rows.SparseRows` is the reference. The two fill an index differently, by who comes first and by who
-claims more, but either reads what the other has filled, and a table answers the same on both.
+`humain.kernels.rows.SparseRows` is the reference. The two fill an index in different orders, but each can read an index
+that the other has filled, and a table gives the same answers with both.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ _LOCATE = "humain_locate"
 
 
 def missing() -> str:
-    """Why the operations can't be used here, and the remedy; "" where they can."""
+    """Returns why the operations can't be used here, with the remedy, or "" if they can."""
     return library.missing(_LIBRARY)
 
 
@@ -31,20 +31,19 @@ class NativeSparseRows(SparseRows):
     """Sparse rows whose lookups and insertions are one call each; on the CPU only, on one device.
 
     Raises:
-        UserError: when first used, if the library is not built, or was built against another jaxlib.
-        ValueError: when used, if the questions' shapes differ (nothing is broadcast), or the index is one of another
-            capacity.
+        UserError: on first use, if the library is not built, or was built against another jaxlib.
+        ValueError: on use, if the queries' shapes differ (nothing is broadcast), or the index has another capacity.
     """
 
     def find(self, index: Index, contexts: Array, goals: Array) -> Array:
-        """Probes until the question or a free entry turns up."""
+        """Probes until it finds the query's entry or a free one."""
         self._check(index, contexts=contexts, goals=goals)
         _register()
         call = jax.ffi.ffi_call(_FIND, jax.ShapeDtypeStruct(jnp.shape(contexts), jnp.int32), vmap_method="sequential")
         return call(index.contexts, index.goals, contexts, goals, max_probes=np.int64(self.max_probes))
 
     def locate(self, index: Index, contexts: Array, goals: Array, mask: Array) -> tuple[Index, Array]:
-        """Probes, and takes free entries in the order of the batch."""
+        """Probes like `find`; queries without an entry take free ones in the order of the batch."""
         self._check(index, contexts=contexts, goals=goals, mask=mask)
         _register()
         table = jax.ShapeDtypeStruct((self.capacity,), jnp.int32)
@@ -68,18 +67,18 @@ class NativeSparseRows(SparseRows):
         shapes = {name: jnp.shape(value) for name, value in questions.items()}
         if len(set(shapes.values())) > 1:
             listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise ValueError(f"questions of one batch have one shape, and these have {listed}: broadcast them")
+            raise ValueError(f"the queries of a batch must have one shape, but have {listed}; broadcast them")
         found = jnp.shape(index.contexts), jnp.shape(index.goals)
         if found != ((self.capacity,), (self.capacity,)):
             raise ValueError(
                 f"an index of {self.capacity} rows has contexts and goals of shape {(self.capacity,)}, and this one "
-                f"has {found[0]} and {found[1]}: make it with init() of rows with the same capacity"
+                f"has {found[0]} and {found[1]}; make it with init() of rows with the same capacity"
             )
 
 
 @functools.cache
 def _register() -> None:
-    """Makes the operations known to XLA, once in a process."""
+    """Registers the operations with XLA, once per process."""
     loaded = library.load(_LIBRARY)
     jax.ffi.register_ffi_target(_FIND, jax.ffi.pycapsule(loaded.HumainFind), platform="cpu")
     jax.ffi.register_ffi_target(_LOCATE, jax.ffi.pycapsule(loaded.HumainLocate), platform="cpu")

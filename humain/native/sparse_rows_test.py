@@ -119,7 +119,7 @@ def test_an_index_of_another_capacity_is_refused():
         lambda: NativeSparseRows(8).locate(index, *questions, jnp.ones(3, bool)),
     ):
         with pytest.raises(
-            ValueError, match=r"an index of 8 rows .* this one has \(4,\) and \(4,\): make it with init"
+            ValueError, match=r"an index of 8 rows .* this one has \(4,\) and \(4,\); make it with init"
         ):
             call()
 

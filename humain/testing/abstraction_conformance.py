@@ -1,4 +1,4 @@
-"""What every abstraction must do. `CHECKS` are run by //humain/abstraction:tests over all of them."""
+"""What every abstraction must do; //humain/abstraction:tests runs `CHECKS` over all abstractions."""
 
 import dataclasses
 from collections.abc import Callable
@@ -23,12 +23,12 @@ _NUM_LAYERS = 3
 
 @dataclasses.dataclass(frozen=True)
 class AbstractionCase:
-    """An abstraction and what it is tried on.
+    """An abstraction and the paths that it is checked on.
 
     Attributes:
-        abstraction: stands on every layer.
-        states: `[W, T, *S]`, paths without padding; it should find pivots on them, also among the pivots.
-        space: of the states.
+        abstraction: used on every layer.
+        states: `[W, T, *S]`, paths without padding, on which it has to find pivots, and pivots among those pivots.
+        space: the space of the states.
     """
 
     abstraction: Abstraction
@@ -37,7 +37,7 @@ class AbstractionCase:
 
 
 def pivots_lie_on_the_path(case: AbstractionCase) -> None:
-    """Any subset of a path can be the path; pivots are some of it, but neither all nor none."""
+    """Any subset of a path can be the path; its pivots are some of it, but neither all nor none."""
     on_path = jnp.asarray(np.random.default_rng(0).random(case.states.shape[:2]) < 0.8)
     pivots = _pivots(case.abstraction, case.states, on_path)
     assert pivots.shape == on_path.shape
@@ -47,14 +47,14 @@ def pivots_lie_on_the_path(case: AbstractionCase) -> None:
 
 
 def jit_and_vmap_change_nothing(case: AbstractionCase) -> None:
-    """One path at a time, eagerly, gives what all at once give in one call."""
+    """One path at a time, without jit, gives the same as all paths in one jitted call."""
     on_path = jnp.ones(case.states.shape[:2], bool)
     one_by_one = [pivot_mask(case.abstraction, states, path) for states, path in zip(case.states, on_path, strict=True)]
     np.testing.assert_array_equal(jax.jit(_pivots)(case.abstraction, case.states, on_path), jnp.stack(one_by_one))
 
 
 def padding_is_not_looked_at(case: AbstractionCase) -> None:
-    """What lies behind the end of a path does not matter."""
+    """States after the end of a path make no difference."""
     length = case.states.shape[1] // 2
     cut = _pivots(case.abstraction, case.states[:, :length], jnp.ones((len(case.states), length), bool))
     on_path = jnp.broadcast_to(jnp.arange(case.states.shape[1]) < length, case.states.shape[:2])
@@ -62,7 +62,7 @@ def padding_is_not_looked_at(case: AbstractionCase) -> None:
 
 
 def each_state_has_the_first_pivot_from_it_on(case: AbstractionCase) -> None:
-    """The reverse mask: a path's state stands under one pivot, the next one or itself; what is left at the end, none.
+    """The reverse mask: a path's state belongs to one pivot, itself or the next one; those after the last, to none.
 
     Compared with a walk backwards over every path, some of whose states are left out.
     """
@@ -83,7 +83,7 @@ def each_state_has_the_first_pivot_from_it_on(case: AbstractionCase) -> None:
 
 
 def states_keep_shape_and_type(case: AbstractionCase) -> None:
-    """Lifting and specifying give states."""
+    """Lifting and specifying return states of the same shape and dtype."""
     for states in (case.states, case.states[0, 0]):
         for made in (case.abstraction.lift(states), case.abstraction.specify(states, states)):
             assert made.shape == states.shape
@@ -91,7 +91,7 @@ def states_keep_shape_and_type(case: AbstractionCase) -> None:
 
 
 def paths_are_lifted_step_by_step(case: AbstractionCase) -> None:
-    """A path lifts, at each of its states, to what the path so far does, and of a single state to what that does.
+    """At each of its states, a path lifts like the path up to there, and a path of one state like that state.
 
     Compared with a loop over every path, some of whose states are left out.
     """
@@ -115,7 +115,7 @@ def paths_are_lifted_step_by_step(case: AbstractionCase) -> None:
 
 
 def what_was_learned_is_data(case: AbstractionCase) -> None:
-    """Another abstraction of the same form goes through the same compiled code."""
+    """Another abstraction of the same structure uses the same compiled code."""
     traced = []
 
     @jax.jit
@@ -129,16 +129,17 @@ def what_was_learned_is_data(case: AbstractionCase) -> None:
 
 
 def goals_that_were_lifted_come_down_again(case: AbstractionCase) -> None:
-    """The way down from a lifted state leads to something that lifts to the same."""
+    """A lifted state, specified, lifts to the same state again."""
     lifted = case.abstraction.lift(case.states)
     specified = case.abstraction.specify(lifted, case.states)
     assert np.all(case.space.equal(case.abstraction.lift(specified), lifted))
 
 
 def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
-    """Fed one state at a time, the stack passes up, in order and lifted, the pivots that the whole path has.
+    """Given one state at a time, the stack passes up, in order and lifted, the pivots of the whole path.
 
-    Whether a state is a pivot is known when the layer's next state has come: so, of each layer, all but the newest.
+    Whether a state is a pivot is known when the layer has its next state, so the newest state of each layer is left
+    out.
     """
     num_walks, length = case.states.shape[:2]
     layer = Layer(
@@ -160,7 +161,7 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
         for walk in range(num_walks):
             known = list(range(time + 1))
             for number in range(_NUM_LAYERS):
-                # The bottom layer stores what is past; the others what has come up.
+                # The bottom layer stores past states; the others store what was passed up.
                 known = known[:-1] if number == 0 else known
                 memory = memories[number]
                 assert memory.count[walk] == len(known), (time, walk, number)

@@ -1,4 +1,4 @@
-"""An abstraction whose lift is not the identity: a row of ids in blocks, of which the layer above sees the first."""
+"""An abstraction whose lift is not the identity: ids in blocks; the layer above sees the first id of each block."""
 
 import jax.numpy as jnp
 from flax import struct
@@ -8,23 +8,23 @@ from humain.types import Array
 
 @struct.dataclass
 class Blocks:
-    """Blocks of `size` ids in a row; pivots are the states that enter another block.
+    """Blocks of `size` consecutive ids; pivots are the states that enter another block.
 
     Attributes:
-        size: 1 or more.
+        size: the number of ids in a block, at least 1.
     """
 
     size: int = struct.field(pytree_node=False)
 
     def is_pivot(self, previous: Array, state: Array, following: Array, position: Array) -> Array:
-        """True at the path's start and where the block before was another one."""
+        """True at the path's start and where the previous state is in another block."""
         del following
         return (position == 0) | (self.lift(previous) != self.lift(state))
 
     def lift(self, state: Array) -> Array:
-        """The first id of the block."""
+        """Returns the first id of the state's block."""
         return state // self.size * self.size
 
     def specify(self, goal: Array, state: Array) -> Array:
-        """The block's id that is nearest to where the agent is."""
+        """Returns the id in the goal's block that is nearest to the agent's state."""
         return jnp.clip(state, goal, goal + self.size - 1)

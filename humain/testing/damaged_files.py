@@ -1,24 +1,25 @@
-"""Damage to files that a cache keeps, for tests of what it does about them."""
+"""Ways to damage the files of a cache, to test that it notices."""
 
 import pathlib
 from collections.abc import Callable
 
 
 def places(root: pathlib.Path) -> list[pathlib.Path]:
-    """The files of all folders in a cache's root, sorted."""
+    """Returns the files in all folders of a cache's root, sorted."""
     return sorted(root.glob("*/*"))
 
 
 def truncate(place: pathlib.Path) -> None:
-    """Cuts off the last 7 bytes."""
+    """Cuts off the last 7 bytes of a file."""
     place.write_bytes(place.read_bytes()[:-7])
 
 
 def flip(position: int | float) -> Callable[[pathlib.Path], None]:
-    """What flips one bit of a file.
+    """Returns a function that flips one bit of a file.
 
     Args:
-        position: of the byte, counted from the file's end if negative; or a share of the file's length, as a float.
+        position: the index of the byte, counted from the file's end if negative; a float is a share of the file's
+            length.
     """
 
     def damage(place: pathlib.Path) -> None:

@@ -2,7 +2,7 @@
 
 //humain/hippocampus:encoding_conformance_test runs it.
 
-An episode is a path of four states that have places; the question is asked of a layer with its kernel, as a model asks.
+An episode is a path of four states that have places; a layer with its kernel is queried as a model queries it.
 """
 
 import dataclasses
@@ -31,22 +31,22 @@ _PATH = (0, 3, 1, 2, 1, 3)
 
 
 class MakeKernel(Protocol):
-    """Makes a kernel for contexts of `CONTEXT_LENGTH` states, by an encoding; states and targets in its space."""
+    """Makes a kernel for contexts of `CONTEXT_LENGTH` states, with states and targets in the encoding's space."""
 
     def __call__(self, routing: Routing) -> Kernel:
-        """The kernel."""
+        """Returns the kernel."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EncodingCase:
-    """An encoding, the kernel that is to make use of it, and what is encoded.
+    """An encoding, the kernel that uses it, and the states that are encoded.
 
     Attributes:
-        name: of the encoding.
-        make: the kernel.
-        space: of states and goals.
+        name: the encoding's name.
+        make: makes the kernel.
+        space: the space of states and goals.
         elements: `[NUM_STATES, *S]`, the states of the toy world.
-        places: where they are.
+        places: their coordinates.
         tells_order: whether the order of the states before the present one changes the kernel's answer.
     """
 
@@ -64,16 +64,16 @@ class EncodingCase:
 
     @property
     def layer(self) -> Layer:
-        """A layer with it."""
+        """A layer with the encoding."""
         cortex = Cortex(self.make(self.routing), Linear(8), lookahead=8)
         return Layer(cortex, context_length=CONTEXT_LENGTH, encoding=self.routing.added)
 
     def states(self, path: tuple[int, ...]) -> Array:
-        """`[T, *S]`."""
+        """Returns the states `[T, *S]` of a path of indices."""
         return jnp.asarray(np.array(self.elements)[np.array(path)], self.routing.space.dtype)
 
     def remembered(self, path: tuple[int, ...]) -> Context:
-        """A batch of one context at the end of a path."""
+        """Returns a batch of one context, that at the end of a path."""
         layer = self.layer
         memories, states = layer.begin(1), self.states(path)
         for state in states[:-1]:
@@ -81,18 +81,18 @@ class EncodingCase:
         return layer.context(memories, states[-1:], states[-1:])
 
     def examples(self) -> Examples:
-        """A batch of hindsight."""
+        """Returns a batch of hindsight examples."""
         return hindsight.sample(self.experience(), self.layer, number=0, key=jax.random.key(1), batch_size=16)
 
     def experience(self) -> hindsight.Experience:
-        """One walk along the path."""
+        """Returns one walk along the path."""
         return hindsight.gather(
             Trajectories(states=self.states(_PATH)[None], lengths=jnp.array([len(_PATH)])), (Skip(8),)
         )
 
 
 def features_are_float32_and_of_the_space_s_length(case: EncodingCase) -> None:
-    """What the cortex sees fits the kernel that was made for the space."""
+    """The features have the shape that a kernel made for the space expects."""
     context = case.remembered(_PATH)
     expected = (1, CONTEXT_LENGTH, case.routing.space.num_features)
     assert (context.features.shape, context.features.dtype) == (expected, jnp.float32)
@@ -102,7 +102,7 @@ def features_are_float32_and_of_the_space_s_length(case: EncodingCase) -> None:
 
 
 def hindsight_shows_what_an_agent_would_have_seen(case: EncodingCase) -> None:
-    """The context at some time of a walk is that of a memory which lived through it."""
+    """The context sampled from a walk equals that of a memory to which the walk's states were appended."""
     layer, zero = case.layer, jnp.zeros(1, jnp.int32)
     for time in (0, 3):
         shown = hindsight.contexts(case.experience(), layer, number=0, walks=zero, times=zero + time, kept=zero + time)
@@ -112,7 +112,7 @@ def hindsight_shows_what_an_agent_would_have_seen(case: EncodingCase) -> None:
 
 
 def jit_changes_nothing(case: EncodingCase) -> None:
-    """Compiled or not, the answer is the same."""
+    """Jitted or not, the answer is the same."""
     kernel = case.layer.cortex.kernel
     state = kernel.init(jax.random.key(0))
     asked = case.remembered(_PATH), case.states((2,))
@@ -120,7 +120,7 @@ def jit_changes_nothing(case: EncodingCase) -> None:
 
 
 def vmap_gives_what_each_context_gives_alone(case: EncodingCase) -> None:
-    """A batch, mapped over, is answered entry by entry."""
+    """A batch under vmap gives the answers of its entries."""
     kernel = case.layer.cortex.kernel
     state, goals = kernel.init(jax.random.key(0)), case.states((2,))
     contexts = [case.remembered(_PATH[:length]) for length in (1, 4)]
@@ -132,7 +132,7 @@ def vmap_gives_what_each_context_gives_alone(case: EncodingCase) -> None:
 
 
 def gradients_are_finite_and_change_something(case: EncodingCase) -> None:
-    """One update from hindsight, with contexts of all lengths."""
+    """One update on hindsight examples, with contexts of all lengths, changes the parameters and stays finite."""
     kernel = case.layer.cortex.kernel
     before = kernel.init(jax.random.key(0))
     after, metrics = jax.jit(kernel.learn)(before, case.examples())
@@ -143,7 +143,7 @@ def gradients_are_finite_and_change_something(case: EncodingCase) -> None:
 
 
 def order_is_told_by_those_that_tell_it(case: EncodingCase) -> None:
-    """The same states in another order, the present one apart, are another question exactly where that is promised."""
+    """The same past states in another order give another answer exactly if `tells_order`."""
     kernel = case.layer.cortex.kernel
     state, goals = kernel.init(jax.random.key(0)), case.states((2,))
     first, second = (kernel.recall(state, case.remembered(path), goals).scores for path in ((0, 3, 1), (3, 0, 1)))
@@ -152,7 +152,7 @@ def order_is_told_by_those_that_tell_it(case: EncodingCase) -> None:
 
 
 def what_is_masked_does_not_count(case: EncodingCase) -> None:
-    """Positions count from the oldest state that is there, and what stands before it changes nothing."""
+    """Positions count from the oldest unmasked state, and masked states make no difference."""
     kernel = case.layer.cortex.kernel
     state, goals = kernel.init(jax.random.key(0)), case.states((2,))
     context = case.remembered(_PATH[:3])

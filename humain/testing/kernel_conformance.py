@@ -1,9 +1,9 @@
 """What every kernel must do. //humain/kernels:conformance_test runs these checks over all of them.
 
-All kernels learn the same toy world of four states: what is right depends on the state before, the present state and
-the goal, 64 questions in all. `CHECKS` hold whatever the setting. `LEARNING_CHECKS` ask for the known optimum after few
-updates; a network whose slots are chosen by value comes there much more slowly, for a slot that two answers share at
-first parts only when one of them finds another slot nearer.
+All kernels learn the same toy world of four states: the right answer depends on the previous state, the present state
+and the goal, 64 queries in total. `CHECKS` hold for all settings. `LEARNING_CHECKS` require the known optimum after few
+updates; a network whose slots are chosen by value reaches it much more slowly, since two answers that share a slot at
+first separate only when another slot is nearer to one of them.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ _RIGHT = 0.9
 _WRONG = 0.4
 _NUM_UPDATES = 400
 _OPTIMIZER = optax.adam(optax.cosine_decay_schedule(0.01, _NUM_UPDATES))
-"""Comes to rest at the end of the lesson. One object, so that kernels made with it are equal."""
+"""An optimiser whose learning rate falls to zero. It is one object, so that kernels made with it are equal."""
 
 
 class MakeKernel(Protocol):
@@ -41,18 +41,19 @@ class MakeKernel(Protocol):
     def __call__(
         self, *, num_slots: int, access: Access, suppression: Suppression, optimizer: optax.GradientTransformation
     ) -> Kernel:
-        """A kernel; one that has no use for a setting passes it over."""
+        """Returns a kernel; settings that it does not have are ignored."""
 
 
 @dataclasses.dataclass(frozen=True)
 class KernelCase:
-    """A kernel and what may be asked of it.
+    """A kernel and what is expected of it.
 
     Attributes:
-        make: the kernel.
+        make: makes the kernel.
         access: how slots are chosen.
-        exact: True for one that stores what it is told, False for one that comes near it step by step.
-        any_context_length: True for one that reads contexts of any length, False for one that refuses all but its own.
+        exact: True for a kernel that stores examples exactly, False for one that approximates them step by step.
+        any_context_length: True for a kernel that reads contexts of any length, False for one that accepts only its
+            own.
     """
 
     make: MakeKernel
@@ -67,7 +68,7 @@ class KernelCase:
         suppression: Suppression = "per_slot",
         optimizer: optax.GradientTransformation | None = None,
     ) -> Kernel:
-        """The kernel under test."""
+        """Returns the kernel under test."""
         return self.make(
             num_slots=num_slots,
             access=self.access,
@@ -77,7 +78,7 @@ class KernelCase:
 
 
 def shapes_and_types(case: KernelCase, folder: pathlib.Path) -> None:
-    """Slots are what the interface says, learning keeps the state's shapes and gives scalar metrics."""
+    """Slots have the interface's shapes, learning keeps the state's shapes and returns scalar metrics."""
     del folder
     kernel = case.kernel()
     before = kernel.init(jax.random.key(0))
@@ -92,7 +93,7 @@ def shapes_and_types(case: KernelCase, folder: pathlib.Path) -> None:
 
 
 def jit_changes_nothing(case: KernelCase, folder: pathlib.Path) -> None:
-    """Compiled or not, the same is learned and recalled."""
+    """Jitted or not, learning and recall give the same."""
     del folder
     # Plain gradient descent: Adam's first step is as long for a gradient of 1e-9 as for one of 1.
     kernel = case.kernel(optimizer=optax.sgd(0.1))
@@ -103,7 +104,7 @@ def jit_changes_nothing(case: KernelCase, folder: pathlib.Path) -> None:
 
 
 def vmap_keeps_kernels_apart(case: KernelCase, folder: pathlib.Path) -> None:
-    """Two kernels that learn different lessons side by side come to what each comes to alone."""
+    """Two kernels that learn different examples under vmap learn what each learns alone."""
     del folder
     kernel = case.kernel()
     keys = jax.random.split(jax.random.key(0))
@@ -118,7 +119,7 @@ def vmap_keeps_kernels_apart(case: KernelCase, folder: pathlib.Path) -> None:
 
 
 def what_was_learned_is_fed_back_without_recompiling(case: KernelCase, folder: pathlib.Path) -> None:
-    """The second update and the second question use what the first ones compiled."""
+    """The second update and the second query reuse the programs that the first ones compiled."""
     del folder
     kernel = case.kernel()
     traced = []
@@ -141,7 +142,7 @@ def what_was_learned_is_fed_back_without_recompiling(case: KernelCase, folder: p
 
 
 def masked_examples_change_nothing(case: KernelCase, folder: pathlib.Path) -> None:
-    """A masked example might as well not be there, and a batch of nothing else leaves no trace."""
+    """A masked example has no effect, and neither has a batch of masked examples."""
     del folder
     kernel = case.kernel()
     state = _taught(kernel, 3)
@@ -157,7 +158,7 @@ def masked_examples_change_nothing(case: KernelCase, folder: pathlib.Path) -> No
 
 
 def padding_is_not_looked_at(case: KernelCase, folder: pathlib.Path) -> None:
-    """What stands in masked places of a context changes neither what is learned nor what is recalled."""
+    """The values in masked places of a context change neither what is learned nor what is recalled."""
     del folder
     kernel = case.kernel()
     lesson, (context, goals) = _lesson(), _questions()
@@ -175,7 +176,7 @@ def padding_is_not_looked_at(case: KernelCase, folder: pathlib.Path) -> None:
 
 
 def the_better_of_two_answers_is_recalled(case: KernelCase, folder: pathlib.Path) -> None:
-    """Each question has a right answer and one that is worse but seen twice as often: the right one is recalled."""
+    """Each query has a right answer and a worse one that is seen twice as often: the right one is recalled."""
     del folder
     kernel = case.kernel()
     state = _taught(kernel, 4 if case.exact else _NUM_UPDATES)
@@ -186,7 +187,7 @@ def the_better_of_two_answers_is_recalled(case: KernelCase, folder: pathlib.Path
 
 
 def what_is_worse_hardly_moves_what_was_better(case: KernelCase, folder: pathlib.Path) -> None:
-    """The same answer proves good (0.8) half the time, and bad (0.2) the other half: it keeps a score of almost 0.8.
+    """The same answer gets score 0.8 half the time and 0.2 the other half: the learned score stays almost 0.8.
 
     With one slot there is no suppression. The slopes of the score's loss, 2 * 0.1 for what is worse and
     2 * 0.9 * (0.8 - s) / 0.05 for what is better, are equal at s = 0.8 - 0.05 / 9 = 0.794. The mean is 0.5.
@@ -198,12 +199,12 @@ def what_is_worse_hardly_moves_what_was_better(case: KernelCase, folder: pathlib
     state = _taught(kernel, 2 if case.exact else _NUM_UPDATES, _both(bad, good))
     scores = _recall(kernel, state).scores
     np.testing.assert_allclose(np.median(scores), 0.8 if case.exact else 0.794, atol=1e-4 if case.exact else 0.02)
-    # A score that has overshot comes down slowly: what is worse hardly moves it.
+    # A score that has overshot falls slowly, since worse examples hardly move it.
     np.testing.assert_allclose(scores, 0.8, atol=1e-4 if case.exact else 0.2)
 
 
 def slots_that_were_not_written_are_held_down(case: KernelCase, folder: pathlib.Path) -> None:
-    """Where all examples go to one slot, the others fall below any score, by either kind of suppression."""
+    """If all examples are written to one slot, the others fall below any score, with either kind of suppression."""
     del folder
     suppressions: tuple[Suppression, ...] = ("per_slot", "log_sum_exp")
     for suppression in suppressions:
@@ -215,7 +216,7 @@ def slots_that_were_not_written_are_held_down(case: KernelCase, folder: pathlib.
 
 
 def extremes_leave_everything_finite(case: KernelCase, folder: pathlib.Path) -> None:
-    """Scores at and beyond their ends, one question over and over, a large step: no infinity, no NaN."""
+    """Scores at and beyond their limits, one repeated query and a large step give no infinity and no NaN."""
     del folder
     kernel = case.kernel(optimizer=optax.adam(0.5))
     lesson = _lesson()
@@ -231,7 +232,7 @@ def extremes_leave_everything_finite(case: KernelCase, folder: pathlib.Path) -> 
 
 
 def saved_and_restored_it_recalls_the_same(case: KernelCase, folder: pathlib.Path) -> None:
-    """A checkpoint holds all that a kernel has learned, and it goes on learning the same."""
+    """A restored kernel recalls the same, and continues to learn the same."""
     kernel = case.kernel()
     state = _taught(kernel, 3)
     saver = checkpoint.Checkpointer(folder / "checkpoints", fingerprint="kernel")
@@ -247,7 +248,7 @@ def saved_and_restored_it_recalls_the_same(case: KernelCase, folder: pathlib.Pat
 
 
 def kernels_made_alike_are_equal(case: KernelCase, folder: pathlib.Path) -> None:
-    """Equality is what lets layers share an update and calls share a compilation; the optimiser must be one object."""
+    """Equality lets layers share an update and calls share a compilation; the optimiser must be the same object."""
     del folder
     optimizer = optax.adam(0.01)
     first, second = case.kernel(optimizer=optimizer), case.kernel(optimizer=optimizer)
@@ -258,7 +259,7 @@ def kernels_made_alike_are_equal(case: KernelCase, folder: pathlib.Path) -> None
 
 
 def another_context_length_is_refused_or_read(case: KernelCase, folder: pathlib.Path) -> None:
-    """A context that is longer than the kernel is for is an error that says so, unless the kernel reads any length."""
+    """A context longer than the kernel's is an error that says so, unless the kernel reads any length."""
     del folder
     kernel = case.kernel()
     state = _taught(kernel, 3)
@@ -272,7 +273,7 @@ def another_context_length_is_refused_or_read(case: KernelCase, folder: pathlib.
     except ValueError as error:
         assert "context_length" in str(error), error
     else:
-        raise AssertionError("a context of another length was taken")
+        raise AssertionError("a context of another length was accepted")
 
 
 Check = Callable[[KernelCase, pathlib.Path], None]
@@ -298,7 +299,7 @@ LEARNING_CHECKS: tuple[Check, ...] = (
 
 
 def _questions() -> tuple[Context, Array]:
-    """All contexts of two states with all goals, 64; the oldest of three places is padding."""
+    """Returns all 64 pairs of a context of two states and a goal; the oldest of the three places is padding."""
     before, present, goals = (jnp.asarray(ids.ravel(), jnp.int32) for ids in np.indices((4, 4, 4)))
     states = jnp.stack([jnp.zeros_like(before), before, present], axis=1)
     mask = jnp.broadcast_to(jnp.array([False, True, True]), states.shape)
@@ -306,13 +307,13 @@ def _questions() -> tuple[Context, Array]:
 
 
 def _right_answers() -> np.ndarray:
-    """Depends on all that is asked."""
+    """Returns the right answer to each query, which depends on both states and the goal."""
     before, present, goals = (ids.ravel() for ids in np.indices((4, 4, 4)))
     return (before + 2 * present + goals) % 4
 
 
 def _lesson() -> Examples:
-    """192 examples: each question's right answer once, and twice the one after it."""
+    """Returns 192 examples: each query's right answer once, and the next id twice."""
     context, goals = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * 3), _questions())
     right = jnp.asarray(_right_answers(), jnp.int32)
     wrong = (right + 1) % 4
@@ -326,28 +327,28 @@ def _lesson() -> Examples:
 
 
 def _right_lesson() -> Examples:
-    """Each question's right answer."""
+    """Returns 64 examples: each query's right answer."""
     return jax.tree.map(lambda leaf: leaf[:64], _lesson())
 
 
 def _both(first: Examples, second: Examples) -> Examples:
-    """Two batches as one."""
+    """Concatenates two batches."""
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), first, second)
 
 
 def _features(states: Array) -> Array:
-    """One-hot, with the position told by its scale."""
+    """Returns one-hot features, scaled by the position."""
     return SPACE.encode(states) * jnp.array([0.5, -1.0, 1.5]).reshape(1, 3, 1)
 
 
 def _repadded(context: Context, filler: int) -> Context:
-    """The same context with another state in its masked places."""
+    """Returns the same context with another state in its masked places."""
     states = jnp.where(context.mask, context.states, filler)
     return Context(states=states, features=_features(states), mask=context.mask)
 
 
 def _taught(kernel: Kernel, num_updates: int, lesson: Examples | None = None) -> KernelState:
-    """What the kernel has learned after so many updates, all from the same lesson."""
+    """Returns the kernel's state after `num_updates` updates on the same examples."""
     return _teach(kernel, kernel.init(jax.random.key(0)), _lesson() if lesson is None else lesson, num_updates)
 
 
@@ -358,13 +359,13 @@ def _teach(kernel: Kernel, state: KernelState, lesson: Examples, num_updates: in
 
 @partial(jax.jit, static_argnames="kernel")
 def _learn(kernel: Kernel, state: KernelState, examples: Examples) -> tuple[KernelState, Metrics]:
-    """One update; equal kernels share what was compiled."""
+    """Does one update; equal kernels share one compilation."""
     return kernel.learn(state, examples)
 
 
 @partial(jax.jit, static_argnames="kernel")
 def _recall(kernel: Kernel, state: KernelState) -> Slots:
-    """What it knows about all questions."""
+    """Recalls the slots of all queries."""
     return kernel.recall(state, *_questions())
 
 
@@ -373,6 +374,6 @@ def _shape(leaf: Array) -> tuple[tuple[int, ...], Any]:
 
 
 def _assert_close(case: KernelCase, first: Any, second: Any) -> None:
-    """Bit for bit where a kernel stores, and to float error where it computes."""
+    """Compares bit for bit if the kernel is exact, else up to float error."""
     for left, right in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_allclose(left, right, rtol=0, atol=0 if case.exact else 1e-4)

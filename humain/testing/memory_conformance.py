@@ -1,6 +1,6 @@
-"""What every part of the hippocampus that remembers an episode must do.
+"""What every part of the hippocampus with a memory of the episode must do.
 
-`CHECKS` are run by //humain/hippocampus:tests over all of them.
+//humain/hippocampus:tests runs `CHECKS` over all of them.
 """
 
 import dataclasses
@@ -19,13 +19,13 @@ from humain.types import Array
 
 @dataclasses.dataclass(frozen=True)
 class MemoryCase:
-    """A part and what it is tried on.
+    """A part, as functions of its memory, and the episodes that it is checked on.
 
     Attributes:
-        begin: what it holds before an episode's first state.
-        step: what it holds, and the state that is met, to what it holds then and what it says.
-        refresh: what it holds, to what it holds when another episode begins.
-        states: `[W, T, *S]`, episodes, the first two of which differ from half of T on.
+        begin: the carry, a pytree that is the part's memory, before an episode's first state.
+        step: `(carry, state) -> (carry, output)`, for the next state of the episode.
+        refresh: `carry -> carry`, at the beginning of another episode.
+        states: `[W, T, *S]`, episodes; the first two are equal up to T / 2 and differ from there on.
     """
 
     begin: Callable[[], Any]
@@ -35,29 +35,29 @@ class MemoryCase:
 
 
 def shapes_and_types_stay(case: MemoryCase, folder: pathlib.Path) -> None:
-    """Memory is constant, however long an episode is: what is held has one shape and type throughout."""
+    """The memory keeps its shapes and dtypes, however long an episode is."""
     del folder
-    held = case.begin()
-    shapes = _shapes(held)
+    carry = case.begin()
+    shapes = _shapes(carry)
     for state in case.states[0]:
-        held, _ = case.step(held, state)
-        assert _shapes(held) == shapes
-    assert _shapes(case.refresh(held)) == shapes
+        carry, _ = case.step(carry, state)
+        assert _shapes(carry) == shapes
+    assert _shapes(case.refresh(carry)) == shapes
 
 
 def jit_scan_and_vmap_change_nothing(case: MemoryCase, folder: pathlib.Path) -> None:
-    """Many episodes at once, compiled, say what each says alone, state by state."""
+    """Many episodes under jit, scan and vmap give what each gives alone, state by state."""
     del folder
     _, together = jax.jit(jax.vmap(partial(_run, case)))(case.states)
     for number, states in enumerate(case.states):
-        held = case.begin()
+        carry = case.begin()
         for time, state in enumerate(states):
-            held, said = case.step(held, state)
+            carry, said = case.step(carry, state)
             _assert_equal(said, jax.tree.map(lambda leaf, at=(number, time): leaf[at], together))
 
 
 def what_comes_later_changes_nothing(case: MemoryCase, folder: pathlib.Path) -> None:
-    """What is said of a state depends on the past alone."""
+    """The output at a state depends only on the past."""
     del folder
     half = case.states.shape[1] // 2
     assert np.any(case.states[0, half:] != case.states[1, half:])
@@ -67,48 +67,48 @@ def what_comes_later_changes_nothing(case: MemoryCase, folder: pathlib.Path) -> 
 
 
 def the_past_makes_a_difference(case: MemoryCase, folder: pathlib.Path) -> None:
-    """The same state is spoken of otherwise after other states."""
+    """The same state gives another output after other states."""
     del folder
     last = case.states[0, -1]
-    held, _ = _run(case, case.states[0])
-    fresh, used = jax.tree.leaves(case.step(case.begin(), last)[1]), jax.tree.leaves(case.step(held, last)[1])
+    carry, _ = _run(case, case.states[0])
+    fresh, used = jax.tree.leaves(case.step(case.begin(), last)[1]), jax.tree.leaves(case.step(carry, last)[1])
     assert any(np.any(np.asarray(one) != np.asarray(other)) for one, other in zip(fresh, used, strict=True))
 
 
 def a_refresh_begins_anew(case: MemoryCase, folder: pathlib.Path) -> None:
-    """After it nothing is left of the episode before."""
+    """After a refresh nothing is left of the previous episode."""
     del folder
-    held, _ = _run(case, case.states[0])
+    carry, _ = _run(case, case.states[0])
     _, expected = _run(case, case.states[1])
-    _, said = jax.lax.scan(case.step, case.refresh(held), case.states[1])
+    _, said = jax.lax.scan(case.step, case.refresh(carry), case.states[1])
     _assert_equal(said, expected)
 
 
 def steps_do_not_recompile(case: MemoryCase, folder: pathlib.Path) -> None:
-    """One compilation serves a whole episode."""
+    """A whole episode needs one compilation."""
     del folder
     traced = list[bool]()
 
     @jax.jit
-    def step(held: Any, state: Array) -> tuple[Any, Any]:
+    def step(carry: Any, state: Array) -> tuple[Any, Any]:
         traced.append(True)
-        return case.step(held, state)
+        return case.step(carry, state)
 
-    held = case.begin()
+    carry = case.begin()
     for state in case.states[0]:
-        held, _ = step(held, state)
+        carry, _ = step(carry, state)
     assert len(traced) == 1
 
 
 def saved_and_restored_it_goes_on(case: MemoryCase, folder: pathlib.Path) -> None:
-    """What is held is all that decides the future."""
+    """The memory, saved and restored, determines all later outputs."""
     half = case.states.shape[1] // 2
-    held, _ = _run(case, case.states[0, :half])
+    carry, _ = _run(case, case.states[0, :half])
     saver = checkpoint.Checkpointer(folder / "checkpoints", fingerprint="memory")
-    saver.save(half, held)
+    saver.save(half, carry)
     restored = saver.restore(jax.eval_shape(case.begin))
     assert restored is not None
-    _, expected = jax.lax.scan(case.step, held, case.states[0, half:])
+    _, expected = jax.lax.scan(case.step, carry, case.states[0, half:])
     _, said = jax.lax.scan(case.step, restored.state, case.states[0, half:])
     _assert_equal(said, expected)
 
@@ -125,12 +125,12 @@ CHECKS: tuple[Callable[[MemoryCase, pathlib.Path], None], ...] = (
 
 
 def _run(case: MemoryCase, states: Array) -> tuple[Any, Any]:
-    """What is held after an episode `[T, *S]`, and what was said at each time."""
+    """Returns the memory after an episode `[T, *S]`, and the outputs at each time."""
     return jax.lax.scan(case.step, case.begin(), states)
 
 
-def _shapes(held: Any) -> Any:
-    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), held)
+def _shapes(carry: Any) -> Any:
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), carry)
 
 
 def _assert_equal(first: Any, second: Any) -> None:

@@ -1,6 +1,6 @@
-"""A server on loopback that speaks OpenAI's protocol for chat and embeddings, and misbehaves when it is told to.
+"""A local server that speaks OpenAI's protocol for chat and embeddings, and misbehaves as told.
 
-Each request takes the next behaviour of the script, and answers properly once the script is over.
+Each request uses up one behaviour of the script; once the script is over, requests are answered properly.
 """
 
 import contextlib
@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 
 WIDTH = 16
-"""Numbers in an embedding, unless a request asks for `dimensions`."""
+"""The length of an embedding, unless a request sets `dimensions`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What a client sent.
+    """A request of a client.
 
     Attributes:
-        path: such as `/v1/embeddings`.
-        authorization: the header of that name.
-        body: the JSON object.
+        path: the request's path, such as `/v1/embeddings`.
+        authorization: the value of the header of that name.
+        body: the JSON object that was sent.
     """
 
     path: str
@@ -41,11 +41,11 @@ class Request:
 
 
 Behaviour = Callable[["Handler", Request], None]
-"""What is done with one request, by its handler."""
+"""How a handler treats one request."""
 
 
 def answer(handler: "Handler", request: Request) -> None:
-    """As it should be: what the server's `reply` says to the prompt, or an embedding for each text."""
+    """Answers properly: with the server's `reply` to the prompt, or an embedding for each text."""
     if request.path.endswith("/embeddings"):
         handler.send_json(200, embeddings(request))
     else:
@@ -53,13 +53,13 @@ def answer(handler: "Handler", request: Request) -> None:
 
 
 def completion(text: str | None, finish_reason: str = "stop") -> dict[str, Any]:
-    """The body of an answer to a chat."""
+    """Returns the body of an answer to a chat."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
     return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
 
 
 def embeddings(request: Request) -> dict[str, Any]:
-    """The body of an answer with embeddings, which is free to be in another order than the texts."""
+    """Returns the body of an answer with embeddings, which may be in another order than the texts."""
     width = request.body.get("dimensions", WIDTH)
     data = [
         {"object": "embedding", "index": index, "embedding": embedding(text, width).tolist()}
@@ -69,7 +69,7 @@ def embeddings(request: Request) -> dict[str, Any]:
 
 
 def embedding(text: str, width: int = WIDTH) -> np.ndarray:
-    """The embedding `[width]` of a text: numbers out of its hash, not of unit length."""
+    """Returns the embedding `[width]` of a text: numbers from its hash, not of unit norm."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
     return np.random.default_rng(seed).normal(size=width).round(6)
 
@@ -80,12 +80,12 @@ def says(body: Any, status: int = 200, headers: Mapping[str, str] | None = None)
 
 
 def fails(status: int, headers: Mapping[str, str] | None = None, **fields: str) -> Behaviour:
-    """Answers with an error; `fields` are those of its body beside a message."""
+    """Answers with an error; `fields` are the fields of its body besides the message."""
     return says({"error": {"message": f"failed with {status}", **fields}}, status, headers)
 
 
 def echoes_key(status: int) -> Behaviour:
-    """Answers with an error that repeats the key in its body, its headers and far into its message."""
+    """Answers with an error that repeats the key in its body, in its headers and late in a long message."""
 
     def behave(handler: "Handler", request: Request) -> None:
         key = request.authorization.removeprefix("Bearer ")
@@ -107,22 +107,22 @@ def breaks_off(handler: "Handler", request: Request) -> None:
     content = json.dumps(completion("never seen")).encode()
     handler.start(200, len(content), {"Content-Type": "application/json"})
     handler.wfile.write(content[: len(content) // 2])
-    # Closed with a reset, and not as if all had been said.
+    # Closed with a reset, so that the answer does not look complete.
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def is_no_json(handler: "Handler", request: Request) -> None:
-    """Answers with half a JSON object, as if it were whole."""
+    """Answers with half a JSON object, as if it were complete."""
     del request
     handler.send_bytes(200, b'{"choices": [', {"Content-Type": "application/json"})
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves on a port of its own; see `serving`.
+    """A server on a free port; see `serving`.
 
     Attributes:
-        requests: what has been sent so far.
-        reply: makes the text of a chat's answer out of its prompt.
+        requests: the requests received so far.
+        reply: returns the text of a chat's answer, given its prompt.
         closing: set when the server is about to close.
     """
 
@@ -136,15 +136,15 @@ class Server(http.server.ThreadingHTTPServer):
 
     @property
     def base_url(self) -> str:
-        """What to set OPENAI_BASE_URL to."""
+        """The value for OPENAI_BASE_URL."""
         return f"http://127.0.0.1:{self.server_port}/v1"
 
     def environment(self, key: str = "sk-test") -> dict[str, str]:
-        """Variables that lead a client here."""
+        """Returns the environment variables that direct a client to this server."""
         return {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": self.base_url}
 
     def take(self, request: Request) -> Behaviour:
-        """Notes a request, and returns what to do with it."""
+        """Records a request, and returns how to treat it."""
         with self._lock:
             self.requests.append(request)
             return self._script.pop(0) if self._script else answer
@@ -157,15 +157,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Server
 
     def do_POST(self) -> None:
-        """Reads a request, and behaves."""
+        """Reads a request and treats it as the script says."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         request = Request(self.path, self.headers.get("Authorization", ""), body)
-        # Clients that gave up are part of the game.
+        # Some tests have clients that give up while the server answers.
         with contextlib.suppress(ConnectionError):
             self.server.take(request)(self, request)
 
     def start(self, status: int, num_bytes: int, headers: Mapping[str, str]) -> None:
-        """Sends all that comes before the body."""
+        """Sends the status line and the headers."""
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(num_bytes), "Connection": "close"}.items():
             self.send_header(name, value)
@@ -181,18 +181,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_bytes(status, json.dumps(body).encode(), {"Content-Type": "application/json", **(headers or {})})
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextlib.contextmanager
 def serving(
     script: Sequence[Behaviour] = (), *, reply: Callable[[str], str] = lambda prompt: f"You said: {prompt}"
 ) -> Iterator[Server]:
-    """A server that runs inside the block.
+    """Runs a server within the `with` block.
 
     Args:
-        script: what to do with the first requests, one each; later ones are answered.
-        reply: the text of a chat's answer, out of its prompt.
+        script: how to treat the first requests, one behaviour each; later ones are answered.
+        reply: returns the text of a chat's answer, given its prompt.
     """
     with Server(script, reply) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

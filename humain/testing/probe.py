@@ -1,4 +1,4 @@
-"""A kernel without memory, to see what a cortex is shown."""
+"""A kernel without memory, to test what a cortex passes to its kernel."""
 
 import dataclasses
 
@@ -12,12 +12,12 @@ from humain.types import Array, Context, Examples, Slots
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """Answers the goal itself, at a score that tells contexts and goals apart: a fixed random projection of them.
+    """Answers the goal itself, with a score that depends on context and goal: a fixed random projection of both.
 
     Attributes:
-        state_space: of contexts and goals.
-        target_space: the same.
-        num_slots: 1.
+        state_space: the space of contexts and goals.
+        target_space: the same space.
+        num_slots: always 1.
     """
 
     state_space: Space
@@ -25,12 +25,12 @@ class Probe:
     num_slots: int = 1
 
     def init(self, key: jax.Array) -> Array:
-        """Nothing; the key is not used."""
+        """Returns an empty state; the key is not used."""
         del key
         return jnp.zeros(())
 
     def recall(self, state: Array, context: Context, goals: Array) -> Slots:
-        """The goals, and a number for each question."""
+        """Returns the goals as values, and a score for each query."""
         del state
         seen = jnp.where(context.mask[..., None], context.features, -1.0)
         seen = jnp.concatenate([seen, self.state_space.encode(goals)[:, None]], axis=1)
@@ -38,6 +38,6 @@ class Probe:
         return Slots(values=jnp.expand_dims(goals, 1), scores=jnp.einsum("bcf,cf->b", seen, weights)[:, None])
 
     def learn(self, state: Array, examples: Examples) -> tuple[Array, Metrics]:
-        """Nothing."""
+        """Returns the state unchanged."""
         del examples
         return state, {}

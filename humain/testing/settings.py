@@ -2,9 +2,9 @@
 
 Arrays of different rank do not broadcast silently, a random key is used once, and warnings are errors.
 
-Tests share what they compile where `SHARED_PROGRAMS` is there and may be written, which a Bazel sandbox allows with
---sandbox_writable_path alone. A program is found by all that decides it and checked against its sum, so a test sees the
-same programs with it and without.
+Tests share compiled programs if the folder `SHARED_PROGRAMS` exists and is writable, which in a Bazel sandbox needs
+--sandbox_writable_path. A program is found by everything it depends on, and its checksum is verified, so a test runs
+the same programs with the folder and without.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import pytest
 from humain.training import compilation_cache
 
 SHARED_PROGRAMS = pathlib.Path("/var/tmp/humain-test-programs")
-"""A fixed place, so that it is no part of what a test's result is cached under."""
+"""A fixed path, so that it does not become part of the key of a cached test result."""
 
 pytest.register_assert_rewrite(
     "humain.testing.abstraction_conformance",
@@ -28,10 +28,10 @@ pytest.register_assert_rewrite(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Sets JAX and pytest up, before any test module is imported."""
+    """Configures JAX and pytest before any test module is imported."""
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_debug_key_reuse", True)
-    # Outside of Bazel too, a test leaves the user's cache alone, and takes nothing from it.
+    # Outside of Bazel too, a test neither reads nor writes the user's cache.
     os.environ.setdefault("HUMAIN_COMPILATION_CACHE", "")
     config.addinivalue_line("filterwarnings", "error")
     if os.access(SHARED_PROGRAMS, os.W_OK):
@@ -42,9 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="module")
 def kept_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps what a module's tests compile for the next of them, where it is not shared among all tests already.
+    """Keeps compiled programs between the tests of a module, unless all tests share them already.
 
-    For tests that run the same task again and again: each run traces its programs anew.
+    Use it for tests that run the same task several times, since each run traces its programs anew.
     """
     if jax.config.values["jax_compilation_cache_dir"]:
         yield

@@ -1,4 +1,4 @@
-"""Small stacks of tables that are written by hand, entry by entry."""
+"""Small models with table kernels, filled by hand, entry by entry."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -17,7 +17,7 @@ from humain.spaces import Discrete
 from humain.types import Array, Context, Examples
 
 LONGEST = 16
-"""Distance at which scores reach 0; a power of two, so that scores are exact."""
+"""The distance at which scores reach 0; a power of two, so that scores are exact."""
 
 _BY_DISTANCE = Linear(LONGEST)
 
@@ -30,7 +30,7 @@ def table_stack(
     num_slots: int = 4,
     **layer_settings: Any,
 ) -> Model:
-    """A stack of equal layers with tables, over `num_states` ids; the rest goes to `Layer`."""
+    """Returns a stack of equal layers with table kernels over `num_states` ids; other arguments go to `Layer`."""
     space = Discrete(num_states)
     context_length = layer_settings.get("context_length", 1)
     kernel = TableConfig(num_slots=num_slots).build(space, space, context_length=context_length)
@@ -39,12 +39,12 @@ def table_stack(
 
 
 def init(model: Model, stride: int = 2) -> ModelState:
-    """Nothing stored, and `Skip` of the stride on all layers."""
+    """Returns a state with empty tables, and `Skip(stride)` on all layers."""
     return model.init(jax.random.key(0), tuple(Skip(stride) for _ in model.layers))
 
 
 def store(model: Model, state: ModelState, layer: int, entries: Iterable[tuple[int, int, int, float]]) -> ModelState:
-    """Writes entries (state, goal, target, score) into a layer, in order, with nothing else in the context."""
+    """Writes entries (state, goal, target, score) into a layer's table, in order, with just the state as context."""
     columns = [jnp.asarray(column) for column in zip(*entries, strict=True)]
     states, goals, targets = (column.astype(jnp.int32)[:, None] for column in columns[:3])
     return _store(model, state, layer, states, goals, targets, columns[3].astype(jnp.float32)[:, None])
@@ -53,7 +53,7 @@ def store(model: Model, state: ModelState, layer: int, entries: Iterable[tuple[i
 def line_world(
     num_states: int, *, num_layers: int = 2, stride: int = 2, **layer_settings: Any
 ) -> tuple[Model, ModelState]:
-    """Nodes in a row, of which each layer knows how to go from any to any other, by steps of `stride ** layer`.
+    """Nodes in a row, with tables that know the way from each node to any other, in steps of `stride ** layer`.
 
     A layer answers the node that many steps towards the goal, or the goal if it is nearer, scored `1 - distance / 16`.
     """
@@ -75,7 +75,7 @@ def line_world(
 def _store(
     model: Model, state: ModelState, layer: int, states: Array, goals: Array, targets: Array, scores: Array
 ) -> ModelState:
-    """One update for each row."""
+    """Does one update per row."""
     length = model.layers[layer].context_length
 
     def update(kernel_state: Any, row: tuple[Array, Array, Array, Array]) -> tuple[Any, None]:

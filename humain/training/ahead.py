@@ -1,6 +1,6 @@
 """Compiling ahead: programs that will be needed are compiled in threads, while others are traced, compiled or run.
 
-XLA lets go of Python's lock while it compiles, and a part of its work keeps only one core busy.
+XLA releases Python's lock while it compiles, and part of its work keeps only one core busy.
 """
 
 import concurrent.futures
@@ -15,8 +15,9 @@ _NUM_THREADS = 2
 class Ahead:
     """Programs that are being compiled.
 
-    JAX keeps what was compiled: a function that is called after `wait`, with arguments that are alike, is not compiled
-    again. Without `wait` the call is as good, and may compile the same a second time beside the first.
+    JAX keeps compiled programs: a function that is called after `wait`, with arguments of the same shapes and types, is
+    not compiled again. Without `wait` the call works too, but may compile the same program a second time, beside the
+    first.
     """
 
     def __init__(self) -> None:
@@ -30,18 +31,18 @@ class Ahead:
         """Traces a jitted function here, and compiles it in a thread.
 
         Args:
-          function: jitted.
-          *arguments: arrays, or `jax.ShapeDtypeStruct`s in place of them.
-          named: what `wait` is to be asked by; the function by default.
-          **static: its static arguments.
+            function: a jitted function.
+            *arguments: arrays, or `jax.ShapeDtypeStruct`s in place of them.
+            named: the name to pass to `wait`; the function itself by default.
+            **static: the function's static arguments.
         """
         lowered = function.lower(*arguments, **static)
         self._begin(named or function, lowered.compile)
 
     def begin_behind(self, function: jax.stages.Wrapped, *arguments: Any, **static: Any) -> None:
-        """As `begin`, but traces in the thread too, where the context managers of this one don't hold.
+        """Like `begin`, but traces in the thread too, where the context managers of the calling thread don't apply.
 
-        That is for what is needed late: its tracing comes behind all that was begun before.
+        Use it for programs that are needed late: they are traced after everything that was begun before.
         """
         self._begin(function, lambda: function.lower(*arguments, **static).compile())
 
@@ -51,14 +52,14 @@ class Ahead:
         self._begun.setdefault(name, []).append(self._threads.submit(work))
 
     def wait(self, function: Callable[..., Any]) -> None:
-        """Waits for all that was begun of a function.
+        """Waits until everything begun under a function's name is compiled.
 
-        An error of the compiler is not raised here: whoever needs the program will meet it.
+        A compiler error is not raised here, but by the call that needs the program.
         """
         concurrent.futures.wait(self._begun.get(function, ()))
 
     def close(self) -> None:
-        """Gives up what no thread has taken on yet; what is being compiled ends by itself."""
+        """Cancels what no thread has started; a compilation under way finishes by itself."""
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None

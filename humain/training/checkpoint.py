@@ -6,10 +6,10 @@ Layout of `<directory>/<step, 12 digits>/`:
   checkpoint.json  step, fingerprint of what made it, notes, and shape and dtype of each leaf
   COMPLETE         size and CRC-32 of every other file
 
-A checkpoint is written under a temporary name, marked, then renamed. Restoring trusts nothing but a marker that fits
-the files. Orbax's own CheckpointManager is not used: its list of steps can name one whose commit failed, and its
-handling of preemption needs jax.distributed. Orbax is imported where it is used: that takes longer than all else that
-a learner needs, and the first save can wait.
+A checkpoint is written under a temporary name, marked, then renamed. Restoring trusts only a marker that matches the
+files. Orbax's own CheckpointManager is not used: its list of steps can include one whose commit failed, and its
+handling of preemption needs jax.distributed. Orbax is imported where it is used: importing it takes longer than all
+other imports of a learner together, and it is not needed before the first save.
 """
 
 import contextlib
@@ -44,9 +44,9 @@ class Restored:
     """What a checkpoint held.
 
     Attributes:
-      state: the pytree, with the structure, dtypes and placement of the template.
-      step: the number of updates done.
-      notes: the numbers that were saved beside it, by name.
+        state: the pytree, with the structure, dtypes and placement of the template.
+        step: the number of updates done.
+        notes: the numbers that were saved beside the state, by name.
     """
 
     state: PyTree
@@ -61,20 +61,22 @@ class Checkpointer:
     """
 
     def __init__(self, directory: pathlib.Path, *, fingerprint: str, keep: int = 2, processes: Processes | None = None):
-        """Prepares it; the directory is made by the first save.
+        """Prepares the checkpointer; the first save creates the directory.
 
         Args:
-          directory: where the checkpoints of this run lie, and nothing else.
-          fingerprint: a digest of all that the user chose (config, seed ...); restoring demands an equal one.
-          keep: how many checkpoints to keep, 1 or more.
-          processes: those that share the directory. All of them save and restore together, as Orbax demands; the first
-            one alone decides what is whole, and writes all but the arrays. This one alone by default.
+            directory: holds the checkpoints of this run and nothing else.
+            fingerprint: a digest of everything that the user chose (config, seed and so on); a checkpoint with another
+                fingerprint is not restored.
+            keep: how many of the newest checkpoints to keep, at least 1.
+            processes: the processes that share the directory. All of them save and restore together, as Orbax requires;
+                the first one alone decides which checkpoints are complete, and writes everything except the arrays. By
+                default, only this process.
 
         Raises:
-          ValueError: for `keep` below 1.
+            ValueError: if `keep` is below 1.
         """
         if keep < 1:
-            raise ValueError(f"keep is {keep}; expected 1 or more checkpoints to keep")
+            raise ValueError(f"keep is {keep}; it must be at least 1 checkpoint to keep")
         self._directory = directory.absolute()
         self._fingerprint = fingerprint
         self._keep = keep
@@ -82,35 +84,37 @@ class Checkpointer:
 
     @property
     def directory(self) -> pathlib.Path:
-        """Where the checkpoints lie."""
+        """The directory of the checkpoints."""
         return self._directory
 
     def steps(self) -> list[int]:
-        """Returns the steps that have a directory, in rising order, whole or torn."""
+        """Returns the steps that have a directory, in rising order, whether their checkpoints are complete or not."""
         if not self._directory.is_dir():
             return []
         return sorted(int(entry.name) for entry in self._directory.iterdir() if entry.name.isdigit())
 
     def latest_step(self) -> int | None:
-        """Returns the newest step whose files fit its marker, or None."""
+        """Returns the newest step whose files match its marker, or None."""
         return next((step for step in reversed(self.steps()) if self._fault(step) is None), None)
 
     def save(self, step: int, state: PyTree, *, notes: Mapping[str, float] | None = None) -> None:
-        """Saves `state`; does nothing where this step is already saved whole.
+        """Saves `state`; does nothing if a complete checkpoint of this step exists.
 
         Args:
-          step: the number of updates done.
-          state: a pytree of arrays (typed PRNG keys too) and Python numbers.
-          notes: numbers about the run that are no part of its state, such as the time it took.
+            step: the number of updates done.
+            state: a pytree of arrays (typed PRNG keys too) and Python numbers.
+            notes: numbers about the run that are not part of its state, such as the time it took.
 
         Raises:
-          ValueError: for a leaf that is none of these.
+            ValueError: if a leaf is neither an array nor a number.
         """
         leads = self._processes.leads
         temporary = self._directory / f"{_TEMPORARY}{self._step_directory(step).name}"
+        # Prepare. Every process has to learn whether to go on: Orbax's save below waits for all of them.
         (saved,) = self._processes.agree(leads and not self._make_room(step, temporary))
         if saved:
             return
+        # Write the arrays, under the temporary name: until the rename at the end, no checkpoint has this step's name.
         leaves = _named_leaves(state)
         # Orbax can't store arrays without elements; their shape, in the description, is all there is to them.
         arrays = {name: array for name, leaf in leaves.items() if (array := _to_array(name, leaf)).size}
@@ -119,11 +123,12 @@ class Checkpointer:
 
             with _quiet():
                 ocp.save(temporary / _STATE, arrays)
+        # Mark and rename. Only now is the checkpoint complete, and only then do older ones go.
         if leads:
             self._complete(step, temporary, leaves, notes or {})
 
     def _make_room(self, step: int, temporary: pathlib.Path) -> bool:
-        """Prepares the directory to write to; False where this step is already saved whole."""
+        """Prepares the directory to write to; False if a complete checkpoint of this step exists."""
         final = self._step_directory(step)
         if final.exists():
             if self._fault(step) is None:
@@ -138,16 +143,18 @@ class Checkpointer:
     def _complete(
         self, step: int, temporary: pathlib.Path, leaves: Mapping[str, Any], notes: Mapping[str, float]
     ) -> None:
-        """Describes, marks and names what was written, and deletes what is now too old."""
+        """Writes description and marker, renames the checkpoint, and deletes those that are now too old."""
         description = {
             "step": step,
             "fingerprint": self._fingerprint,
             "notes": {name: float(value) for name, value in notes.items()},
             "leaves": {name: _describe(leaf) for name, leaf in leaves.items()},
         }
+        # The marker comes last, as it holds the checksum of everything before it.
         records.write_json(temporary / _DESCRIPTION, description)
         records.write_json(temporary / _MARKER, _manifest(temporary))
         temporary.rename(self._step_directory(step))
+        # Incomplete checkpoints go whatever their step: they must not count among those kept.
         others = [other for other in self.steps() if other != step]
         whole = [other for other in others if self._fault(other) is None]
         kept = whole[len(whole) - self._keep + 1 :]
@@ -156,25 +163,27 @@ class Checkpointer:
                 shutil.rmtree(self._step_directory(other))
 
     def restore(self, template: PyTree) -> Restored | None:
-        """Restores the newest whole checkpoint, bit for bit; a torn newer one is reported with a warning and deleted.
+        """Restores the newest complete checkpoint, bit for bit; warns of each newer incomplete one and deletes it.
 
         Args:
-          template: a pytree of the same structure, shapes and dtypes (arrays or ShapeDtypeStructs); an array's sharding
-            says where the restored one goes.
+            template: a pytree of the same structure, shapes and dtypes (arrays or ShapeDtypeStructs); an array's
+                sharding says where the restored one goes.
 
         Returns:
-          The state and its step, or None where no checkpoint was ever completed.
+            The state and its step, or None if there is no complete checkpoint.
 
         Raises:
-          UserError: when the checkpoint was made by another configuration, or of another structure.
+            UserError: if the checkpoint was made with another configuration, or its state has another structure.
         """
         if self._processes.count > 1:
             return self._restore_together(template)
+        # From the newest step back to the first one whose files match its marker.
         for step in reversed(self.steps()):
             fault = self._fault(step)
             if fault is None:
                 from orbax.checkpoint import v1 as ocp
 
+                # The checksums match, so a checkpoint that can't be read is reported, but kept.
                 try:
                     return self._load(step, template)
                 except (OSError, ocp.errors.InvalidLayoutError) as error:
@@ -182,15 +191,15 @@ class Checkpointer:
             else:
                 shutil.rmtree(self._step_directory(step))
             warnings.warn(
-                f"checkpoint {self._step_directory(step)} is not whole: {fault}; going back to the one before it",
+                f"checkpoint {self._step_directory(step)} is not complete: {fault}; going back to the one before it",
                 RuntimeWarning,
                 stacklevel=2,
             )
         return None
 
     def _restore_together(self, template: PyTree) -> Restored | None:
-        """Restores what the first process finds whole, in every process."""
-        # A step counts from 1 here: where there is none, all agree on 0.
+        """Restores, in every process, the checkpoint that the first process finds complete."""
+        # The processes agree on step + 1, so that 0 stands for no checkpoint.
         found = self.latest_step() if self._processes.leads else None
         (number,) = self._processes.agree(0 if found is None else found + 1)
         if not number:
@@ -200,14 +209,14 @@ class Checkpointer:
         except OSError as error:
             raise errors.UserError(
                 f"{self._step_directory(number - 1)} can't be read by process {self._processes.index} ({error}); all "
-                "processes need one and the same work directory"
+                "processes must share one work directory"
             ) from error
 
     def _step_directory(self, step: int) -> pathlib.Path:
         return self._directory / f"{step:012d}"
 
     def _fault(self, step: int) -> str | None:
-        """Returns what is wrong with a checkpoint's files, or None."""
+        """Returns what is wrong with a checkpoint's files, or None if they match its marker."""
         directory = self._step_directory(step)
         try:
             expected = records.read_json(directory / _MARKER)
@@ -226,6 +235,7 @@ class Checkpointer:
         return None
 
     def _load(self, step: int, template: PyTree) -> Restored:
+        # Check that the checkpoint belongs to this run and to this program, before any array is read.
         directory = self._step_directory(step)
         description = records.read_json(directory / _DESCRIPTION)
         assert isinstance(description, dict)
@@ -244,6 +254,7 @@ class Checkpointer:
                     f"{directory} doesn't fit the program: {name} is {stored.get(name)} there and {wanted} here; "
                     "use --clear to delete the work directory, or another --workdir"
                 )
+        # Load the arrays to where the template's are, and add what Orbax does not store: keys, numbers, empty arrays.
         abstract = {name: array for name, leaf in leaves.items() if (array := _abstract(leaf)).size}
         arrays: dict[str, Any] = {}
         if abstract:
@@ -259,7 +270,7 @@ class Checkpointer:
 
 
 def _named_leaves(tree: PyTree) -> dict[str, Any]:
-    """Returns the leaves by path, in flattening order; the index in front keeps equal paths apart."""
+    """Returns the leaves by path, in flattening order; a leading index makes equal paths distinct."""
     paths = jax.tree_util.tree_leaves_with_path(tree)
     return {
         f"{index:04d}." + jax.tree_util.keystr(path, simple=True, separator="."): leaf
@@ -272,9 +283,9 @@ def _is_key(leaf: Any) -> bool:
 
 
 def _key_implementation(leaf: Any) -> Any:
-    """Returns the generator that a key, concrete or abstract, is for."""
+    """Returns the random number generator of a key, concrete or abstract."""
     found: list[Any] = []
-    # key_impl refuses a ShapeDtypeStruct, but takes what stands for one while it is traced.
+    # key_impl refuses a ShapeDtypeStruct, but accepts the tracer that stands for it.
     jax.eval_shape(lambda key: found.append(jax.random.key_impl(key)), jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
     return found[0]
 
@@ -300,7 +311,7 @@ def _to_array(name: str, leaf: Any) -> Any:
 
 
 def _abstract(leaf: Any) -> Any:
-    """Returns what Orbax is to load for a leaf of the template."""
+    """Returns the shape, dtype and placement that Orbax has to load for a leaf of the template."""
     if _is_key(leaf):
         data = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(leaf.shape, leaf.dtype))
         return jax.ShapeDtypeStruct(data.shape, data.dtype, sharding=_default_sharding())
@@ -329,7 +340,7 @@ def _default_sharding() -> jax.sharding.Sharding:
 
 
 def _manifest(directory: pathlib.Path) -> dict[str, list[int]]:
-    """Returns size and CRC-32 of every file but the marker, by relative path."""
+    """Returns the size and CRC-32 of every file except the marker, by relative path."""
     manifest = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
@@ -344,7 +355,7 @@ def _manifest(directory: pathlib.Path) -> dict[str, list[int]]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drops what Orbax reports about its normal work; errors still come through."""
+    """Silences what Orbax logs about its normal work; errors are still logged."""
     logger = logging.getLogger("absl")
     before = logger.level
     logger.setLevel(logging.ERROR)

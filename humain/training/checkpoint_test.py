@@ -159,7 +159,7 @@ def test_a_torn_checkpoint_is_passed_over_with_a_warning(tmp_path: pathlib.Path,
     else:
         (newest / "state" / "more").write_text("x")
     assert checkpointer.latest_step() == 5
-    with pytest.warns(RuntimeWarning, match="000000000010 is not whole: .*; going back to the one before it"):
+    with pytest.warns(RuntimeWarning, match="000000000010 is not complete: .*; going back to the one before it"):
         restored = checkpointer.restore({"x": jnp.zeros(2000)})
     assert restored is not None
     assert restored.step == 5

@@ -1,13 +1,13 @@
-"""Compiled programs kept on disk, so that a task that ran before need not compile again: `--compilation_cache`.
+"""Compiled programs kept on disk, so that a task that has run before does not compile again: `--compilation_cache`.
 
-JAX asks a cache for the program of a key (a digest of what is to be compiled, of jaxlib's version, of XLA's flags and
-of the compiler's options), and brings what it had to compile. The cache here differs from JAX's own in three ways: an
-entry carries a checksum and is used only if it fits, since XLA runs whatever it reads; a file appears whole or not at
-all, so that processes share a cache without a lock; and all that is kept is bounded, what was used longest ago going
-first.
+JAX asks a cache for the program of a key (a digest of the program before compilation, of jaxlib's version, of XLA's
+flags and of the compiler's options), and stores there what it had to compile. The cache here differs from JAX's own in
+three ways: an entry carries a checksum and is used only if it matches, since XLA runs whatever it reads; a file appears
+complete or not at all, so that processes share a cache without a lock; and the total size is bounded, the least
+recently used entries going first.
 
-What was compiled for one processor may end the process on another. So programs lie in a folder that is named after the
-machine: its processor's features, the number of its cores, and the versions and flags of the compiler.
+A program compiled for one processor may crash on another. So programs lie in a folder that is named after the machine:
+its processor's features, the number of its cores, and the versions and flags of the compiler.
 """
 
 import contextlib
@@ -25,47 +25,47 @@ from collections.abc import Iterator, Mapping
 import jax
 import jaxlib
 
-# JAX has no public way to be given a cache of one's own.
+# JAX has no public interface to set a custom cache.
 from jax._src import compilation_cache as jax_cache
 from jax._src.compilation_cache_interface import CacheInterface
 
 from humain import host
 
 VARIABLE = "HUMAIN_COMPILATION_CACHE"
-"""Of the environment: the default of `--compilation_cache`."""
+"""The environment variable that sets the default of `--compilation_cache`."""
 MAX_BYTES = 512 * 2**20
-"""Of all that is kept, for all machines together."""
+"""Bound on the size of all entries, of all machines together."""
 
 _CHECKSUM_BYTES = hashlib.sha256().digest_size
 _BEGUN = ".begun-"
 _ENTRY = re.compile(r"[0-9a-f]{64}")
-"""The name of a file of the cache's own: what else lies in its folders is somebody else's."""
+"""The names of the cache's own files; other files in its folders are left alone."""
 _STALE_SECONDS = 3600.0
-"""A file that was begun so long ago is that of a process which was killed."""
+"""An unfinished file of this age was left by a process that was killed."""
 _CPU_LINES = ("model name", "flags", "Features", "CPU implementer", "CPU part")
 _SETTINGS = {
-    # By default JAX keeps nothing that took less than a second.
+    # By default JAX does not keep programs that took less than a second to compile.
     "jax_persistent_cache_min_compile_time_secs": 0.0,
     "jax_persistent_cache_min_entry_size_bytes": -1,
-    # XLA's own caches would lie beside this one, without bounds.
+    # XLA's own caches would lie beside this one, without a bound on their size.
     "jax_persistent_cache_enable_xla_caches": "none",
 }
 
 
 class Store(CacheInterface):
-    """Programs in one folder: the file of a key is named by its digest, and holds a checksum and the program."""
+    """Programs in one folder: a key's file is named by the key's digest, and holds a checksum and the program."""
 
     def __init__(self, root: pathlib.Path, folder: str, *, max_bytes: int = MAX_BYTES, task: str = "task"):
-        """Makes the folder.
+        """Creates the folder and deletes what is over the bound.
 
         Args:
-          root: of all folders, which `max_bytes` is about.
-          folder: the one of this machine.
-          max_bytes: bound of what is kept in all folders.
-          task: the task's name, for warnings.
+            root: the parent of the folders of all machines.
+            folder: the name of this machine's folder.
+            max_bytes: bound on the size of all entries in all folders.
+            task: the task's name, for warnings.
 
         Raises:
-          OSError: when the folder can't be made or is not this user's own.
+            OSError: if the folder can't be created, or others than this user may write to it.
         """
         self.root = root
         self._path = root / folder
@@ -76,18 +76,18 @@ class Store(CacheInterface):
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path.mkdir(exist_ok=True, mode=0o700)
         if hasattr(os, "getuid"):
-            # Programs are run as they are read: nobody else may have put them there, nor the folder that they are in.
+            # Programs are run as they are read, so only this user may be able to put a program, or the folder, there.
             for place in (root, self._path):
                 status = place.stat()
                 if status.st_uid != os.getuid() or status.st_mode & 0o022:
-                    raise PermissionError(0, "others may write there")
+                    raise PermissionError(0, "other users can write to it")
         descriptor, probe = tempfile.mkstemp(prefix=_BEGUN, dir=self._path)
         os.close(descriptor)
         os.unlink(probe)
         self._bytes = self._sweep(max_bytes)
 
     def get(self, key: str) -> bytes | None:
-        """The program of a key, or None where there is none that is whole."""
+        """The program of a key, or None if there is no undamaged one."""
         place = self._place(key)
         try:
             entry = place.read_bytes()
@@ -97,17 +97,17 @@ class Store(CacheInterface):
             entry = b""
         checksum, value = entry[:_CHECKSUM_BYTES], entry[_CHECKSUM_BYTES:]
         if checksum != _checksum(key, value):
-            self._warn(f"what was compiled before, in {self._path}, is damaged in part, and is compiled anew")
+            self._warn(f"some of the compiled programs in {self._path} are damaged and are compiled anew")
             with contextlib.suppress(OSError):
                 place.unlink()
             return None
-        # The time of its last use.
+        # The file's time is that of its last use, which _sweep goes by.
         with contextlib.suppress(OSError):
             os.utime(place)
         return value
 
     def put(self, key: str, value: bytes) -> None:
-        """Keeps a program; where that is not possible, a line says so."""
+        """Keeps a program; prints a warning if that fails."""
         size = _CHECKSUM_BYTES + len(value)
         if size > self._max_bytes:
             return
@@ -119,7 +119,7 @@ class Store(CacheInterface):
                 file.write(value)
             os.replace(begun, self._place(key))
         except OSError as error:
-            self._warn(f"what is compiled can't be kept in {self._path} ({error.strerror or error})")
+            self._warn(f"compiled programs can't be kept in {self._path} ({error.strerror or error})")
             if begun is not None:
                 with contextlib.suppress(OSError):
                     os.unlink(begun)
@@ -127,11 +127,11 @@ class Store(CacheInterface):
         with self._lock:
             self._bytes += size
             if self._bytes > self._max_bytes:
-                # Further down than need be, so that not every program that comes asks for this.
+                # To well below the bound, so that not every new program causes a sweep.
                 self._bytes = self._sweep(self._max_bytes * 3 // 4)
 
     def clear(self) -> None:
-        """Forgets all programs of this machine."""
+        """Deletes all programs of this machine."""
         for place in self._path.iterdir():
             if _ENTRY.fullmatch(place.name):
                 with contextlib.suppress(OSError):
@@ -141,7 +141,7 @@ class Store(CacheInterface):
         return self._path / hashlib.sha256(key.encode()).hexdigest()
 
     def _sweep(self, max_bytes: int) -> int:
-        """Deletes what was used longest ago, down to so many bytes in all folders; returns how many are left."""
+        """Deletes the least recently used entries until `max_bytes` or fewer are left; returns the bytes left."""
         found = []
         for place in self.root.glob("*/*"):
             # Another process may sweep at the same time.
@@ -169,14 +169,14 @@ class Store(CacheInterface):
 
 @contextlib.contextmanager
 def used(root: pathlib.Path | None, task: str) -> Iterator[None]:
-    """Has JAX take compiled programs from a cache, and keep them there, for the time of the block.
+    """Makes JAX take compiled programs from a cache and keep them there, within the `with` block.
 
-    Where the place can't be written, a line says so, and all is compiled. A cache that JAX was given by its own setting
-    (`JAX_COMPILATION_CACHE_DIR`) stays; within the block of another of these, this one is used.
+    If the folder can't be written, a warning is printed and everything is compiled. A cache set by JAX's own setting
+    (`JAX_COMPILATION_CACHE_DIR`) stays in use; in nested blocks the inner cache is used.
 
     Args:
-      root: absolute path; None for no cache.
-      task: the task's name, for warnings.
+        root: absolute path; None for no cache.
+        task: the task's name, for warnings.
     """
     if root is None or _is_jaxs_own():
         yield
@@ -185,8 +185,8 @@ def used(root: pathlib.Path | None, task: str) -> Iterator[None]:
         store = Store(root, machine(), task=task)
     except OSError as error:
         print(
-            f"{task}: warning: what is compiled can't be kept in {root} ({error.strerror or error}); "
-            "--compilation_cache=DIR keeps it elsewhere",
+            f"{task}: warning: compiled programs can't be kept in {root} ({error.strerror or error}); "
+            "--compilation_cache=DIR keeps them elsewhere",
             file=sys.stderr,
         )
         yield
@@ -206,7 +206,7 @@ def used(root: pathlib.Path | None, task: str) -> Iterator[None]:
 
 
 def _is_jaxs_own() -> bool:
-    """Whether JAX was told of a folder otherwise than by `used`."""
+    """Whether JAX's own setting names a folder, not `used`."""
     folder = jax.config.values["jax_compilation_cache_dir"]
     return bool(folder) and not (isinstance(jax_cache._cache, Store) and os.fspath(jax_cache._cache.root) == folder)
 
@@ -217,13 +217,13 @@ def default(environment: Mapping[str, str] = os.environ) -> str:
         return environment[VARIABLE]
     if "TEST_TMPDIR" in environment:
         return ""
-    # The specification of the variable has relative paths ignored.
+    # The XDG specification says to ignore relative paths in this variable.
     base = environment.get("XDG_CACHE_HOME", "")
     return os.path.join(base if os.path.isabs(base) else os.path.join("~", ".cache"), "humain", "jax")
 
 
 def machine(environment: Mapping[str, str] = os.environ) -> str:
-    """A name for all that decides what a compiled program is, and that JAX's keys may leave out."""
+    """A digest of everything a compiled program depends on, including what JAX's own keys may leave out."""
     parts = [
         jax.__version__,
         jaxlib.__version__,
@@ -237,7 +237,7 @@ def machine(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def _processor(path: str = "/proc/cpuinfo") -> list[str]:
-    """What the system says of its first processor's kind and features; elsewhere than on Linux, what Python knows."""
+    """The model and features of the first processor, from Linux; on other systems, what Python knows."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             first, _, _ = file.read().partition("\n\n")
@@ -247,7 +247,7 @@ def _processor(path: str = "/proc/cpuinfo") -> list[str]:
 
 
 def _checksum(key: str, value: bytes) -> bytes:
-    """Of the key too, so that a file under another's name is no program."""
+    """A digest of key and program, so that a file under another key's name is not taken for its program."""
     digest = hashlib.sha256(key.encode())
     digest.update(value)
     return digest.digest()

@@ -74,7 +74,7 @@ def test_what_is_damaged_is_not_there(tmp_path, capfd, damage):
     assert found == {key: key.encode() * 100 if intact else None for key in ("a", "b")}
     error = capfd.readouterr().err
     assert error.count("\n") == (0 if intact else 1)
-    assert intact or error.startswith("toy: warning: what was compiled before, in ")
+    assert intact or error.startswith("toy: warning: some of the compiled programs in ")
     store.put("a", b"anew")
     assert store.get("a") == (None if damage is _make_directory else b"anew")
     assert capfd.readouterr().err == ""
@@ -134,7 +134,7 @@ def test_where_nothing_can_be_kept_a_line_says_so(tmp_path, capfd):
         assert jax.config.values["jax_compilation_cache_dir"] is None
         assert int(jax.jit(lambda value: value + 1)(1)) == 2
     error = capfd.readouterr().err
-    assert error.startswith(f"toy: warning: what is compiled can't be kept in {tmp_path / 'file'} (")
+    assert error.startswith(f"toy: warning: compiled programs can't be kept in {tmp_path / 'file'} (")
     assert error.count("\n") == 1
 
 
@@ -145,12 +145,12 @@ def test_a_folder_that_others_may_write_is_not_used(tmp_path, capfd):
     (tmp_path / compilation_cache.machine()).chmod(0o777)
     with compilation_cache.used(tmp_path, "toy"):
         assert jax.config.values["jax_compilation_cache_dir"] is None
-    assert "(others may write there)" in capfd.readouterr().err
+    assert "(other users can write to it)" in capfd.readouterr().err
     (tmp_path / compilation_cache.machine()).chmod(0o700)
     tmp_path.chmod(0o777)
     with compilation_cache.used(tmp_path, "toy"):
         assert jax.config.values["jax_compilation_cache_dir"] is None
-    assert "(others may write there)" in capfd.readouterr().err
+    assert "(other users can write to it)" in capfd.readouterr().err
 
 
 def test_a_folder_that_goes_away_does_no_harm(tmp_path, capfd):

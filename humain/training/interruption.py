@@ -1,10 +1,10 @@
-"""Ctrl-C and SIGTERM: save, say so, and leave in bounded time.
+"""Ctrl-C and SIGTERM: save, print a line, and exit in bounded time.
 
-Python runs signal handlers between two bytecodes of the main thread, so a handler alone is deaf while the main thread
-is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a socket
-(`signal.set_wakeup_fd`; Windows can wait for nothing but sockets) that a watcher thread reads. The main thread is asked
-to stop at its next safe point; if it has not come to one when the grace time is over, the watcher ends the process.
-What was saved last is whole at any time, so the next run goes on from there.
+Python runs signal handlers between two bytecodes of the main thread, so a handler alone does not run while the main
+thread is inside a long call such as an XLA compilation. Here the interpreter's C-level handler also writes to a socket
+(`signal.set_wakeup_fd`; Windows can wait only for sockets) that a watcher thread reads. The main thread is asked to
+stop at its next safe point; if it has not reached one when the grace time is over, the watcher ends the process. The
+last checkpoint is complete at any time, so the next run continues from it.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ _REPEAT_SECONDS = 1.0  # `timeout` and shells deliver one request as two signals
 
 
 class Interrupted(BaseException):
-    """Raised at a safe point after all was saved; not an `Exception`, so that no broad handler swallows it.
+    """Raised at a safe point, after everything was saved; not an `Exception`, so that no broad handler swallows it.
 
     Attributes:
-      signal_number: the signal that asked for it.
-      exit_code: 130 for SIGINT, 143 for SIGTERM.
-      abandoned: a thread still inside a call that can't be stopped; the process must then end through `os._exit`.
+        signal_number: the signal that was received.
+        exit_code: 130 for SIGINT, 143 for SIGTERM.
+        abandoned: a thread still inside a call that can't be stopped; the process must then end through `os._exit`.
     """
 
     def __init__(self, signal_number: int, *, abandoned: threading.Thread | None = None):
@@ -44,7 +44,7 @@ class Interruption:
     """Context manager that turns SIGINT and SIGTERM into a request to save and stop.
 
     The first signal sets `requested`. A second one, or the end of the grace time outside of `hold()`, ends the process
-    with 130 or 143. Handlers that were there before are put back on leaving. Enter it in the main thread only.
+    with 130 or 143. The previous handlers are restored on exit. Enter it in the main thread only.
     """
 
     def __init__(
@@ -54,15 +54,16 @@ class Interruption:
         before_forced_exit: Callable[[], None] | None = None,
         processes: Processes | None = None,
     ):
-        """Prepares it; nothing is installed before it is entered.
+        """Prepares the context manager; handlers are installed when it is entered.
 
         Args:
-          grace_seconds: time that the main thread has, from the first signal on, to come to a safe point.
-          before_forced_exit: called by the watcher thread before it ends the process; short, and without locks.
-          processes: those of the run; a signal to any of them stops all. This one alone by default.
+            grace_seconds: time that the main thread has, from the first signal, to reach a safe point.
+            before_forced_exit: called by the watcher thread before it ends the process; it must be short and take no
+                locks.
+            processes: the processes of the run; a signal to any of them stops all. By default, only this process.
 
         Raises:
-          ValueError: for a grace time that is not positive.
+            ValueError: if the grace time is not positive.
         """
         if grace_seconds <= 0:
             raise ValueError(f"grace_seconds is {grace_seconds}; expected a positive number of seconds")
@@ -77,13 +78,13 @@ class Interruption:
 
     @property
     def requested(self) -> int | None:
-        """The signal number that asked to stop, or None."""
+        """The number of the signal that asked to stop, or None."""
         return self._requested
 
     def check(self) -> None:
-        """Raises Interrupted when a signal has come; call it where everything worth keeping is saved.
+        """Raises Interrupted if a signal was received; call it where everything worth keeping is saved.
 
-        Where the run has several processes, all of them have to call it: it is raised in each when any has the signal.
+        If the run has several processes, all of them must call it: it raises in all if any received a signal.
         """
         (number,) = self._processes.agree(self._requested or 0)
         if number:
@@ -123,8 +124,8 @@ class Interruption:
             end.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        # The watcher sees the same signal through the pipe. An Event would not do here: its lock is not reentrant, and
-        # a handler may run while the main thread holds it.
+        # The watcher gets the same signal through the socket. An Event can't be used here: its lock is not reentrant,
+        # and a handler may run while the main thread holds it.
         if self._requested is None:
             self._requested = number
 
@@ -132,12 +133,14 @@ class Interruption:
         first: float | None = None
         number = 0
         while True:
+            # Give up on a main thread that has not reached a safe point in time, unless it is saving.
             overdue = first is not None and time.monotonic() - first > self._grace_seconds
             if overdue and not self._holds:
-                self._leave(number, "interrupted: leaving with what was saved; the same command goes on from there")
+                self._leave(number, "interrupted: exiting with what was saved; the same command continues from there")
+            # Wait for a signal or the end; from the first signal on, look at the clock in between.
             ready, _, _ = select.select([self._read_end, self._stop_read], [], [], None if first is None else 0.05)
             stopping = self._stop_read in ready
-            # A signal that came just before leaving is answered all the same.
+            # A signal received just before the exit is still handled.
             for received in self._read_end.recv(64) if self._read_end in ready else b"":
                 if received not in _SIGNALS:
                     continue
@@ -146,9 +149,9 @@ class Interruption:
                     first, number = now, received
                     if self._requested is None:
                         self._requested = received
-                    _say("interrupted: saving ... (a second signal leaves at once)")
+                    _say("interrupted: saving ... (a second signal exits at once)")
                 elif now - first > _REPEAT_SECONDS and not stopping:
-                    self._leave(received, "interrupted again: leaving at once")
+                    self._leave(received, "interrupted again: exiting at once")
             if stopping:
                 return
 
@@ -161,6 +164,6 @@ class Interruption:
 
 
 def _say(line: str) -> None:
-    # Straight to the descriptor: the main thread may hold the lock of sys.stderr.
+    # Directly to the descriptor: the main thread may hold the lock of sys.stderr.
     with contextlib.suppress(OSError):
         os.write(2, (line + "\n").encode())

@@ -31,7 +31,7 @@ def test_a_signal_asks_to_stop(number: int, code: int, capfd: pytest.CaptureFixt
         with pytest.raises(interruption.Interrupted) as caught:
             asked.check()
     assert (caught.value.signal_number, caught.value.exit_code) == (number, code)
-    assert capfd.readouterr().err == "interrupted: saving ... (a second signal leaves at once)\n"
+    assert capfd.readouterr().err == "interrupted: saving ... (a second signal exits at once)\n"
 
 
 def test_a_broad_handler_does_not_swallow_it() -> None:
@@ -80,7 +80,7 @@ def test_two_signals_close_together_are_one(monkeypatch: pytest.MonkeyPatch) -> 
         clock[0] = 1.1
         send(signal.SIGINT)
         assert left == [signal.SIGINT]
-    assert said == ["interrupted: saving ... (a second signal leaves at once)"]
+    assert said == ["interrupted: saving ... (a second signal exits at once)"]
 
 
 # Ends up in one long C call that lets go of the interpreter lock, as the compiler does: Python has no chance to run a
@@ -124,7 +124,7 @@ def test_a_main_thread_that_does_not_come_is_left_behind(tmp_path: pathlib.Path)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 143
     assert (tmp_path / "note").read_text() == "called"
-    assert "leaving with what was saved" in stderr
+    assert "exiting with what was saved" in stderr
 
 
 def test_a_second_signal_leaves_at_once(tmp_path: pathlib.Path) -> None:
@@ -132,7 +132,7 @@ def test_a_second_signal_leaves_at_once(tmp_path: pathlib.Path) -> None:
     _ready(process)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    assert process.stderr.readline() == "interrupted: saving ... (a second signal leaves at once)\n"
+    assert process.stderr.readline() == "interrupted: saving ... (a second signal exits at once)\n"
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

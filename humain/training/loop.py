@@ -1,7 +1,7 @@
-"""The training loop: chunks of updates on the device, and a host that reads, saves and listens in between.
+"""The training loop: chunks of updates on the device; between them the host reads metrics, saves and obeys signals.
 
 A learner is a pure `update(state, data, step) -> (state, metrics)`. `make_chunk` scans it; `train` compiles the chunk
-once, dispatches chunk after chunk, and reads the metrics of a chunk only after the next one is under way.
+once, dispatches chunk after chunk, and reads the metrics of a chunk only after the next one was dispatched.
 Reading metrics one step late is a habit of nanodo (Google DeepMind, "A minimal Transformer decoder in JAX").
 """
 
@@ -32,12 +32,12 @@ Chunk: TypeAlias = Callable[[PyTree, PyTree, jax.Array], tuple[PyTree, Metrics]]
 
 
 class NonFiniteLossError(errors.UserError):
-    """Training left the finite numbers.
+    """A metric or the state became NaN or infinite.
 
     Attributes:
-      metric: the metric, or leaf of the state, that did.
-      step: the update at which it was seen, counted from 1.
-      checkpoint_step: the step of the last good checkpoint, or None.
+        metric: the name of the metric, or the path of the leaf of the state.
+        step: the update at which it was found, counted from 1.
+        checkpoint_step: the step of the last good checkpoint, or None.
     """
 
     def __init__(self, name: str, metric: str, *, step: int, checkpoint_step: int | None):
@@ -51,14 +51,14 @@ class NonFiniteLossError(errors.UserError):
 
 
 class Executables:
-    """Compiled chunks by what they were compiled for, so that learners that are alike are compiled once."""
+    """Compiled chunks by function and argument types, so that learners of equal shapes are compiled once."""
 
     def __init__(self) -> None:
-        """Starts with none."""
+        """Starts empty."""
         self._compiled: dict[Hashable, Callable[..., tuple[PyTree, Metrics]]] = {}
 
     def find(self, key: Hashable) -> Callable[..., tuple[PyTree, Metrics]] | None:
-        """The executable stored under a key of `executable_key`, or None."""
+        """Returns the executable stored under a key from `executable_key`, or None."""
         return self._compiled.get(key)
 
     def store(self, key: Hashable, compiled: Callable[..., tuple[PyTree, Metrics]]) -> None:
@@ -67,7 +67,7 @@ class Executables:
 
 
 def executable_key(chunk: Chunk, *arguments: PyTree) -> Hashable:
-    """What an executable depends on: the function itself, and structure, shapes, types, devices of its arguments."""
+    """What an executable depends on: the function, and the structure, shapes, types and devices of its arguments."""
     leaves, structure = jax.tree.flatten(arguments)
     return (
         chunk,
@@ -78,21 +78,22 @@ def executable_key(chunk: Chunk, *arguments: PyTree) -> Hashable:
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """What the host does between chunks; every part may be left out.
+    """What the host does between chunks; every part is optional.
 
     Attributes:
-      checkpointer: where to save and to go on from.
-      interruption: asks to save and stop.
-      metrics: where to write metrics.
-      progress: what the user sees.
-      checkpoint_seconds: save when this long has passed since the last save.
-      checkpoint_steps: also save after this many steps.
-      executables: where compiled chunks are kept for the next call with the same `chunk`.
-      mesh: devices that state and data are replicated over, and that `chunk` may split its batches over (see
-        `humain.training.sharding`); one device by default.
-      processes: those that train together, over a mesh with devices of each; this one alone by default. All of them
-        call `train` with equal arguments, and save and stop together.
-      ahead: what is being compiled already, chunks among it under their own name (see `jit_chunk`).
+        checkpointer: saves the state, and restores it when the run continues.
+        interruption: tells whether a signal asked to save and stop.
+        metrics: writes the metrics.
+        progress: shows the progress to the user.
+        checkpoint_seconds: save when this many seconds have passed since the last save.
+        checkpoint_steps: also save when this many updates were done since the last save; None for never.
+        executables: where compiled chunks are kept for the next call with the same `chunk`.
+        mesh: the devices that state and data are replicated over, and that `chunk` may split its batches over (see
+            `humain.training.sharding`); one device by default.
+        processes: the processes that train together, over a mesh with devices of each; by default, only this process.
+            All of them call `train` with equal arguments, and save and stop together.
+        ahead: programs that are being compiled already, among them chunks under the name of their function (see
+            `jit_chunk`).
     """
 
     checkpointer: checkpoint_lib.Checkpointer | None = None
@@ -112,13 +113,13 @@ class TrainResult:
     """Where training ended.
 
     Attributes:
-      state: the final state, on a device of this process.
-      step: updates done in all.
-      first_step: updates done before this call: 0, or the step that was restored.
-      compile_seconds: time to trace and compile the chunk.
-      run_seconds: time from the first dispatch to the last update, saves between included.
+        state: the final state, on a device of this process.
+        step: updates done in total.
+        first_step: updates done before this call: 0, or the step that was restored.
+        compile_seconds: time to trace and compile the chunk.
+        run_seconds: time from the first dispatch to the last update, including saves.
 
-    Both times are sums over all processes that brought the state here, each up to its last save.
+    Both times are sums over all runs that led to this state, each up to its last save.
     """
 
     state: PyTree
@@ -132,19 +133,19 @@ def make_chunk(update: Update, chunk_steps: int, *, unroll: int | bool = 1) -> C
     """Builds a chunk: a scan of `update` over `chunk_steps` steps.
 
     Args:
-      update: `(state, data, step) -> (state, metrics)`, pure; `step` is an int32 scalar that counts updates over the
-        whole run, to be folded into the run's root key. Metrics are arrays of numbers, by name.
-      chunk_steps: updates a chunk, 1 or more.
-      unroll: how many updates to lay out one after the other in the compiled loop; True for all.
+        update: `(state, data, step) -> (state, metrics)`, pure; `step` is an int32 scalar that counts updates over the
+            whole run, to be folded into the run's root key. Metrics are arrays of numbers, by name.
+        chunk_steps: updates per chunk, at least 1.
+        unroll: how many updates to unroll in each iteration of the compiled loop; True for all.
 
     Returns:
-      `(state, data, first_step) -> (state, metrics)`, where each metric has a leading axis `[chunk_steps]`.
+        `(state, data, first_step) -> (state, metrics)`, where each metric has a leading axis `[chunk_steps]`.
 
     Raises:
-      ValueError: for `chunk_steps` below 1.
+        ValueError: if `chunk_steps` is below 1.
     """
     if chunk_steps < 1:
-        raise ValueError(f"chunk_steps is {chunk_steps}; expected 1 or more")
+        raise ValueError(f"chunk_steps is {chunk_steps}; it must be at least 1")
 
     def chunk(state: PyTree, data: PyTree, first_step: jax.Array) -> tuple[PyTree, Metrics]:
         def body(state: PyTree, step: jax.Array) -> tuple[PyTree, Metrics]:
@@ -157,7 +158,7 @@ def make_chunk(update: Update, chunk_steps: int, *, unroll: int | bool = 1) -> C
 
 
 def jit_chunk(chunk: Chunk) -> jax.stages.Wrapped:
-    """A chunk as `train` compiles it for one device, with its state donated."""
+    """Jits a chunk as `train` does for one device, with its state donated."""
     return jax.jit(chunk, donate_argnums=0)
 
 
@@ -174,27 +175,27 @@ def train(
     """Trains from the newest checkpoint, or from `state`, up to `num_steps` updates.
 
     The result is the same, bit for bit, however often the run was interrupted, as long as `chunk` is deterministic and
-    the mesh the same. A checkpoint is good for any mesh; on another one, sums are taken in another order.
+    the mesh the same. A checkpoint can be restored on any mesh; on another mesh, sums are taken in another order.
 
     Args:
-      state: the initial state, a pytree of arrays; left as it is.
-      chunk: `(state, data, first_step) -> (state, metrics)` over `chunk_steps` updates, as from `make_chunk`; compiled
-        here, with the state donated. A metric is a scalar (the mean over the chunk) or has a leading axis
-        `[chunk_steps]`.
-      data: what `chunk` reads, a pytree of arrays; put on the devices once.
-      num_steps: updates in all, a multiple of `chunk_steps`.
-      chunk_steps: updates in one call of `chunk`.
-      name: names the run in metrics, messages and errors.
-      host: checkpoints, interruption, metrics and progress; none of them by default.
+        state: the initial state, a pytree of arrays; copied, so the caller's arrays stay valid.
+        chunk: `(state, data, first_step) -> (state, metrics)` over `chunk_steps` updates, as from `make_chunk`;
+            compiled here, with the state donated. A metric is a scalar (the mean over the chunk) or has a leading axis
+            `[chunk_steps]`.
+        data: what `chunk` reads, a pytree of arrays; copied to the devices once.
+        num_steps: updates in total, a multiple of `chunk_steps`.
+        chunk_steps: updates in one call of `chunk`.
+        name: the run's name in metrics, messages and errors.
+        host: checkpoints, interruption, metrics and progress; none of them by default.
 
     Returns:
-      The final state and where the time went.
+        The final state and where the time went.
 
     Raises:
-      ValueError: when the numbers of steps don't fit together.
-      NonFiniteLossError: when a metric or the state is not finite; nothing after it is saved.
-      Interrupted: after a signal, once all is saved.
-      UserError: when the checkpoint doesn't fit.
+        ValueError: if `num_steps` is not a multiple of `chunk_steps`, or the checkpoint's step is not a chunk's end.
+        NonFiniteLossError: if a metric is not finite or the state has a NaN; nothing after that update is saved.
+        Interrupted: after a signal, once everything is saved.
+        UserError: if the checkpoint was made with another configuration or structure.
     """
     if chunk_steps < 1 or num_steps < 0 or num_steps % chunk_steps:
         raise ValueError(
@@ -206,7 +207,7 @@ def train(
 
 
 class _Loop:
-    """One call of `train`."""
+    """One call of `train`; it holds what that call has counted and saved so far."""
 
     def __init__(self, name: str, chunk_steps: int, num_steps: int, host: Host):
         self._name = name
@@ -221,6 +222,7 @@ class _Loop:
         self._run_seconds = 0.0
 
     def run(self, state: PyTree, chunk: Chunk, data: PyTree) -> TrainResult:
+        # Restore: the newest checkpoint takes the place of `state`, and its times are where the counts go on from.
         host, first_step = self._host, 0
         state = _own(state)
         if host.checkpointer is not None:
@@ -232,11 +234,12 @@ class _Loop:
                 self._run_seconds = restored.notes.get("run_seconds", 0.0)
                 if first_step > self._num_steps or first_step % self._chunk_steps:
                     raise ValueError(
-                        f"{self._name}: the checkpoint is at step {first_step}, which is no multiple of chunk_steps "
+                        f"{self._name}: the checkpoint is at step {first_step}, which is not a multiple of chunk_steps "
                         f"{self._chunk_steps} up to num_steps {self._num_steps}; use --clear"
                     )
         if first_step == self._num_steps:
             return TrainResult(state, first_step, first_step, self._compile_seconds, self._run_seconds)
+        # Train. Metrics later than the checkpoint are removed first: the updates that wrote them are done again.
         if host.metrics is not None:
             host.metrics.resume(self._name, first_step)
         self._progress.start(self._name, first_step, self._num_steps)
@@ -246,7 +249,7 @@ class _Loop:
             self._progress.close()
 
     def _place(self, state: PyTree, data: PyTree) -> tuple[PyTree, PyTree]:
-        """State and data where they are trained: on the device, or on each of the mesh."""
+        """Copies state and data to where training runs: one device, or every device of the mesh."""
         mesh = self._host.mesh
         if mesh is None:
             return state, jax.device_put(data)
@@ -254,19 +257,24 @@ class _Loop:
         return sharding.replicate(state, mesh), sharding.replicate(data, mesh)
 
     def _run(self, state: PyTree, data: PyTree, first_step: int, chunk: Chunk) -> TrainResult:
+        # Compile, timed apart from the updates.
         started = time.monotonic()
         compiled = self._compile(chunk, state, data, first_step)
         compile_seconds = time.monotonic() - started
         self._compile_seconds += compile_seconds
         self._progress.note(f"{self._name}: compiled in {compile_seconds:.1f} s")
 
+        # Dispatch chunk after chunk. `unread` holds the metrics of the last one dispatched; they are read when the next
+        # one is under way, so that the device does not wait for the host.
         self._counted_at = self._saved_at = time.monotonic()
         step = first_step
         unread: tuple[int, Metrics] | None = None
         while step < self._num_steps:
-            # The clock of one process counts for all, and a signal to any of them.
+            # Stop on a signal to any process; save by the clock of the first one. All have to decide the same, since
+            # each chunk is a computation that all take part in.
             stop, save = self._processes.agree(self._requested(), self._processes.leads and self._save_due(step))
             if stop or save:
+                # Read before saving: a state that follows a non-finite loss is never saved.
                 self._read(unread)
                 unread = None
                 self._count(state)
@@ -276,6 +284,7 @@ class _Loop:
             step += self._chunk_steps
             self._read(unread)
             unread = (step, metrics)
+        # Finish: the last chunk's metrics, the time, and the final state.
         self._read(unread)
         self._count(state)
         self._save(step, state)
@@ -284,19 +293,19 @@ class _Loop:
         return TrainResult(state, step, first_step, self._compile_seconds, self._run_seconds)
 
     def _count(self, state: PyTree) -> None:
-        """Adds the time since the last count to that of the run; the updates under way are waited for."""
+        """Waits for the updates under way and adds the time since the last count to the run's time."""
         jax.block_until_ready(state)
         now = time.monotonic()
         self._run_seconds += now - self._counted_at
         self._counted_at = now
 
     def _compile(self, chunk: Chunk, state: PyTree, data: PyTree, step: int) -> Callable[..., tuple[PyTree, Metrics]]:
-        """Compiles in a thread: XLA can't be stopped, but the main thread can save and leave meanwhile."""
+        """Compiles in a thread: XLA can't be stopped, but the main thread can save and exit meanwhile."""
         executables = self._host.executables
         key = executable_key(chunk, state, data)
         if executables is not None and (known := executables.find(key)) is not None:
             return known
-        # Tracing stays here, in the thread whose JAX context managers (checks) the caller has set.
+        # Tracing stays in this thread, where the caller's JAX context managers (such as checks) apply.
         lowered = self._lower(chunk, state, data, step)
         outcome: list[Any] = []
 
@@ -312,7 +321,7 @@ class _Loop:
         worker.start()
         while worker.is_alive():
             worker.join(timeout=0.02)
-            # Others would wait for a process that leaves here; in company, it is left before the first chunk.
+            # With several processes the others would wait for one that exits here; they stop before the first chunk.
             if self._processes.count == 1 and self._requested() and worker.is_alive():
                 self._save(step, state)
                 self._check_interruption(abandoned=worker)
@@ -326,13 +335,13 @@ class _Loop:
         mesh = self._host.mesh
         if mesh is None:
             return jit_chunk(chunk).lower(state, data, np.int32(step))
-        # What comes out lies as what goes in, so that it can go in again.
+        # The new state is placed like the old one, so that it can be the next chunk's argument.
         everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
         with jax.set_mesh(mesh):
             return jax.jit(chunk, donate_argnums=0, out_shardings=everywhere).lower(state, data, np.int32(step))
 
     def _requested(self) -> int:
-        """The signal that this process was asked by to stop, or 0."""
+        """The number of the signal that asked this process to stop, or 0."""
         interruption = self._host.interruption
         return (interruption.requested if interruption is not None else None) or 0
 
@@ -353,23 +362,25 @@ class _Loop:
         if checkpointer is None or step == self._saved_step:
             return
         for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-            # A state may hold infinities on purpose (scores of what was never seen), but never a NaN.
+            # A state may hold infinities on purpose (such as scores of unseen transitions), but never a NaN.
             if jnp.issubdtype(leaf.dtype, jnp.floating) and np.isnan(np.asarray(leaf).astype(np.float32)).any():
                 raise self._non_finite("state" + jax.tree_util.keystr(path), step)
         notes = {"compile_seconds": self._compile_seconds, "run_seconds": self._run_seconds}
         interruption = self._host.interruption
+        # A save may take longer than the grace time; cut short, it would be lost together with the updates before it.
         with contextlib.nullcontext() if interruption is None else interruption.hold():
             checkpointer.save(step, state, notes=notes)
         self._saved_step = step
         self._saved_at = time.monotonic()
 
     def _read(self, unread: tuple[int, Metrics] | None) -> None:
-        """Fetches, checks and writes the metrics of a chunk that ended at a step."""
+        """Fetches, checks and writes a chunk's metrics, given with the step that it ended at."""
         if unread is None:
             return
         step, metrics = unread
         means: dict[str, float] = {}
         for key, value in jax.device_get(dict(metrics)).items():
+            # One row a step; what is left of the shape becomes metrics of their own, `name.0`, `name.1` and so on.
             values = np.asarray(value, dtype=np.float64)
             per_step = values.reshape((len(values), -1)) if values.ndim else values.reshape((1, 1))
             finite = np.isfinite(per_step).all(axis=1)
@@ -387,5 +398,5 @@ class _Loop:
 
 
 def _own(tree: PyTree) -> PyTree:
-    """Copies a pytree: donation must not take the caller's arrays, nor one buffer twice. Drops weak types."""
+    """Copies a pytree, dropping weak types: donation would delete the caller's arrays, and refuses one buffer twice."""
     return jax.tree.map(lambda leaf: jnp.array(leaf, dtype=jnp.asarray(leaf).dtype, copy=True), tree)

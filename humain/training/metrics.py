@@ -1,7 +1,7 @@
 """Metrics of training: one JSON object a line, and the same numbers as TensorBoard events.
 
-Both hold only what the seed decides (no clock), so that a run that was interrupted and went on writes the same
-lines as one that was not.
+Both hold only numbers that the seed determines (no clock), so that an interrupted and continued run writes the same
+lines as an uninterrupted one.
 """
 
 import json
@@ -22,17 +22,17 @@ _RESERVED = ("name", "step")
 class MetricsWriter:
     """Appends to `<directory>/metrics.jsonl` and to event files under `<directory>/tensorboard/<name>`.
 
-    Every line is `{"name": ..., "step": ..., <metric>: <number or null>}`. Lines and events are handed to the operating
-    system when `write` returns, so that they survive the process. That is why tensorboardX's own SummaryWriter is not
-    used: it writes in a thread, and its `flush` does not wait for what that thread has not written yet.
+    Every line is `{"name": ..., "step": ..., <metric>: <number or null>}`. When `write` returns, the operating system
+    has the line and the event, so they survive the process. That is why tensorboardX's own SummaryWriter is not used:
+    it writes in a thread, and its `flush` does not wait for that thread.
     """
 
     def __init__(self, directory: pathlib.Path, *, tensorboard: bool = True):
-        """Opens nothing yet; files appear with the first line.
+        """Opens nothing yet; the first line creates the files.
 
         Args:
-          directory: the work directory.
-          tensorboard: whether to write event files too.
+            directory: the work directory.
+            tensorboard: whether to write event files too.
         """
         self._path = directory / "metrics.jsonl"
         self._events_directory = directory / "tensorboard" if tensorboard else None
@@ -44,12 +44,13 @@ class MetricsWriter:
         return self._path
 
     def resume(self, name: str, step: int) -> None:
-        """Forgets what was written under `name` after `step`, and a last line that a crash left torn.
+        """Removes what was written under `name` after `step`, and a last line that a crash left incomplete.
 
         Args:
-          name: the run within the task.
-          step: the last step to keep; 0 forgets all of that name.
+            name: the run within the task.
+            step: the last step to keep; 0 removes all lines of that name.
         """
+        # The lines: rewritten in one step, and only if some are to go.
         self._close_events(name)
         if self._path.exists():
             text = self._path.read_text(encoding="utf-8")
@@ -61,6 +62,7 @@ class MetricsWriter:
             if kept != text:
                 records.write_text(self._path, kept)
         if self._events_directory is not None:
+            # The events: older files stay as they are, and a new file says from where it replaces them.
             directory = self._events_directory / name
             fresh = not directory.exists()
             # The default file name has a resolution of one second; the suffix keeps a quick restart from overwriting.
@@ -68,7 +70,7 @@ class MetricsWriter:
             directory.mkdir(parents=True, exist_ok=True)
             events = self._events[name] = event_file_writer.EventsWriter(os.fspath(directory / "events"), suffix)
             if not fresh:
-                # TensorBoard drops what older files have from this step on.
+                # Tells TensorBoard to drop what older files have from this step on.
                 start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
                 events.write_event(event_pb2.Event(wall_time=time.time(), step=step + 1, session_log=start))
             events.flush()
@@ -77,12 +79,12 @@ class MetricsWriter:
         """Appends one line.
 
         Args:
-          name: the run within the task.
-          step: the number of updates done.
-          metrics: numbers by name; NaN and infinities are written as null.
+            name: the run within the task.
+            step: the number of updates done.
+            metrics: numbers by name; NaN and infinities are written as null.
 
         Raises:
-          ValueError: for a metric called "name" or "step".
+            ValueError: if a metric is called "name" or "step".
         """
         taken = [key for key in _RESERVED if key in metrics]
         if taken:
@@ -110,14 +112,14 @@ class MetricsWriter:
 
 
 def read_metrics(path: pathlib.Path, *, name: str | None = None) -> list[dict[str, Any]]:
-    """Reads a metrics file, without a torn last line.
+    """Reads a metrics file, without an incomplete last line.
 
     Args:
-      path: the JSON lines file; a missing one has no lines.
-      name: only the lines of this run; all by default.
+        path: the JSON lines file; if it does not exist, there are no lines.
+        name: return only the lines of this run; all lines by default.
 
     Returns:
-      One dictionary a line, in order.
+        One dictionary per line, in order.
     """
     if not path.exists():
         return []
@@ -126,7 +128,7 @@ def read_metrics(path: pathlib.Path, *, name: str | None = None) -> list[dict[st
 
 
 def _parse(line: str) -> dict[str, Any] | None:
-    """Returns the record of a whole line, else None."""
+    """Returns the record of a complete line, or None for any other text."""
     if not line.endswith("\n"):
         return None
     try:

@@ -1,8 +1,8 @@
-"""What the processes of one run agree on. The engine is JAX's; this is the little that has to be asked in between.
+"""Decisions that the processes of one run take together, beside the computation that JAX distributes over them.
 
-Every process runs the same program on the same data. Where a decision hangs on something that only one of them knows,
+Every process runs the same program on the same data. Where a decision depends on something that only one of them knows,
 a signal or a clock, they decide together, so that all of them do the same next: a computation over a mesh of all their
-devices goes on only when all take part.
+devices proceeds only if all take part.
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ from humain import errors
 
 @dataclasses.dataclass(frozen=True)
 class Processes:
-    """The processes of a run, as one of them sees them; by default there is but one.
+    """The number of processes in a run, and the index of this one; by default there is only one.
 
     Attributes:
-        index: of this process, from 0.
-        count: of all.
+        index: the index of this process, from 0.
+        count: the number of processes.
     """
 
     index: int = 0
@@ -31,14 +31,14 @@ class Processes:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes, and whose clock counts."""
+        """Whether this is the process that writes the results and whose clock decides when to save."""
         return self.index == 0
 
     def agree(self, *numbers: int) -> tuple[int, ...]:
-        """The largest of each number over all processes; waits until all have asked.
+        """Returns the maximum of each number over all processes; waits until all have called it.
 
         Args:
-            numbers: that fit into 32 bits with their sign; as many in each process.
+            numbers: this process's numbers, which must fit in int32; every process passes equally many.
         """
         if self.count == 1:
             return numbers
@@ -46,14 +46,14 @@ class Processes:
         return tuple(everywhere.max(axis=0).tolist())
 
     def check_equal(self, tree: Any, what: str) -> None:
-        """Refuses to go on where the processes have different data.
+        """Checks that all processes have the same data.
 
         Args:
-            tree: arrays of this process, typed keys too.
-            what: they are, for the error.
+            tree: a pytree of this process's arrays, typed keys too.
+            what: the name of the data in the error message.
 
         Raises:
-            UserError: in every process, if not all have the same bits.
+            UserError: in every process, unless all have the same bits.
         """
         if self.count == 1:
             return
@@ -62,7 +62,8 @@ class Processes:
             if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
                 leaf = jax.random.key_data(leaf)
             digest = zlib.crc32(np.asarray(leaf).tobytes(), digest)
-        # As large as a sign leaves room for: the largest and the smallest are equal only if all are.
+        # Shifted by one bit to fit in int32. The maximum and the negated maximum of the negated digest, which is the
+        # minimum, are equal only if all digests are.
         largest, smallest = self.agree(digest >> 1, -(digest >> 1))
         if largest != -smallest:
             raise errors.UserError(

@@ -1,4 +1,4 @@
-"""Progress for people: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Progress shown to the user: a bar with the time left on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -9,23 +9,23 @@ import tqdm
 
 
 class Progress(Protocol):
-    """What the training loop tells about how far it is."""
+    """Receives from the training loop how far it is."""
 
     def start(self, name: str, first_step: int, num_steps: int) -> None:
-        """A run begins at `first_step` of `num_steps`."""
+        """Called when a run begins, at `first_step` of `num_steps`."""
 
     def note(self, text: str) -> None:
-        """Something worth a line, such as a compilation."""
+        """Shows a line of text, such as the time of a compilation."""
 
     def update(self, step: int, metrics: Mapping[str, float]) -> None:
-        """`step` updates are done; `metrics` are the latest numbers read."""
+        """Called when `step` updates are done; `metrics` are the latest values read."""
 
     def close(self) -> None:
-        """The run is over, or given up."""
+        """Called when the run ends, finished or not."""
 
 
 def make_progress(stream: TextIO | None = None) -> Progress:
-    """Returns a bar if `stream` (standard error by default) is a terminal, else plain lines."""
+    """Returns a `BarProgress` if `stream` (standard error by default) is a terminal, else a `LineProgress`."""
     stream = stream or sys.stderr
     return BarProgress(stream) if stream.isatty() else LineProgress(stream)
 
@@ -62,7 +62,7 @@ class BarProgress:
 
 
 class LineProgress:
-    """One plain line at the start, at most one every `seconds`, and one at the end."""
+    """A plain line at the start, one at most every `seconds`, and one at the end."""
 
     def __init__(self, stream: TextIO, *, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic):
         self._stream = stream
@@ -76,7 +76,7 @@ class LineProgress:
         """See Progress."""
         self._name, self._first_step, self._num_steps = name, first_step, num_steps
         self._started = self._last_line = self._clock()
-        self._print(f"{name}: step {first_step} of {num_steps}" + (" (going on)" if first_step else ""))
+        self._print(f"{name}: step {first_step} of {num_steps}" + (" (resumed)" if first_step else ""))
 
     def note(self, text: str) -> None:
         """See Progress."""
@@ -104,7 +104,7 @@ class LineProgress:
 
 
 class NoProgress:
-    """Says nothing."""
+    """Shows nothing."""
 
     def start(self, name: str, first_step: int, num_steps: int) -> None:
         """See Progress."""

@@ -22,7 +22,7 @@ def test_plain_lines_are_rare_and_tell_the_time_left() -> None:
         lines.update(step, {"loss": 0.123456})
     lines.close()
     assert stream.getvalue().splitlines() == [
-        "skip: step 100 of 400 (going on)",
+        "skip: step 100 of 400 (resumed)",
         "skip: step 200 of 400, 10 steps/s, 20 s left, loss 0.1235",
         "skip: step 300 of 400, 10 steps/s, 10 s left, loss 0.1235",
         "skip: step 400 of 400, loss 0.1235",

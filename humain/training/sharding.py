@@ -1,9 +1,9 @@
-"""A batch split over devices, and all else on each of them whole: data parallelism by JAX's own partitioner.
+"""Data parallelism by JAX's own partitioner: a batch is split over devices, and everything else replicated on each.
 
-There is one mesh with one axis, `data`. What a model has learned and what it learns from are replicated over it; a
-batch is constrained to lie split along the axis, and the compiler splits what makes the batch, what is done with each
-example, and adds up over devices where examples meet. No function here changes what is computed but for the order in
-which numbers are added.
+There is one mesh with one axis, `data`. The model's state and its training data are replicated over it; a batch is
+constrained to be split along the axis, and the compiler then splits the sampling of the batch and the work on each
+example, and sums over devices where examples are combined. No function here changes what is computed, except the order
+in which numbers are added.
 """
 
 import math
@@ -20,20 +20,20 @@ from humain import errors
 PyTree: TypeAlias = Any
 
 AXIS = "data"
-"""The axis of the mesh that batches are split over."""
+"""The name of the mesh's axis that batches are split over."""
 
 
 def data_mesh(num_devices: int = 0) -> Mesh | None:
-    """A mesh over the first devices of every process, as many of each.
+    """Makes a mesh over the first devices of every process, equally many of each.
 
     Args:
-        num_devices: over all processes; 0 for all that there are.
+        num_devices: the number of devices over all processes; 0 for all available ones.
 
     Returns:
-        The mesh, or None where it would be one device of one process: then there is nothing to split.
+        The mesh, or None for one device, where there is nothing to split.
 
     Raises:
-        UserError: if there are not so many, or not as many for each process.
+        UserError: if fewer devices are available, or `num_devices` is not a multiple of the number of processes.
     """
     num_processes = jax.process_count()
     by_process = [jax.local_devices(process_index=index) for index in range(num_processes)]
@@ -41,13 +41,13 @@ def data_mesh(num_devices: int = 0) -> Mesh | None:
     wanted = num_devices or available
     if not 0 < wanted <= available:
         raise errors.UserError(
-            f"a mesh of {wanted} devices was asked for, and there are {available} ({available // num_processes} for "
-            f"each of {num_processes} processes); ask for {num_processes} to {available}, or for all by 0"
+            f"a mesh of {wanted} devices was requested, but {available} are available ({available // num_processes} "
+            f"for each of {num_processes} processes); request {num_processes} to {available}, or 0 for all"
         )
     if wanted % num_processes:
         raise errors.UserError(
-            f"a mesh of {wanted} devices can't have as many of each of {num_processes} processes; ask for a multiple "
-            f"of {num_processes}, or for all by 0"
+            f"a mesh of {wanted} devices can't take equally many from each of {num_processes} processes; request a "
+            f"multiple of {num_processes}, or 0 for all"
         )
     if wanted == 1:
         return None
@@ -56,14 +56,14 @@ def data_mesh(num_devices: int = 0) -> Mesh | None:
 
 
 def check_batches(sizes: Mapping[str, int], mesh: Mesh | None) -> None:
-    """Refuses batches that can't be split evenly.
+    """Checks that batches can be split evenly over the devices.
 
     Args:
-        sizes: of each batch, by what the user calls it.
-        mesh: to split them over; None for one device, which takes any size.
+        sizes: the number of examples in each batch, by the name of the batch that the user knows.
+        mesh: the mesh to split them over; None for one device, which takes any size.
 
     Raises:
-        UserError: naming the batch and the numbers.
+        UserError: if a size is not a multiple of the number of devices; the message names the batch and both numbers.
     """
     if mesh is None:
         return
@@ -73,11 +73,11 @@ def check_batches(sizes: Mapping[str, int], mesh: Mesh | None) -> None:
 
 
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
-    """A pytree of arrays (typed keys too) with a copy on each device of the mesh.
+    """Copies a pytree of arrays (typed keys too) to each device of the mesh.
 
     Args:
-        tree: arrays on a device of this process; where there are several processes, each has to give equal ones.
-        mesh: of all processes.
+        tree: arrays on a device of this process; if there are several processes, all must pass equal ones.
+        mesh: a mesh over devices of all processes.
     """
     if not mesh.is_multi_process:
         return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
@@ -85,15 +85,15 @@ def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
 
 
 def local(tree: PyTree) -> PyTree:
-    """The copy of a replicated pytree that lies on the first device of this process.
+    """Returns the copy of a replicated pytree that is on the first device of this process.
 
-    What is computed from it stays on that device: each process may go on for itself.
+    Computations on it stay on that device, so each process can continue independently.
     """
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def split_batch(tree: PyTree) -> PyTree:
-    """A batch, its leading axis split over the mesh that is set (`jax.set_mesh`); where none is, just the batch.
+    """Splits a batch's leading axis over the mesh that is set (`jax.set_mesh`); without a mesh, returns it unchanged.
 
     Args:
         tree: arrays `[B, ...]`, traced.
@@ -118,5 +118,5 @@ def _uneven(name: str, size: int, num_devices: int) -> str:
     common = math.gcd(size, num_devices)
     return (
         f"{name} has {size} examples, which {num_devices} devices can't share evenly; make it a multiple of "
-        f"{num_devices}, or take {common} of the devices with --config.mesh.data={common}"
+        f"{num_devices}, or use {common} of the devices with --config.mesh.data={common}"
     )

@@ -1,4 +1,4 @@
-"""Plans as trees that people read: every step under the sub-goal that asked for it, up to the user's goal."""
+"""Plans as readable trees: every step stands under the sub-goal that asked for it, up to the user's goal."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,20 +9,20 @@ import numpy as np
 from humain.types import Plan
 
 Name = Callable[[Any], str]
-"""Writes a state, a NumPy scalar or array, for people."""
+"""Writes a state, a NumPy scalar or array, as text for the user."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """A goal and what the layer below did for it.
+    """A goal, with the steps that the layer below took to reach it as children.
 
     Attributes:
-        state: written for people.
-        layer: the layer that asked for it; the number of layers for the user's goal.
-        score: how good it has proved; None for the user's goal.
-        reached: whether the nodes below end at it; True for steps of the bottom layer, which nothing lies below.
-        attempted: whether the layer below worked on it; False for what came after a goal that was not reached.
-        children: in time order.
+        state: the state, written as text for the user.
+        layer: the index of the layer that asked for it; for the user's goal, the number of layers.
+        score: how good the step has proved; None for the user's goal.
+        reached: whether the last child reached this goal; True for steps of the bottom layer, which have no children.
+        attempted: whether the layer below worked on it; False for goals that follow one that was not reached.
+        children: the steps of the layer below, in time order.
     """
 
     state: str
@@ -33,7 +33,7 @@ class Node:
     children: tuple["Node", ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The tree as nested plain types."""
+        """Returns the tree as nested dictionaries and lists of JSON types."""
         return {
             "state": self.state,
             "layer": self.layer,
@@ -45,15 +45,15 @@ class Node:
 
 
 def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
-    """One plan of a batch as a tree.
+    """Converts one plan of a batch to a tree.
 
     Args:
-        plan: of `B` plans.
-        index: which one, 0 to B - 1.
-        name: writes states.
+        plan: a batch of B plans.
+        index: the index of the plan in the batch, 0 to B - 1.
+        name: writes a state as text.
 
     Returns:
-        The user's goal, with everything below it.
+        The node of the user's goal, with the whole plan below it.
     """
     layers = [
         {field: np.asarray(getattr(layer, field)[index]) for field in ("states", "parents", "scores", "valid")}
@@ -80,11 +80,11 @@ def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
 
 
 def to_text(start: str, root: Node) -> str:
-    """A plan as indented lines.
+    """Writes a plan as indented lines.
 
     Args:
-        start: the state that the plan starts from, written for people.
-        root: from `plan_tree`.
+        start: the state that the plan starts from, written as text.
+        root: the tree, as `plan_tree` returns it.
     """
     lines = [f"from {start} to {root.state}{_remark(root)}"]
 
@@ -101,7 +101,7 @@ def to_text(start: str, root: Node) -> str:
 
 
 def failures(root: Node) -> list[str]:
-    """The goals that were worked on and not reached, by layer, in time order; empty for a complete plan."""
+    """Returns a line for each goal that was attempted and not reached, in time order; empty for a complete plan."""
     own = []
     if root.attempted and not root.reached:
         own = [f"layer {root.layer - 1} did not reach {root.state} within its bound"]

@@ -1,6 +1,6 @@
-"""Plots as PNG files: equal data give equal bytes, and the colours can be told apart by everyone.
+"""Plots as PNG files: equal data give equal bytes, and the colours are distinguishable with colour blindness too.
 
-The palette is that of M. Okabe and K. Ito, "Color Universal Design"; yellow is left out, being faint on white.
+The palette is that of M. Okabe and K. Ito, "Color Universal Design"; yellow is left out, since it is faint on white.
 """
 
 import io
@@ -29,27 +29,29 @@ def curves(
     log_y: bool = False,
     markers: bool = False,
 ) -> None:
-    """Draws one line a series into a PNG file.
+    """Draws one line per series and writes a PNG file.
 
     Args:
-      path: the file to write.
-      series: x and y values by name, of equal length; NaN leaves a gap.
-      x_label: what x is, with its unit.
-      y_label: what y is, with its unit.
-      title: a line above.
-      log_x: whether x is on a logarithmic scale.
-      log_y: whether y is on a logarithmic scale.
-      markers: whether to mark the points themselves.
+        path: the file to write.
+        series: x and y values by name, of equal length; NaN leaves a gap.
+        x_label: label of the x axis, with the unit.
+        y_label: label of the y axis, with the unit.
+        title: a line above the plot.
+        log_x: whether x is on a logarithmic scale.
+        log_y: whether y is on a logarithmic scale.
+        markers: whether to mark the points themselves.
 
     Raises:
-      ValueError: for no series, or one whose x and y differ in length.
+        ValueError: if there is no series, or the x and y of one differ in length.
     """
     if not series:
         raise ValueError("there is no series to draw; expected at least one")
     for name, (x_values, y_values) in series.items():
         if len(x_values) != len(y_values):
-            raise ValueError(f"series {name!r} has {len(x_values)} x and {len(y_values)} y values; expected as many")
-    # A second to import, and most of what imports this module draws last of all.
+            raise ValueError(
+                f"series {name!r} has {len(x_values)} x and {len(y_values)} y values; expected one y per x"
+            )
+    # Imported here: it takes a second, and most programs that import this module draw at their very end.
     import matplotlib.style
     from matplotlib.figure import Figure
 
@@ -72,8 +74,8 @@ def save(figure: "Figure", path: pathlib.Path) -> None:
     """Writes a figure as a PNG file without a date or a version in it.
 
     Args:
-      figure: made by `matplotlib.figure.Figure`, so that no window system and no global state is touched.
-      path: the file to write; its directory is made where it is missing.
+        figure: made by `matplotlib.figure.Figure`, which touches no window system and no global state.
+        path: the file to write; its directory is created if it does not exist.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})

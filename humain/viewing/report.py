@@ -1,4 +1,4 @@
-"""A report: one HTML file that holds all it shows, and loads nothing."""
+"""A report: one HTML file that contains everything it shows and loads nothing."""
 
 import base64
 import contextlib
@@ -34,7 +34,7 @@ details { border: 1px solid var(--line); border-radius: 4px; padding: 0.5rem 0.7
 summary { cursor: pointer; }
 """.strip()
 
-# Browsers are told, too, that nothing is to be loaded or run.
+# Also tells browsers to load and run nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -49,18 +49,18 @@ class Report:
         """Starts a section.
 
         Args:
-          text: the heading.
-          level: 2 for a section, 3 for a part of one.
+            text: the heading.
+            level: 2 for a section, 3 for a part of one.
 
         Raises:
-          ValueError: for any other level.
+            ValueError: if the level is neither 2 nor 3.
         """
         if level not in (2, 3):
             raise ValueError(f"level is {level}; expected 2 or 3 (1 is the report's title)")
         self._parts.append(f"<h{level}>{html.escape(text)}</h{level}>")
 
     def prose(self, text: str) -> None:
-        """Adds paragraphs: blank lines part them, and what stands between backticks is code."""
+        """Adds paragraphs: blank lines separate them, and text between backticks is shown as code."""
         for paragraph in re.split(r"\n\s*\n", text.strip()):
             if paragraph:
                 marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(paragraph))
@@ -74,11 +74,11 @@ class Report:
         """Adds an image file, whose bytes become part of the report.
 
         Args:
-          path: a PNG, SVG, JPEG or GIF file.
-          caption: what it shows; also read out to those who can't see it.
+            path: a PNG, SVG, JPEG or GIF file.
+            caption: what the image shows; also its alternative text for screen readers.
 
         Raises:
-          ValueError: for any other kind of file.
+            ValueError: if the file is of another kind.
         """
         media_type = _MEDIA_TYPES.get(path.suffix.lower())
         if media_type is None:
@@ -89,12 +89,12 @@ class Report:
         self._parts.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
 
     def preformatted(self, text: str) -> None:
-        """Adds text in which every blank counts, such as a tree."""
+        """Adds text whose white space is kept, such as a tree."""
         self._parts.append(f"<pre>{html.escape(text)}</pre>")
 
     @contextlib.contextmanager
     def details(self, summary: str) -> Iterator[None]:
-        """Makes all that is added inside the `with` block unfold under one line."""
+        """Puts everything added inside the `with` block under one line that the reader can unfold."""
         self._parts.append(f"<details><summary>{html.escape(summary)}</summary>")
         try:
             yield
@@ -102,7 +102,7 @@ class Report:
             self._parts.append("</details>")
 
     def to_html(self) -> str:
-        """Returns the whole page."""
+        """Returns the report as an HTML page."""
         head = (
             f'<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -112,5 +112,5 @@ class Report:
         return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
 
     def write(self, path: pathlib.Path) -> None:
-        """Writes the page, in one step."""
+        """Writes the page in one step: a reader finds the old file or the complete new one."""
         records.write_text(path, self.to_html())

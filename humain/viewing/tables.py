@@ -15,11 +15,11 @@ class Table:
     """A table of text and numbers.
 
     Attributes:
-      columns: the heads, which are the names that `formats` refers to.
-      rows: one cell a column; None is shown as a dash.
-      formats: how to write the numbers of a column, as a format specification such as ".3f"; the default is "," for
-        integers and ".4g" for the rest.
-      caption: a line above the table.
+        columns: the column headings; `formats` refers to columns by them.
+        rows: one cell per column; None is shown as a dash.
+        formats: how to write the numbers of a column, as a format specification such as ".3f"; by default "," for
+            integers and ".4g" for the rest.
+        caption: a line above the table.
     """
 
     columns: Sequence[str]
@@ -38,7 +38,7 @@ class Table:
             raise ValueError(f"a format is given for {unknown[0]!r}; expected one of {list(self.columns)}")
 
     def to_text(self) -> str:
-        """Returns the table as aligned lines of text: numbers to the right, the rest to the left."""
+        """Returns the table as aligned lines of text: numbers aligned right, other cells left."""
         texts = self._texts()
         right = self._right_aligned()
         widths = [max(len(line[index]) for line in [list(self.columns), *texts]) for index in range(len(self.columns))]
@@ -76,7 +76,7 @@ class Table:
         ]
 
     def _right_aligned(self) -> list[bool]:
-        """A column is one of numbers when it has some, and nothing else but absent cells."""
+        """Whether each column has numbers, and otherwise only absent cells."""
         columns = [[row[index] for row in self.rows] for index in range(len(self.columns))]
         present = [[cell for cell in column if cell is not None] for column in columns]
         return [bool(cells) and all(_is_number(cell) for cell in cells) for cells in present]

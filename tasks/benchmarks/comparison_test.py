@@ -153,7 +153,7 @@ def test_the_table_shows_every_line():
     ("text", "message"),
     [
         (None, r"can't be read \(No such file or directory\); pass the results\.json of a finished run"),
-        ("{", "is no valid JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "holds no results of this task"),
         (json.dumps({"task": "simple", "results": {}}), "holds no results of this task"),
         (json.dumps({"task": "benchmark"}), "has no config"),

@@ -73,7 +73,7 @@ def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
     ("part", "key", "value", "match"),
     [
         ("model.kernel", "name", "lstm", "model: kernel 'lstm' is not one of table, linear, transformer"),
-        ("model", "encoding", "rotten", "model: encoding 'rotten' is none of none, sinusoidal, rotary, location"),
+        ("model", "encoding", "rotten", "model: encoding 'rotten' is not one of none, sinusoidal, rotary, location"),
         ("model.top", "access", "rank", "model: access must be 'value' or 'score', not 'rank'"),
         ("model.bottom", "num_slots", 0, "model: num_slots must be at least 1, not 0"),
         (
@@ -139,7 +139,7 @@ def test_a_linear_kernel_has_no_attention_to_turn(config):
     config.model.kernel.name = "linear"
     config.model.encoding = "rotary"
     refused(
-        "model: encoding 'rotary' acts inside self-attention, which the kernel 'linear' has not; .*",
+        "model: encoding 'rotary' acts inside self-attention, but kernel 'linear' has none; .*",
         sets.build_model,
         config.model,
         10,

@@ -90,7 +90,7 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"encoding": "rotten"}, "encoding 'rotten' is none of none, sinusoidal, rotary, location"),
+        ({"encoding": "rotten"}, "encoding 'rotten' is not one of none, sinusoidal, rotary, location"),
         ({"encoding": "location"}, "'location' needs states that have 1 to 3 coordinates, and these have none; .*"),
         ({"abstraction": "kmean"}, "abstraction 'kmean' is not one of skip, entropy, neural_entropy"),
         ({"score_rule": "cubic"}, "score_rule 'cubic' is not one of linear, geometric"),

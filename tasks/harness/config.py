@@ -18,11 +18,11 @@ def split_spec(spec: str, default_path: str) -> tuple[str, str | None]:
     """Splits what `--config` was given.
 
     Args:
-      spec: `path.py`, `path.py:variant`, or only `:variant` or `variant` of the default file.
-      default_path: the task's own config file.
+        spec: `path.py`, `path.py:variant`, or only `:variant` or `variant` of the default file.
+        default_path: the task's own config file.
 
     Returns:
-      The file's path, and the variant or None.
+        The file's path, and the variant or None.
     """
     # On Windows, a path may start with a drive and its colon.
     drive, rest = os.path.splitdrive(spec)
@@ -37,14 +37,14 @@ def load(spec: str, default_path: str) -> ml_collections.ConfigDict:
     """Loads a config.
 
     Args:
-      spec: see `split_spec`.
-      default_path: the task's own config file.
+        spec: see `split_spec`.
+        default_path: the task's own config file.
 
     Returns:
-      What the file's `get_config([variant])` gave, locked: no key can be added, no type changed.
+        What the file's `get_config([variant])` gave, locked: no key can be added, no type changed.
 
     Raises:
-      UsageError: when there is no such file or variant, or the file doesn't give a ConfigDict.
+        UsageError: when there is no such file or variant, or the file doesn't give a ConfigDict.
     """
     name, variant = split_spec(spec, default_path)
     path = paths.find_file(name)
@@ -73,7 +73,7 @@ def check_overrides(arguments: Sequence[str], config: ml_collections.ConfigDict)
     """Checks that every `--config.key` on a command line names a key of the config.
 
     Raises:
-      UsageError: naming the key and those nearest to it.
+        UsageError: naming the key and those nearest to it.
     """
     keys = list(flat_keys(config))
     for argument in arguments:

@@ -27,23 +27,23 @@ class TaskContext:
     """A run of a task.
 
     Attributes:
-      task: the task's name.
-      config: the config, overrides applied; frozen.
-      seed: the root of all randomness.
-      workdir: where all that the task writes goes; exists. Of several processes only the first one's is the run's, the
-        others' are thrown away.
-      flags: all flags, the task's own among them.
-      identity: what makes this run this run.
-      interruption: asks to save and stop; `stage` and `train` heed it.
-      metrics: writes metrics.jsonl and TensorBoard events.
-      progress: what the user sees of training.
-      checkpoint_seconds: how often training saves.
-      steps: updates done by all learners so far, those of finished stages included.
-      executables: compiled chunks; learners with one and the same `chunk` and equal shapes are compiled once.
-      ahead: what is compiled in the background; `train` waits for a chunk that is.
-      processes: those that make the run together, each of which does all of it; this one alone by default.
-      run_directory: the run's work directory, the same for all processes; `workdir` by default.
-      secret_names: variables of the environment whose values no stage may hold, beside those that are called so.
+        task: the task's name.
+        config: the config, overrides applied; frozen.
+        seed: the root of all randomness.
+        workdir: where all that the task writes goes; exists. Of several processes only the first one's is the run's,
+            the others' are thrown away.
+        flags: all flags, the task's own among them.
+        identity: what makes this run this run.
+        interruption: asks to save and stop; `stage` and `train` heed it.
+        metrics: writes metrics.jsonl and TensorBoard events.
+        progress: what the user sees of training.
+        checkpoint_seconds: how often training saves.
+        steps: updates done by all learners so far, those of finished stages included.
+        executables: compiled chunks; learners with one and the same `chunk` and equal shapes are compiled once.
+        ahead: what is compiled in the background; `train` waits for a chunk that is.
+        processes: those that make the run together, each of which does all of it; this one alone by default.
+        run_directory: the run's work directory, the same for all processes; `workdir` by default.
+        secret_names: variables of the environment whose values no stage may hold, beside those that are called so.
     """
 
     task: str
@@ -73,7 +73,7 @@ class TaskContext:
         """The devices to train on, as the config's `mesh` says; None for one device.
 
         Raises:
-          UserError: if there are not so many.
+            UserError: if there are not so many.
         """
         if "mesh" not in self.config:
             return None
@@ -112,7 +112,7 @@ class TaskContext:
         """Refuses, before anything is trained, batches that the devices of the mesh can't share evenly.
 
         Args:
-          sizes: by key of the config.
+            sizes: by key of the config.
         """
         sharding.check_batches(sizes, self.mesh)
 
@@ -122,15 +122,15 @@ class TaskContext:
         """Trains one learner with checkpoints, metrics and progress; goes on where an earlier process stopped.
 
         Args:
-          name: names the learner in metrics and checkpoints; unique within the task.
-          state: see `humain.training.loop.train`, as for the rest.
-          chunk: compiled once; as from `humain.training.loop.make_chunk`.
-          data: what `chunk` reads.
-          num_steps: updates in all, a multiple of `chunk_steps`.
-          chunk_steps: updates in one call of `chunk`.
+            name: names the learner in metrics and checkpoints; unique within the task.
+            state: see `humain.training.loop.train`, as for the rest.
+            chunk: compiled once; as from `humain.training.loop.make_chunk`.
+            data: what `chunk` reads.
+            num_steps: updates in all, a multiple of `chunk_steps`.
+            chunk_steps: updates in one call of `chunk`.
 
         Returns:
-          The final state and where the time went.
+            The final state and where the time went.
         """
         self.interruption.check()
         result = loop.train(
@@ -149,14 +149,14 @@ class TaskContext:
         """Runs a part of the task once: its result is stored, and a later process takes it from there.
 
         Args:
-          name: unique within the task; letters, digits, `_`, `-` and `.`.
-          function: does the work and returns something that has a JSON form.
+            name: unique within the task; letters, digits, `_`, `-` and `.`.
+            function: does the work and returns something that has a JSON form.
 
         Returns:
-          The result as plain JSON types, the same whether it was just made or stored.
+            The result as plain JSON types, the same whether it was just made or stored.
 
         Raises:
-          UserError: where the first of several processes sees a stored result that this one can't read.
+            UserError: where the first of several processes sees a stored result that this one can't read.
         """
         place = pathlib.Path("stages") / f"{_checked(name)}.json"
         stored = self._agreed_stage(self.shared / place)
@@ -188,7 +188,7 @@ class TaskContext:
             stored = self._stored_stage(path)
             if stored is None:
                 raise errors.UserError(
-                    f"{path} can't be read by process {self.processes.index}; all processes need one and the same work "
+                    f"{path} can't be read by process {self.processes.index}; all processes must share one work "
                     "directory"
                 )
         return stored

@@ -182,5 +182,5 @@ def test_devices_that_are_not_there_are_refused(tmp_path: pathlib.Path) -> None:
     task.check_batches({"batch_size": 7})
     task = _context(tmp_path)
     task.config = ml_collections.FrozenConfigDict({"mesh": {"data": 9}})
-    with pytest.raises(errors.UserError, match=r"--config.mesh.data=9: a mesh of 9 devices was asked for"):
+    with pytest.raises(errors.UserError, match=r"--config.mesh.data=9: a mesh of 9 devices was requested"):
         task.check_batches({"batch_size": 7})

@@ -15,8 +15,8 @@ class DebugClient:
         """Takes the two ends of a connection.
 
         Args:
-          reader: what the adapter says.
-          writer: where it is talked to.
+            reader: what the adapter says.
+            writer: where it is talked to.
         """
         self._reader = reader
         self._writer = writer
@@ -27,12 +27,12 @@ class DebugClient:
         """Launches or attaches, with one breakpoint.
 
         Args:
-          request: `launch` or `attach`.
-          arguments: the configuration, as an editor passes it on.
-          breakpoint: the file, and the number of the line.
+            request: `launch` or `attach`.
+            arguments: the configuration, as an editor passes it on.
+            breakpoint: the file, and the number of the line.
 
         Returns:
-          The body of the event that the program has stopped.
+            The body of the event that the program has stopped.
         """
         self.ask("initialize", {"adapterID": "debugpy", "pathFormat": "path", "linesStartAt1": True})
         started = self._send(request, arguments)

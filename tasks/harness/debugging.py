@@ -19,11 +19,11 @@ def wait(task: str, environment: Mapping[str, str] = os.environ) -> None:
     Only this machine is listened to.
 
     Args:
-      task: the task's name, for the line that says so.
-      environment: where `HUMAIN_DEBUG_PORT` is looked up.
+        task: the task's name, for the line that says so.
+        environment: where `HUMAIN_DEBUG_PORT` is looked up.
 
     Raises:
-      UserError: when the port is no number, is taken, or debugpy is not here.
+        UserError: when the port is no number, is taken, or debugpy is not here.
     """
     text = environment.get(PORT_VARIABLE, "")
     if not text:

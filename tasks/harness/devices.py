@@ -37,7 +37,7 @@ def request(device: str) -> None:
     The flag wins over `JAX_PLATFORMS`.
 
     Args:
-      device: one of `CHOICES`.
+        device: one of `CHOICES`.
     """
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -49,12 +49,12 @@ def start(device: str, task: str) -> None:
     """Starts the devices, and holds them to what was asked for.
 
     Args:
-      device: one of `CHOICES`, as for `request`.
-      task: the task's name, for the warning.
+        device: one of `CHOICES`, as for `request`.
+        task: the task's name, for the warning.
 
     Raises:
-      UserError: for `gpu`, where none can be used, or for what `JAX_PLATFORMS` names and is not there; it says why, and
-        what to do.
+        UserError: for `gpu`, where none can be used, or for what `JAX_PLATFORMS` names and is not there; it says why,
+            and what to do.
     """
     installed = has_cuda_wheels()
     with _plugin_failures() as failures:
@@ -94,7 +94,7 @@ def matmul_precision(precision: str) -> Iterator[None]:
     """Sets JAX's default precision of matrix products, in all threads, for the time of the block.
 
     Args:
-      precision: one of `PRECISIONS`.
+        precision: one of `PRECISIONS`.
     """
     before = jax.config.values["jax_default_matmul_precision"]
     jax.config.update("jax_default_matmul_precision", precision)

@@ -55,22 +55,22 @@ class Task:
     """What a task is, for `main`.
 
     Attributes:
-      name: the task's name.
-      run: does the task's work and returns what goes under `results` in results.json.
-      show: prints a results.json record; called at the end, and again for a run that is finished already.
-      define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
-      input_flags: those of the task's own flags that name a file or directory; its content counts as part of the run.
-      question_flags: those of the task's own flags that ask a trained run something; they are no part of the run, so
-        that a finished run can be asked again and again.
-      check: called before anything else is done; raises where a flag makes no sense.
-      answer: called last, for a run that was finished already too.
-      description: the first part of `--help`.
-      family: name of the tasks that work one after the other in one work directory, each in a folder of its own name;
-        the results and the report of the last one that ran lie beside the folders.
-      upstream: files that other tasks of the family have made, as paths in the family's work directory, and the task
-        that makes each; their content counts as part of the run.
-      own_devices: what `--device` may be, the default first, for a task that chooses its devices itself; where it is
-        empty, the harness does, among `devices.CHOICES`. The device is part of the run only where the task chooses.
+        name: the task's name.
+        run: does the task's work and returns what goes under `results` in results.json.
+        show: prints a results.json record; called at the end, and again for a run that is finished already.
+        define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
+        input_flags: those of the task's own flags that name a file or directory; its content counts as part of the run.
+        question_flags: those of the task's own flags that ask a trained run something; they are no part of the run, so
+            that a finished run can be asked again and again.
+        check: called before anything else is done; raises where a flag makes no sense.
+        answer: called last, for a run that was finished already too.
+        description: the first part of `--help`.
+        family: name of the tasks that work one after the other in one work directory, each in a folder of its own name;
+            the results and the report of the last one that ran lie beside the folders.
+        upstream: files that other tasks of the family have made, as paths in the family's work directory, and the task
+            that makes each; their content counts as part of the run.
+        own_devices: what `--device` may be, the default first, for a task that chooses its devices itself; where it is
+            empty, the harness does, among `devices.CHOICES`. The device is part of the run only where the task chooses.
     """
 
     name: str
@@ -91,8 +91,8 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a task and ends the process.
 
     Args:
-      task: what to run.
-      arguments: the command line; that of the process by default.
+        task: what to run.
+        arguments: the command line; that of the process by default.
     """
     words = sys.argv[1:] if arguments is None else arguments
     abandoned = False

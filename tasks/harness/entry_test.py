@@ -351,7 +351,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     process = toy_process.start(workspace, words)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
-    assert "(going on)" in error
+    assert "(resumed)" in error
     assert _outcome(tmp_path) == uninterrupted
 
 
@@ -416,7 +416,7 @@ def test_a_kill_in_the_middle_of_a_save_changes_nothing(
     process = toy_process.start(workspace, words)
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
-    assert "first: step 10 of 120 (going on)" in error
+    assert "first: step 10 of 120 (resumed)" in error
     assert _outcome(tmp_path) == uninterrupted
 
 

@@ -24,17 +24,17 @@ class Arguments:
     """A parsed command line.
 
     Attributes:
-      config: the config, overrides applied.
-      seed: the root of all randomness.
-      workdir: absolute path of the work directory.
-      device: what to compute on; one of the choices that `parse` was given.
-      matmul_precision: one of `devices.PRECISIONS`.
-      compilation_cache: absolute path of where compiled programs are kept; None for nowhere.
-      clear: delete the work directory instead of running.
-      help: the help text where it was asked for, else None.
-      flags: every flag, the task's own among them.
-      own_flags: names of the task's own flags.
-      group: the processes that make the run together; None for this one alone.
+        config: the config, overrides applied.
+        seed: the root of all randomness.
+        workdir: absolute path of the work directory.
+        device: what to compute on; one of the choices that `parse` was given.
+        matmul_precision: one of `devices.PRECISIONS`.
+        compilation_cache: absolute path of where compiled programs are kept; None for nowhere.
+        clear: delete the work directory instead of running.
+        help: the help text where it was asked for, else None.
+        flags: every flag, the task's own among them.
+        own_flags: names of the task's own flags.
+        group: the processes that make the run together; None for this one alone.
     """
 
     config: ml_collections.ConfigDict
@@ -62,18 +62,18 @@ def parse(
     """Parses a command line.
 
     Args:
-      arguments: the words after the program's name.
-      task: the task's name, which names its default config and work directory.
-      description: first part of the help text.
-      define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
-      family: names the default work directory of all tasks of a family; the task's own is a folder in it.
-      devices: the choices of `--device`, the default first.
+        arguments: the words after the program's name.
+        task: the task's name, which names its default config and work directory.
+        description: first part of the help text.
+        define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
+        family: names the default work directory of all tasks of a family; the task's own is a folder in it.
+        devices: the choices of `--device`, the default first.
 
     Returns:
-      The parsed command line.
+        The parsed command line.
 
     Raises:
-      UsageError: in one line, for whatever is wrong with it.
+        UsageError: in one line, for whatever is wrong with it.
     """
     default_config = f"configs/{task}.py"
     values = flags.FlagValues()

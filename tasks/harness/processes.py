@@ -41,8 +41,8 @@ class Group:
     """The processes that a command line names.
 
     Attributes:
-      coordinator: `HOST:PORT` at which the first process listens.
-      processes: this process among them.
+        coordinator: `HOST:PORT` at which the first process listens.
+        processes: this process among them.
     """
 
     coordinator: str
@@ -66,11 +66,11 @@ def read(values: flags.FlagValues, config: Any) -> Group | None:
     """The processes that the flags name, or None where this one is alone.
 
     Args:
-      values: the parsed flags.
-      config: of the task; one that trains has a group `mesh`.
+        values: the parsed flags.
+        config: of the task; one that trains has a group `mesh`.
 
     Raises:
-      UsageError: when the flags make no sense.
+        UsageError: when the flags make no sense.
     """
     missing = [name for name in FLAGS if values[name].value is None]
     if len(missing) == len(FLAGS):
@@ -100,15 +100,15 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
     error, this process is the one that the others lose.
 
     Args:
-      group: what to join; None for this process alone.
-      task: the task's name, for that line.
-      workdir: the run's work directory, where the checkpoints are.
+        group: what to join; None for this process alone.
+        task: the task's name, for that line.
+        workdir: the run's work directory, where the checkpoints are.
 
     Yields:
-      The processes of the run.
+        The processes of the run.
 
     Raises:
-      UserError: when the first process can't listen.
+        UserError: when the first process can't listen.
     """
     if group is None or group.processes.count == 1:
         yield Processes()
@@ -173,7 +173,7 @@ def unreachable(error: Exception) -> str | None:
     What the user can solve is such an error only where a computation's is the cause.
 
     Args:
-      error: that ended the run.
+        error: that ended the run.
     """
     cause = error.__cause__ if isinstance(error, errors.UserError) else error
     if cause is None or isinstance(cause, OSError):
@@ -228,9 +228,9 @@ class _Leave:
     """Ends the process in place of abort().
 
     Attributes:
-      say: makes the last line.
-      handler: what C calls; it must live as long as the process.
-      once: held by whoever is ending the process.
+        say: makes the last line.
+        handler: what C calls; it must live as long as the process.
+        once: held by whoever is ending the process.
     """
 
     say: Callable[[], str]

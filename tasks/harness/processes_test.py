@@ -164,7 +164,7 @@ def test_a_signal_to_one_process_stops_both_and_both_go_on(
 
     (code, output, error), (other_code, other_output, other_error) = _run_pair(workspace, words)
     assert (code, other_code) == (0, 0), error + other_error
-    assert "(going on)" in error
+    assert "(resumed)" in error
     assert f"toy: done, results are in {tmp_path / 'w'}\n" in output
     # One of them speaks for both; the other passes on but what the computation itself prints.
     assert "toy:" not in other_output
@@ -198,7 +198,7 @@ def test_a_lost_process_ends_the_other_and_the_run_goes_on_anywhere(
     _assert_lost(error, f"step {last} of first is saved")
 
     error = _run(workspace, [*words, "--config.mesh.data=4"], num_devices=4)
-    assert f"first: step {last} of 120 (going on)" in error
+    assert f"first: step {last} of 120 (resumed)" in error
     assert _record(tmp_path / "w")["config"]["mesh"] == {"data": 4}
     _assert_same_outcome(tmp_path / "w", alone)
 

@@ -41,20 +41,20 @@ def write(
     """Writes `results.json` in one step, with sorted keys; NaN and infinities become null.
 
     Args:
-      workdir: where it goes.
-      task: the task's name.
-      config: the whole config.
-      seed: the root of all randomness.
-      wall_seconds: time at work, over all interruptions.
-      steps: updates of all learners together.
-      results: what the task's own page documents.
-      secret_names: variables of the environment whose values it may not hold, beside those that are called so.
+        workdir: where it goes.
+        task: the task's name.
+        config: the whole config.
+        seed: the root of all randomness.
+        wall_seconds: time at work, over all interruptions.
+        steps: updates of all learners together.
+        results: what the task's own page documents.
+        secret_names: variables of the environment whose values it may not hold, beside those that are called so.
 
     Returns:
-      What was written.
+        What was written.
 
     Raises:
-      UserError: when something in it looks like a secret.
+        UserError: when something in it looks like a secret.
     """
     record = {
         "task": task,

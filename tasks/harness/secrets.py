@@ -32,13 +32,13 @@ def refuse(value: Any, *, where: str, environment: Mapping[str, str] = os.enviro
     Secrets of fewer than eight characters are not looked for in texts.
 
     Args:
-      value: plain JSON.
-      where: what it is, for the message.
-      environment: the environment to compare with.
-      names: variables that hold secrets whatever they are called, but for those that end in `_URL`.
+        value: plain JSON.
+        where: what it is, for the message.
+        environment: the environment to compare with.
+        names: variables that hold secrets whatever they are called, but for those that end in `_URL`.
 
     Raises:
-      UserError: naming the entry, never its value.
+        UserError: naming the entry, never its value.
     """
     given = {name for name in names if not name.endswith(_URL)}
     held = {name: content.strip() for name, content in environment.items() if name in given or looks_secret(name)}

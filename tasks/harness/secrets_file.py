@@ -26,13 +26,13 @@ def load(environment: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
     """Adds what the workspace's `secrets.env` holds to an environment; what is set there already stays.
 
     Args:
-      environment: what is added to; it also says where the workspace is.
+        environment: what is added to; it also says where the workspace is.
 
     Returns:
-      All names that the file gives a value, those that were set already among them.
+        All names that the file gives a value, those that were set already among them.
 
     Raises:
-      UserError: as `read` does.
+        UserError: as `read` does.
     """
     values = read(paths.workspace_root(environment) / FILE_NAME)
     for key, value in values.items():
@@ -44,14 +44,15 @@ def read(path: pathlib.Path) -> dict[str, str]:
     """Reads a file of secrets.
 
     Args:
-      path: the file.
+        path: the file.
 
     Returns:
-      The values that are not empty, by name; none where there is no such file.
+        The values that are not empty, by name; none where there is no such file.
 
     Raises:
-      UserError: naming the file and never its content, where it is no regular file, anybody but its owner may read,
-        write or execute it (not looked at on Windows, whose permissions these bits don't show), or a line isn't one.
+        UserError: naming the file and never its content, where it is no regular file, anybody but its owner may read,
+            write or execute it (not looked at on Windows, whose permissions these bits don't show), or a line isn't
+            one.
     """
     try:
         # Without O_NONBLOCK, a pipe of that name would wait for a writer.

@@ -13,10 +13,10 @@ def start(
     """Starts it; stdout and stderr are pipes.
 
     Args:
-      workspace: where it stands; has the toy's config.
-      words: its command line.
-      before: statements that run there first; os, pathlib, signal and sys are imported.
-      environment: more variables than those of this process.
+        workspace: where it stands; has the toy's config.
+        words: its command line.
+        before: statements that run there first; os, pathlib, signal and sys are imported.
+        environment: more variables than those of this process.
     """
     program = "import os, pathlib, signal, sys\n" + before + "\nfrom tasks.harness import toy_task\ntoy_task.main()\n"
     return subprocess.Popen(

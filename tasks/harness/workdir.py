@@ -24,11 +24,11 @@ class Identity:
     """All that decides a run's outcome; two runs of equal identity are the same run.
 
     Attributes:
-      task: the task's name.
-      config: the whole config, as plain JSON.
-      seed: the root of all randomness.
-      flags: the task's own flags, by name.
-      inputs: SHA-256 of the files that the user brought, by flag.
+        task: the task's name.
+        config: the whole config, as plain JSON.
+        seed: the root of all randomness.
+        flags: the task's own flags, by name.
+        inputs: SHA-256 of the files that the user brought, by flag.
     """
 
     task: str
@@ -48,14 +48,14 @@ def opened(path: pathlib.Path, identity: Identity) -> Iterator[pathlib.Path]:
     """Makes or reopens a work directory, and keeps other processes out of it.
 
     Args:
-      path: absolute path.
-      identity: what is to be run there.
+        path: absolute path.
+        identity: what is to be run there.
 
     Yields:
-      The path.
+        The path.
 
     Raises:
-      UserError: when the directory is in use, is not a work directory, or holds another run.
+        UserError: when the directory is in use, is not a work directory, or holds another run.
     """
     with contextlib.ExitStack() as stack:
         with _explained(f"{path} can't be a work directory"):
@@ -79,15 +79,15 @@ def clear(path: pathlib.Path, task: str) -> str:
     """Deletes a task's work directory, and nothing else.
 
     Args:
-      path: absolute path.
-      task: whose work directory it has to be.
+        path: absolute path.
+        task: whose work directory it has to be.
 
     Returns:
-      One line that says what went.
+        One line that says what went.
 
     Raises:
-      UserError: when it is not a directory with this task's marker, is in use, has a place that is never deleted, or
-        can't be deleted.
+        UserError: when it is not a directory with this task's marker, is in use, has a place that is never deleted, or
+            can't be deleted.
     """
     with _explained(f"{path} can't be cleared"):
         return _clear(path, task)
@@ -136,7 +136,7 @@ def _locked(path: pathlib.Path) -> Iterator[Callable[[], None]]:
     """Holds the directory's lock; the system lets go of it when the process ends, however it does.
 
     Yields:
-      What lets go of it before the end of the block.
+        What lets go of it before the end of the block.
     """
     lock = path / _LOCK
     while True:

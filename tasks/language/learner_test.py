@@ -212,7 +212,7 @@ def test_layers_have_the_sizes_of_the_config(name):
         ({"access": "best"}, "model: access must be 'value' or 'score', not 'best'"),
         ({"score_discount": 2.0}, "model: .*2.0"),
         ({"num_slots": 0}, "model: num_slots must be at least 1, not 0"),
-        ({"encoding": "rotten"}, "model: encoding 'rotten' is none of none, sinusoidal, rotary, location"),
+        ({"encoding": "rotten"}, "model: encoding 'rotten' is not one of none, sinusoidal, rotary, location"),
         ({"encoding": "location"}, "model: encoding 'location' needs states that have 1 to 3 coordinates"),
         ({"encoding": "rotary", "kernel": "linear"}, "model: encoding 'rotary' acts inside self-attention"),
         ({"context_lengths": ()}, "model: a model needs at least one layer"),

@@ -67,10 +67,10 @@ def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] 
     """What went wrong, in one line where pip's output is understood, and how to put it right.
 
     Args:
-      requirements: what pip was asked for.
-      output: what it said.
-      local_builds: those that it had none of before, as `NAME==VERSION+BUILD`.
-      index: what came of the index for local builds, where one was asked.
+        requirements: what pip was asked for.
+        output: what it said.
+        local_builds: those that it had none of before, as `NAME==VERSION+BUILD`.
+        index: what came of the index for local builds, where one was asked.
     """
     names = ", ".join(requirements)
     says = _first_complaint(output)
@@ -114,7 +114,7 @@ def run_pip(arguments: list[str], timeout: float | None) -> tuple[bool, str]:
     """Whether pip did as it was asked, and what it said.
 
     Raises:
-      subprocess.TimeoutExpired: it took longer than `timeout`, in seconds.
+        subprocess.TimeoutExpired: it took longer than `timeout`, in seconds.
     """
     run = subprocess.run(
         [sys.executable, "-m", "pip", *arguments],
@@ -147,7 +147,7 @@ def try_index(
     """Nothing where pip installed local builds from an index, and else, in a few words, what came of it.
 
     Raises:
-      SystemExit: the index has a wheel of that name with another hash.
+        SystemExit: the index has a wheel of that name with another hash.
     """
     options = (f"--index-url={index}", f"--timeout={INDEX_SILENT_SECONDS}", "--retries=1")
     try:
@@ -289,7 +289,7 @@ def lock(entry: pathlib.Path) -> int | None:
     It is of the process and its children, and goes with the last of them, however they end.
 
     Raises:
-      OSError: the file system has no locks.
+        OSError: the file system has no locks.
     """
     path = entry.with_suffix(".lock")
     while True:

@@ -28,7 +28,7 @@ def parse(text: str) -> dict[str, dict[str, Any]]:
     """{name: {"requirement", "local_build", "hashes", "extras", "via"}} of one lock file's text.
 
     Raises:
-      SystemExit: a pin has no hash.
+        SystemExit: a pin has no hash.
     """
     packages: dict[str, dict[str, Any]] = {}
     current: dict[str, Any] | None = None
@@ -120,7 +120,7 @@ def combine(locks: dict[str, str], merged: dict[str, list[str]]) -> dict[str, An
     """The repositories for the texts of some locks, and which of them each name is in each configuration.
 
     Returns:
-      "repositories": {repository: spec}; "hub": {name: {config: repository}}; "members": {name: merged repository}.
+        "repositories": {repository: spec}; "hub": {name: {config: repository}}; "members": {name: merged repository}.
     """
     by_config, where_is = {}, {}
     for config, text in sorted(locks.items()):

@@ -52,9 +52,9 @@ def specs(root: pathlib.Path, names: Iterable[str], config: str = "cpu") -> dict
     """{repository: its spec}, as pypi.bzl hands it to install_wheel.py, of these wheels.
 
     Args:
-      root: of the repository.
-      names: as the hub's labels spell them; those of other systems are left out.
-      config: which of the hub's locks.
+        root: of the repository.
+        names: as the hub's labels spell them; those of other systems are left out.
+        config: which of the hub's locks.
     """
     arguments = hub_arguments((root / "WORKSPACE.bazel").read_text(encoding="utf-8"))
     locks = {
@@ -191,9 +191,9 @@ def fill_cache(wanted: dict[str, dict[str, Any]], say: Callable[[str], None], wo
     """Fills the cache with repositories that it lacks and nobody else is fetching; True where none is missing.
 
     Args:
-      wanted: {repository: spec}.
-      say: takes lines about what is done.
-      workers: how many wheels at a time.
+        wanted: {repository: spec}.
+        say: takes lines about what is done.
+        workers: how many wheels at a time.
     """
     held = {}
     for repository, spec in wanted.items():

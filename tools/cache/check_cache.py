@@ -141,7 +141,7 @@ class Checkout:
         """Builds and tests `targets` with this cache; returns what it answered, and Bazel's output.
 
         Raises:
-          SystemExit: the build or a test failed.
+            SystemExit: the build or a test failed.
         """
         self._log.unlink(missing_ok=True)
         # No cache but this one: the user's own .bazelrc may name a folder.
@@ -215,10 +215,10 @@ def report_survival(checkout: Checkout, situation: str, cache: str, warns: bool 
     """Builds anew with a cache that is of no use, and prints what came of it; true when it went on, and warned.
 
     Args:
-      checkout: what is built.
-      situation: in words.
-      cache: its address.
-      warns: whether Bazel has to warn.
+        checkout: what is built.
+        situation: in words.
+        cache: its address.
+        warns: whether Bazel has to warn.
     """
     checkout.forget()
     answered, output = checkout.test(cache, _SMALL_TARGETS)

@@ -41,7 +41,7 @@ def read_report(text: str) -> Cases:
     """The cases of one junit report.
 
     Raises:
-      xml.etree.ElementTree.ParseError: the report is no XML, as when its test was stopped while it wrote.
+        xml.etree.ElementTree.ParseError: the report is no XML, as when its test was stopped while it wrote.
     """
     cases = Cases()
     for case in xml.etree.ElementTree.fromstring(text).iter("testcase"):

@@ -11,7 +11,7 @@ def find(distribution: str, program: str) -> pathlib.Path:
     """The path of a distribution's program: beside its own files as Bazel lays them, or where pip puts scripts.
 
     Raises:
-      FileNotFoundError: it is in neither place.
+        FileNotFoundError: it is in neither place.
     """
     beside = pathlib.Path(str(importlib.metadata.distribution(distribution).locate_file(f"bin/{program}")))
     for path in (beside, pathlib.Path(sysconfig.get_path("scripts"), program)):

@@ -27,12 +27,12 @@ class Entry:
     """One pin.
 
     Attributes:
-      name: of the distribution, as uv writes it.
-      extras: with the brackets, or nothing.
-      version: with the local part, as in `2.13.0+cpu`, where a resolution has one.
-      marker: the systems it is for; empty for all.
-      hashes: as `sha256:...`, in their order.
-      comments: the lines under it, with their `#`.
+        name: of the distribution, as uv writes it.
+        extras: with the brackets, or nothing.
+        version: with the local part, as in `2.13.0+cpu`, where a resolution has one.
+        marker: the systems it is for; empty for all.
+        hashes: as `sha256:...`, in their order.
+        comments: the lines under it, with their `#`.
     """
 
     name: str
@@ -85,8 +85,8 @@ def with_index_wheels(entries: Mapping[str, Entry], index: Mapping[str, Mapping[
     """The entries with the hashes of all wheels of an index; a local build as its public version, see above.
 
     Args:
-      entries: as resolved.
-      index: {name: {file name: hash}}.
+        entries: as resolved.
+        index: {name: {file name: hash}}.
     """
     found = {}
     for name, entry in entries.items():
@@ -129,8 +129,8 @@ def with_systems(entries: Mapping[str, Entry], elsewhere: Mapping[str, Mapping[s
     """The entries with a marker at what other systems do without, and with what only these need.
 
     Args:
-      entries: what Linux needs.
-      elsewhere: what other systems need, by their `sys.platform`, at the same versions.
+        entries: what Linux needs.
+        elsewhere: what other systems need, by their `sys.platform`, at the same versions.
     """
     found = {}
     for name, entry in entries.items():

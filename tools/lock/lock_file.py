@@ -40,7 +40,7 @@ def extra_indexes(source: pathlib.Path) -> list[str]:
     """The addresses that a requirements file names as `--extra-index-url`, `-r` files included.
 
     Raises:
-      ValueError: there is another option, which nothing here heeds.
+        ValueError: there is another option, which nothing here heeds.
     """
     options = [line for line in _lines(source) if line.startswith("-")]
     for option in options:

@@ -44,8 +44,8 @@ def read(text: str, environment: Mapping[str, str]) -> Settings:
     """The settings in the output of `pip config list`.
 
     Args:
-      text: that output; the environment's settings win over a command's own, and these over the global ones.
-      environment: what is set already: uv's own variables win over pip's settings.
+        text: that output; the environment's settings win over a command's own, and these over the global ones.
+        environment: what is set already: uv's own variables win over pip's settings.
     """
     found: dict[str, str] = {}
     for section in ("global", "install", ":env:"):

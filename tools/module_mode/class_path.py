@@ -27,8 +27,8 @@ def below(root: pathlib.Path, jars: list[str]) -> list[pathlib.Path]:
     """The jars, and all that their manifests lead to and is there, below `root`; each once, the given ones first.
 
     Args:
-      root: where the packages were unpacked.
-      jars: absolute paths, as they would be on a machine with the packages installed.
+        root: where the packages were unpacked.
+        jars: absolute paths, as they would be on a machine with the packages installed.
     """
     found = [root / jar.lstrip("/") for jar in jars]
     waiting = list(found)

@@ -59,7 +59,7 @@ def closure(lock: str, names: Iterable[str]) -> set[str]:
     """The wheels of a lock that these need, themselves among them; names as parse_lock.py writes them.
 
     Raises:
-      SystemExit: the lock has none of a name.
+        SystemExit: the lock has none of a name.
     """
     packages = parse_lock.parse(lock)
     needs: dict[str, set[str]] = {name: set() for name in packages}

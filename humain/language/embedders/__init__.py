@@ -1,1 +1,1 @@
-"""Embedders: what puts sentences into vectors."""
+"""Embedders: models that map sentences to vectors."""

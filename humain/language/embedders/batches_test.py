@@ -48,7 +48,7 @@ def test_a_vector_without_a_direction_is_named(value):
     def embed(batch):
         return np.array([[value, 0.0] if text == "bad" else [1.0, 0.0] for text in batch])
 
-    with pytest.raises(errors.UserError, match="^the embedding of 'bad' is zero or not finite; take another embedder"):
+    with pytest.raises(errors.UserError, match="^the embedding of 'bad' is zero or not finite; use another embedder"):
         _run(["good", "fine", "bad", "x"], 3, embed)
 
 
@@ -63,5 +63,5 @@ def test_a_blank_sentence_is_refused_before_any_is_embedded(blank):
 
 def test_a_batch_has_a_size():
     assert batches.check_batch_size(1) == 1
-    with pytest.raises(ValueError, match="batch_size is 0; expected 1 or more"):
+    with pytest.raises(ValueError, match="batch_size is 0; it must be at least 1"):
         batches.check_batch_size(0)

@@ -1,4 +1,4 @@
-"""What an embedder is."""
+"""The interface of embedders."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -6,35 +6,35 @@ from typing import Protocol
 import numpy as np
 
 Report = Callable[[int], None]
-"""Told how many sentences are done."""
+"""Called with the number of sentences done."""
 
 
 def say_nothing(num_done: int) -> None:
-    """A Report to nobody."""
+    """A Report that ignores what it is told."""
 
 
 class Embedder(Protocol):
-    """Puts sentences into vectors whose dot product says how alike two sentences are in meaning."""
+    """Maps sentences to vectors whose dot product is the similarity of their meanings."""
 
     @property
     def name(self) -> str:
-        """Says with which model; embeddings of different names must not be mixed."""
+        """The name of the model; embeddings of different names must not be mixed."""
 
     @property
     def width(self) -> int:
-        """D, the length of a vector."""
+        """D, the number of components of a vector."""
 
     def embed(self, sentences: Sequence[str], report: Report = say_nothing) -> np.ndarray:
-        """The vector of each sentence, whatever the others are, to float error.
+        """Embeds sentences, each independently of the others up to float error.
 
         Args:
-            sentences: N of them, none of them blank.
-            report: told after each batch.
+            sentences: N sentences, none of them blank.
+            report: called after each batch.
 
         Returns:
-            `[N, D]` float32, of length 1 each, in the order of the sentences.
+            `[N, D]` float32, of norm 1 each, in the order of the sentences.
 
         Raises:
-            ValueError: for a blank sentence.
-            UserError: if a model or a server can't embed one.
+            ValueError: if a sentence is blank.
+            UserError: if the model or server can't embed a sentence.
         """

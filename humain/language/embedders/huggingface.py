@@ -12,27 +12,27 @@ from humain.language.embedders.embedder import Report, say_nothing
 
 
 class HuggingFaceEmbedder:
-    """An Embedder, for one thread. The mean is that over the tokens of a sentence, special ones included."""
+    """An Embedder, for one thread. The mean is over all tokens of a sentence, including special ones."""
 
     def __init__(self, model: str | os.PathLike[str], *, name: str = "", max_tokens: int = 512, batch_size: int = 64):
         """Loads the model.
 
         Args:
             model: a name on the hub, or a folder.
-            name: of the embedder; `huggingface:` and the model by default.
-            max_tokens: what a sentence has beyond these, or beyond what the model takes, is not looked at.
+            name: the embedder's name; by default `huggingface:` and the model.
+            max_tokens: tokens of a sentence beyond this number, or beyond the model's own limit, are ignored.
             batch_size: sentences embedded at once.
 
         Raises:
-            ValueError: for a number below 1.
+            ValueError: if a number is below 1.
             UserError: if the model can't be loaded.
         """
         if max_tokens < 1:
-            raise ValueError(f"max_tokens is {max_tokens}; expected 1 or more")
+            raise ValueError(f"max_tokens is {max_tokens}; it must be at least 1")
         self._batch_size = batches.check_batch_size(batch_size)
         self._name = name or f"huggingface:{os.fspath(model)}"
         self._tokenizer, self._model = pretrained.load_encoder(os.fspath(model))
-        if self._tokenizer.pad_token is None:  # any will do: the mask covers it
+        if self._tokenizer.pad_token is None:  # Any id will do, since it is masked.
             self._tokenizer.pad_token = self._tokenizer.eos_token or self._tokenizer.convert_ids_to_tokens(0)
         self._tokenizer.padding_side = "right"
         limits = (self._tokenizer.model_max_length, getattr(self._model.config, "max_position_embeddings", None))

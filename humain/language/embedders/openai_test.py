@@ -44,11 +44,11 @@ def test_a_server_that_changes_its_width_is_refused():
     rows = {"data": [{"index": 0, "embedding": [1.0, 2.0]}]}
     with (
         openai_server.serving([openai_server.answer, openai_server.says(rows)]) as server,
-        pytest.raises(errors.UserError, match="openai:some-model answers embeddings of width 2, and had 16 before"),
+        pytest.raises(errors.UserError, match="openai:some-model returned embeddings of width 2, but had 16 before"),
     ):
         _embedder(server).embed(["Mine."])
 
 
 def test_a_width_is_a_number():
-    with openai_server.serving() as server, pytest.raises(ValueError, match="width is 0; expected 1 or more"):
+    with openai_server.serving() as server, pytest.raises(ValueError, match="width is 0; it must be at least 1"):
         _embedder(server, width=0)

@@ -1,3 +1,3 @@
-"""Steering of causal language models: towards the sentences most like a guide, and along control vectors."""
+"""Steering of causal language models: towards the sentences most similar to a guide, and along control vectors."""
 
 __all__ = ["batches", "control_vectors", "generation", "hooks", "similarity", "strengths"]

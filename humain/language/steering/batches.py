@@ -1,4 +1,4 @@
-"""Batches: texts as token ids of one width, for any tokenizer, also one without a padding token."""
+"""Batches of token ids of one width, for any tokenizer, including those without a padding token."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ class Batch:
     """Texts, tokenized and padded.
 
     Attributes:
-        input_ids: `[B, T]` int64.
+        input_ids: `[B, T]` int64, the token ids.
         attention_mask: `[B, T]` int64, 1 for the tokens of a text and 0 for padding.
     """
 
@@ -32,10 +32,10 @@ def tokenize(
     """Tokenizes texts, with the special tokens that the tokenizer puts around them.
 
     Args:
-        tokenizer: any.
-        texts: at least one; each has a token at least.
+        tokenizer: any tokenizer of transformers.
+        texts: at least one text, each with at least one token.
         side: where padding goes: left to generate, right to read hidden states.
-        device: where the batch is put.
+        device: the device of the batch.
 
     Raises:
         ValueError: if there is no text, or one has no token.
@@ -45,7 +45,7 @@ def tokenize(
     rows = [tokenizer(text)["input_ids"] for text in texts]
     for text, row in zip(texts, rows, strict=True):
         if not row:
-            raise ValueError(f"the text {text!r} has no token; give one that has")
+            raise ValueError(f"the text {text!r} has no token; leave it out")
     width = max(len(row) for row in rows)
     filler = padding_id(tokenizer)
     input_ids, attention_mask = [], []

@@ -1,19 +1,19 @@
-"""Control vectors: directions of hidden states, found from pairs of texts that differ in one respect.
+"""Control vectors: directions in hidden states, found from pairs of texts that differ in one respect.
 
-For each pair, each block's hidden state at the last token of the negative text is taken from that of the positive one.
-A block's vector is
+For each pair, each block's hidden state at the last token of the negative text is subtracted from that of the positive
+one. A block's vector is
 
     mean        the mean of these differences
     principal   what of that mean lies along their first principal component: the direction u that most of their
                 squares lie along (about 0, not about their mean), times the mean of (difference . u)
 
-so either has the length of a step from negative to positive, and at strength 1 moves a state as far as the pairs lie
-apart on average, with no sign to be chosen. Added to hidden states (`hooks.adding`) it makes a model write as after a
+so either has the norm of a step from negative to positive: at strength 1 it moves a state as far as the pairs are apart
+on average, and its sign is determined. Added to hidden states (`hooks.adding`) it makes a model write as after a
 positive text.
 
 Sources: Nina Rimsky et al., "Steering Llama 2 via Contrastive Activation Addition" (the mean); Andy Zou et al.,
 "Representation Engineering: A Top-Down Approach to AI Transparency" (the principal component). Deviations from the
-latter: components are taken about 0, where it gives pairs random signs to the same end, and have a length.
+latter: components are taken about 0, for which it gives pairs random signs instead, and are not scaled to norm 1.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ Method = Literal["mean", "principal"]
 _FORMAT = "humain control vectors 1"
 _TENSOR = "vectors"
 _METADATA = "control_vectors"
-# Differences that cancel to less than this part of their size give no direction.
+# Differences whose mean is smaller than this fraction of their size give no direction.
 _LEAST_LENGTH = 1e-5
 
 
@@ -47,9 +47,9 @@ class ControlVectors:
 
     Attributes:
         vectors: `[num_layers, H]` float32, finite.
-        method: how they were found.
-        num_pairs: from how many pairs of texts.
-        model_type: the architecture they belong to, by the name that transformers gives it.
+        method: how they were found, `mean` or `principal`.
+        num_pairs: the number of pairs of texts they were found from.
+        model_type: transformers' name of the architecture they belong to.
     """
 
     vectors: torch.Tensor
@@ -69,12 +69,12 @@ def fit(
     """Finds control vectors.
 
     Args:
-        model: any causal language model of transformers, in evaluation mode; it stays as it is.
-        tokenizer: its own.
-        pairs: a positive and a negative text each; at least one. Their last tokens should stand in the same place of
-            a sentence, so that they differ in what is to be steered alone.
-        method: see the module; `principal` disregards what differs in other ways, if there are many pairs.
-        batch_size: how many texts go through the model at a time.
+        model: any causal language model of transformers, in evaluation mode; it is not changed.
+        tokenizer: the model's tokenizer.
+        pairs: at least one pair of a positive and a negative text. Their last tokens should be at the same place of a
+            sentence, so that they differ only in what is to be steered.
+        method: see the module; with many pairs, `principal` is less affected by other differences of the texts.
+        batch_size: the number of texts that the model processes at a time.
 
     Raises:
         UserError: if there is no pair, or the pairs give no direction: their texts are the same, or their differences
@@ -95,8 +95,8 @@ def fit(
         vectors = directions * (directions * vectors).sum(dim=-1, keepdim=True)
     if vectors.norm() <= _LEAST_LENGTH * differences.norm() / len(pairs) ** 0.5:
         raise errors.UserError(
-            f"the {len(pairs)} pairs of texts give no direction: their texts are the same, or what they differ in"
-            " cancels out; give pairs that all differ in the same way, positive text first"
+            f"the {len(pairs)} pairs of texts give no direction: their texts are the same, or their differences"
+            " cancel out; give pairs that all differ in the same way, positive text first"
         )
     return ControlVectors(
         vectors=vectors.contiguous(), method=method, num_pairs=len(pairs), model_type=model.config.model_type
@@ -106,13 +106,13 @@ def fit(
 def last_hidden_states(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, batch_size: int = 16
 ) -> torch.Tensor:
-    """What each block puts out at the last token of each text.
+    """Returns the output of each block at the last token of each text.
 
     Returns:
         `[N, num_layers, H]` float32 on the CPU, without gradients.
 
     Raises:
-        ValueError: if the model is in training mode, where dropout would be read along; if a text has no token, or
+        ValueError: if the model is in training mode, where dropout would change the states; if a text has no token, or
             a hidden state is not finite.
     """
     if model.training:
@@ -120,7 +120,7 @@ def last_hidden_states(
     blocks = hooks.decoder_blocks(model)
     rows = []
     for start in range(0, len(texts), batch_size):
-        # Padding on the right, so that every text has its usual positions.
+        # Padding on the right, so that the positions of every text begin at 0.
         batch = batches.tokenize(tokenizer, texts[start : start + batch_size], side="right", device=model.device)
         last = batch.attention_mask.sum(dim=1) - 1
         states: dict[torch.nn.Module, torch.Tensor] = {}
@@ -134,7 +134,7 @@ def last_hidden_states(
 
 
 def _reader(states: dict[torch.nn.Module, torch.Tensor], block: torch.nn.Module, last: torch.Tensor) -> hooks.Reader:
-    """A function that notes the hidden state of each row's last token, `[B, H]`."""
+    """Returns a function that stores the hidden state `[B, H]` of each row's last token."""
 
     def read(hidden: torch.Tensor) -> None:
         positions = last.to(hidden.device)
@@ -144,10 +144,10 @@ def _reader(states: dict[torch.nn.Module, torch.Tensor], block: torch.nn.Module,
 
 
 def save(path: pathlib.Path, control: ControlVectors) -> None:
-    """Writes a safetensors file, whole or not at all, with what there is to know about it in its metadata.
+    """Writes a safetensors file in one step, with the other attributes in its metadata.
 
     Args:
-        path: the file; its directory is made where it is missing.
+        path: the file; its directory is created if it does not exist.
     """
     about = {
         "format": _FORMAT,
@@ -166,14 +166,14 @@ def save(path: pathlib.Path, control: ControlVectors) -> None:
 
 
 def load(path: pathlib.Path) -> ControlVectors:
-    """Reads what `save` wrote.
+    """Reads a file that `save` wrote.
 
     Raises:
-        UserError: if there is no such file, or it is damaged, holds something else, or numbers that are not finite.
+        UserError: if there is no such file, or it is damaged, holds something else, or has numbers that are not finite.
     """
-    remedy = "train it anew, or name another file"
+    remedy = "train it again, or name another file"
     if not path.is_file():
-        raise errors.UserError(f"there is no file {path} of control vectors; {remedy}")
+        raise errors.UserError(f"the file {path} of control vectors does not exist; {remedy}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get(_METADATA, "{}"))

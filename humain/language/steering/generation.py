@@ -1,4 +1,4 @@
-"""Generation that is steered: by a guide embedding at every token, by vectors in hidden states, or by both."""
+"""Steered generation: by a guide embedding at every token, by vectors added to hidden states, or by both."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ from humain.language.steering import batches, hooks
 from humain.language.steering.similarity import SentenceVocabulary, SimilarityProcessor
 from humain.language.steering.strengths import Strengths
 
-# Arguments of `generate` that are set here: one row for each prompt, and token ids as the result.
+# Arguments of `generate` that the user can't set: the result must be token ids, one row for each prompt.
 _FIXED: Mapping[str, Any] = {"num_beams": 1, "num_return_sequences": 1, "return_dict_in_generate": False}
 _DEFAULTS: Mapping[str, Any] = {"max_new_tokens": 64, "do_sample": False}
 
@@ -23,11 +23,11 @@ class Steering:
     """How a causal language model is steered; see `similarity` and `hooks`.
 
     Attributes:
-        vocabulary: the sentences that give a guide its tokens.
-        temperature: of the softmax over their similarities to a guide, more than 0. 0.05 makes a sentence of cosine
-            0.9 count an eighth of one of 1.
-        floor: in `(0, 1)`; what is left, at strength 1, of the odds of a token that no sentence of the guide has.
-        layers: which blocks vectors are added to; all by default.
+        vocabulary: the sentences whose tokens a guide raises.
+        temperature: the temperature of the softmax over their similarities to a guide, greater than 0. With 0.05, a
+            sentence with cosine 0.9 has an eighth of the weight of one with cosine 1.
+        floor: in `(0, 1)`; the factor, at strength 1, on the odds of a token that no sentence of the guide has.
+        layers: the indices of the blocks that vectors are added to; all by default.
     """
 
     vocabulary: SentenceVocabulary
@@ -38,13 +38,13 @@ class Steering:
     def processor(
         self, guides: torch.Tensor, strengths: Strengths = 1.0, *, prompt_length: int | None = None
     ) -> SimilarityProcessor:
-        """A logits processor for `generate`.
+        """Returns a logits processor for `generate`.
 
         Args:
-            guides: `[B, D]`, one for each request; its row is repeated for each beam or sample of the request.
-            strengths: 0 or more; one number, or one for each request (`[B]`).
-            prompt_length: how many tokens the prompt has, its padding included; what is written after it is owed no
-                more. By default it stays raised.
+            guides: `[B, D]`, one for each request; a row applies to every beam or sample of its request.
+            strengths: at least 0; one number, or one for each request (`[B]`).
+            prompt_length: the number of tokens of the prompt, including padding; a token written after it is no longer
+                raised. By default all tokens stay raised.
         """
         expected_counts = self.vocabulary.expected_counts(guides, temperature=self.temperature)
         return SimilarityProcessor(expected_counts, strengths, floor=self.floor, prompt_length=prompt_length)
@@ -52,7 +52,7 @@ class Steering:
     def hidden(
         self, model: PreTrainedModel, vectors: torch.Tensor, strengths: Strengths = 1.0
     ) -> contextlib.AbstractContextManager[None]:
-        """A context in which vectors are added to a model's hidden states.
+        """Returns a context manager that adds vectors to a model's hidden states.
 
         Args:
             model: any causal language model of transformers.
@@ -76,19 +76,20 @@ def steered_generate(
 ) -> list[str]:
     """Continues prompts, each towards its guide.
 
-    All prompts go through the model as one batch, padded on the left.
+    All prompts are processed as one batch, padded on the left.
 
     Args:
         model: any causal language model of transformers.
-        tokenizer: its own.
-        prompts: `B` of them.
-        guides: `[B, D]`, one for each prompt, of the embedder of the vocabulary.
-        steering: the vocabulary and how it is used.
-        strengths: of the guides, 0 or more; one number, or one for each prompt. 0 leaves the logits bit-identical.
-        vectors: what is added to hidden states, `[num_layers, H]` or `[B, num_layers, H]`; nothing by default.
-        vector_strengths: of these; one number, or one for each prompt.
+        tokenizer: the model's tokenizer.
+        prompts: `B` prompts.
+        guides: `[B, D]`, one for each prompt, by the embedder of the vocabulary.
+        steering: the vocabulary and the settings of steering.
+        strengths: the strengths of the guides, at least 0; one number, or one for each prompt. 0 leaves the logits
+            bit-identical.
+        vectors: the vectors added to hidden states, `[num_layers, H]` or `[B, num_layers, H]`; none by default.
+        vector_strengths: the strengths of the vectors; one number, or one for each prompt.
         generation: arguments of the model's `generate`, such as `max_new_tokens` (64 by default), `do_sample` (False by
-            default) and `temperature`. Beams and several samples of a prompt are not among them.
+            default) and `temperature`. Beams and several samples per prompt are not supported.
 
     Returns:
         The continuations, without the prompts, special tokens and white space around them.
@@ -101,7 +102,7 @@ def steered_generate(
     settings = {**_DEFAULTS, **(generation or {})}
     for name in _FIXED:
         if name in settings:
-            raise ValueError(f"{name} can't be given to a steered generation; leave it out")
+            raise ValueError(f"{name} can't be set for a steered generation; leave it out")
     if guides.shape[0] != len(prompts):
         raise ValueError(f"there are {guides.shape[0]} guides for {len(prompts)} prompts; give one for each")
     batch = batches.tokenize(tokenizer, prompts, side="left", device=model.device)

@@ -283,8 +283,8 @@ def test_what_does_not_fit_is_refused(trained, steering):
     refused("no text to tokenize", prompts=[], guides=GUIDES[:0])
     refused("the text '' has no token", prompts=["", *PROMPTS[1:]])
     refused("2 strengths for 4 requests", strengths=[1.0, 2.0])
-    refused("num_beams can't be given", generation={"num_beams": 2})
-    refused("num_return_sequences can't be given", generation={"num_return_sequences": 2})
-    refused("given 4 rows, and 3 requests", vectors=torch.ones(3, NUM_LAYERS, WIDTH))
+    refused("num_beams can.t be set", generation={"num_beams": 2})
+    refused("num_return_sequences can.t be set", generation={"num_return_sequences": 2})
+    refused("given 4 rows, but 3 requests", vectors=torch.ones(3, NUM_LAYERS, WIDTH))
     long = [f"{PROMPTS[0]} " + "ore " * 100] * 4
     refused(r"with 64 more it is longer than the model's context of 128", prompts=long, error=errors.UserError)

@@ -1,7 +1,7 @@
-"""Hooks on the decoder blocks of a causal language model: to read hidden states, and to add to them.
+"""Hooks on the decoder blocks of a causal language model, which read hidden states or add to them.
 
-All hooks here are put on by a context manager and come off when it is left, in whatever way: at its end, by an
-exception, or because the generator that stood inside it was thrown away.
+Context managers install the hooks and remove them on every kind of exit: at the end of the block, by an exception, or
+when a generator that was inside the block is discarded.
 """
 
 import contextlib
@@ -19,20 +19,20 @@ Change: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 
 def decoder_blocks(model: PreTrainedModel) -> list[torch.nn.Module]:
-    """The decoder blocks of a model, first to last.
+    """Returns the decoder blocks of a model, first to last.
 
-    They are found by structure, without a table of models: the one list of modules in the decoder that is as long as
-    the configuration says there are layers, and lies in no other such list.
+    They are found by structure, without a table of models: as the only list of modules in the decoder that has as many
+    entries as the configuration has layers, and is not inside another such list.
 
     Raises:
         ValueError: if there is no such list, or more than one.
     """
     config = model.config.get_text_config(decoder=True)
-    # In models that also come with an encoder, the other name is the encoder's.
+    # In models that also have an encoder, the other name is the encoder's.
     num_layers = getattr(config, "decoder_layers", None) or getattr(config, "num_hidden_layers", None)
     if num_layers is None:
         raise ValueError(f"the configuration of {type(model).__name__} has no num_hidden_layers; it can't be steered")
-    # What transformers takes for the decoder is the output layer, in a few models.
+    # In a few models, what transformers calls the decoder is the output layer.
     found = list(_lists_of_modules(model.get_decoder(), num_layers)) or list(_lists_of_modules(model, num_layers))
     if len(found) != 1:
         names = ", ".join(name for name, _ in found) or "none"
@@ -44,7 +44,7 @@ def decoder_blocks(model: PreTrainedModel) -> list[torch.nn.Module]:
 
 
 def _lists_of_modules(module: torch.nn.Module, length: int) -> Iterator[tuple[str, torch.nn.ModuleList]]:
-    """The outermost lists of `length` modules within a module, each with its name."""
+    """Yields the outermost lists of `length` modules within a module, each with its name."""
     for name, child in module.named_children():
         if isinstance(child, torch.nn.ModuleList) and len(child) == length:
             yield name, child
@@ -54,11 +54,11 @@ def _lists_of_modules(module: torch.nn.Module, length: int) -> Iterator[tuple[st
 
 @contextlib.contextmanager
 def reading(readers: Mapping[torch.nn.Module, Reader]) -> Iterator[None]:
-    """Shows hidden states, as long as the context lasts.
+    """Passes hidden states to functions, within the `with` block.
 
     Args:
-        readers: by block, what is called with its hidden states `[B, T, H]` whenever it has run, as the next block
-            will see them: with all that contexts of `changing` or `adding` make of them.
+        readers: for each block, a function that is called with its hidden states `[B, T, H]` whenever it has run, as
+            the next block will see them: after the changes by `changing` and `adding`.
     """
     with contextlib.ExitStack() as stack:
         for block, reader in readers.items():
@@ -68,16 +68,16 @@ def reading(readers: Mapping[torch.nn.Module, Reader]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def changing(changes: Mapping[torch.nn.Module, Change]) -> Iterator[None]:
-    """Changes hidden states, as long as the context lasts.
+    """Changes hidden states, within the `with` block.
 
     Args:
-        changes: by block, what is called with its hidden states `[B, T, H]` whenever it has run, and returns what
-            takes their place, for the next block and for `output_hidden_states`. Changes of an inner context come
-            before those of an outer one.
+        changes: for each block, a function that is called with its hidden states `[B, T, H]` whenever it has run, and
+            returns their replacement, for the next block and for `output_hidden_states`. Changes of an inner `with`
+            block are applied before those of an outer one.
     """
     with contextlib.ExitStack() as stack:
         for block, change in changes.items():
-            # Before the model's own hooks, which keep hidden states for `output_hidden_states`.
+            # First, before the model's own hooks, which store hidden states for `output_hidden_states`.
             stack.callback(block.register_forward_hook(_changing_hook(change), prepend=True).remove)
         yield
 
@@ -98,12 +98,12 @@ def _changing_hook(change: Change) -> Callable[[torch.nn.Module, Any, Any], Any]
 
 
 def _hidden_states(block: torch.nn.Module, output: Any) -> torch.Tensor:
-    """The hidden states `[B, T, H]` in what a block puts out: that, or the first of several things."""
+    """Returns the hidden states `[B, T, H]` in a block's output, which are the output or the first item of it."""
     hidden = output[0] if isinstance(output, (tuple, list)) and output else output
     if not isinstance(hidden, torch.Tensor) or hidden.ndim != 3:
         shape = list(hidden.shape) if isinstance(hidden, torch.Tensor) else type(hidden).__name__
         raise ValueError(
-            f"a {type(block).__name__} puts out {shape} where hidden states [B, T, H] were expected; this model's"
+            f"a {type(block).__name__} returns {shape} where hidden states [B, T, H] were expected; this model's"
             " hidden states can't be steered"
         )
     return hidden
@@ -117,18 +117,18 @@ def adding(
     *,
     layers: Sequence[int] | None = None,
 ) -> Iterator[None]:
-    """Adds to the hidden states of a model, at every position, as long as the context lasts.
+    """Adds to the hidden states of a model, at every position, within the `with` block.
 
-    Contexts of one model may be nested, and add up. The model is steered for all who use it meanwhile, other threads
-    included. A request whose strength is 0 has bit-identical hidden states (in a mixture of experts, where what one row
-    holds decides how others are rounded, only if all strengths are 0); if all are 0, no hook is put on.
+    Nested blocks of one model add up. The model is steered for everyone who uses it meanwhile, including other threads.
+    A request whose strength is 0 has bit-identical hidden states (in a mixture of experts, where one row affects the
+    rounding of others, only if all strengths are 0); if all are 0, no hook is installed.
 
     Args:
         model: any causal language model of transformers.
-        vectors: what is added at strength 1 to what each block puts out: `[num_layers, H]` for all requests, or
+        vectors: what is added at strength 1 to the output of each block: `[num_layers, H]` for all requests, or
             `[B, num_layers, H]`.
-        strengths: one number, or one for each request (`[B]`); below 0 it is steered the other way.
-        layers: which blocks are steered, from 0; all by default.
+        strengths: one number, or one for each request (`[B]`); a negative one steers the other way.
+        layers: the indices of the steered blocks, from 0; all by default.
 
     Raises:
         ValueError: if vectors, strengths or layers don't fit the model or each other; while the model runs, if its
@@ -138,7 +138,7 @@ def adding(
     width = model.config.get_text_config(decoder=True).hidden_size
     if vectors.ndim not in (2, 3) or vectors.shape[-2:] != (len(blocks), width):
         raise ValueError(
-            f"vectors have the shape {list(vectors.shape)}, and {type(model).__name__} has {len(blocks)} layers of"
+            f"vectors have the shape {list(vectors.shape)}, but {type(model).__name__} has {len(blocks)} layers of"
             f" {width}; give [{len(blocks)}, {width}], or that for each request"
         )
     steering_strengths.check_finite("vectors", vectors)
@@ -157,13 +157,13 @@ def adding(
 
 
 class _Addition:
-    """Adds offsets `[R, 1, H]` to hidden states, wherever these are."""
+    """Adds offsets `[R, 1, H]` to hidden states, on the device of these."""
 
     def __init__(self, offsets: torch.Tensor):
         self._offsets = offsets
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
         steering_strengths.check_rows(self._offsets, hidden.shape[0])
-        # Each block may be on a device of its own; its offsets move there once.
+        # Each block may be on another device; its offsets are moved there once.
         self._offsets = self._offsets.to(hidden.device)
         return hidden + self._offsets.to(hidden.dtype)

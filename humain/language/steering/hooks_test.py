@@ -161,7 +161,7 @@ def test_an_exception_takes_the_hooks_off(model, vectors):
         assert num_hooks(model) == hooks_before + 2 * NUM_LAYERS
         raise RuntimeError("inside")
     three = hooks.adding(model, vectors.expand(3, -1, -1))
-    with pytest.raises(ValueError, match="given 2 rows, and 3 requests"), three:
+    with pytest.raises(ValueError, match="given 2 rows, but 3 requests"), three:
         logits(model)
     with pytest.raises(KeyboardInterrupt), hooks.adding(model, vectors):
         raise KeyboardInterrupt
@@ -246,7 +246,7 @@ def test_readers_see_what_all_changes_make_of_a_state():
 
 @pytest.mark.parametrize(
     ("output", "message"),
-    [(torch.ones(4, 1, 2, 3), r"puts out \[4, 1, 2, 3\]"), ({"hidden": 1}, "puts out dict"), ((), "puts out tuple")],
+    [(torch.ones(4, 1, 2, 3), r"returns \[4, 1, 2, 3\]"), ({"hidden": 1}, "returns dict"), ((), "returns tuple")],
 )
 def test_a_block_that_puts_out_something_else_is_refused(output, message):
     class Block(torch.nn.Module):

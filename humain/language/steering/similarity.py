@@ -1,4 +1,4 @@
-"""Steering by similarity: the tokens of the vocabulary sentences most like a guide become more probable.
+"""Steering by similarity: the tokens of the vocabulary sentences most similar to a guide become more probable.
 
 The vocabulary is S sentences with embeddings e_s, and for each sentence and token t the number of times n_st that the
 token is in it. For a guide g, at the temperature T:
@@ -8,16 +8,16 @@ token is in it. For a guide g, at the temperature T:
     what is still owed of it  d_t = min(1, max(0, m_t - times it has been written))
     bias of its logit         b_t = strength * log(1 + d_t (1 - floor) / floor)
 
-A token is owed from 0 (none of the guide's sentences has it, or it has been written) to 1 (all of them have it), and
-at strength 1 the bias multiplies its probability by floor + (1 - floor) d_t, over floor: the language model says which
-token comes next, and the guide which ones come at all. What has been written is owed no more, so that the text goes on
-to the next token, and ends, rather than repeat what is raised. Where a single sentence has all the weight, its tokens
-share the largest bias there is, so the log-probability of each rises with the strength:
-d log p_t / d strength = b_t - E_p[b] >= 0.
+d_t ranges from 0 (none of the guide's sentences has the token, or it has been written) to 1 (all of them have it), and
+at strength 1 the bias multiplies the token's odds by (floor + (1 - floor) d_t) / floor: the language model decides
+which token comes next, and the guide which ones come at all. A token that has been written is no longer owed, so that
+the text proceeds and ends instead of repeating the raised tokens. If a single sentence has all the weight, its tokens
+share the largest bias, so the log-probability of each rises with the strength: d log p_t / d strength = b_t - E_p[b] >=
+0.
 
 Source: Damian Pascual et al., "A Plug-and-Play Method for Controlled Text Generation", which shifts logits towards
-words by their similarity to a guide word. Deviations: similarity is that of sentences to an embedding, and what is
-raised are the tokens of these sentences; the shift is bounded, and ends for each token when it has been written.
+words by their similarity to a guide word. Deviations: sentences are compared with an embedding, and the tokens of these
+sentences are raised; the shift is bounded, and ends for each token when it has been written.
 """
 
 import dataclasses
@@ -34,12 +34,12 @@ from humain.language.steering.strengths import Strengths
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SentenceVocabulary:
-    """Sentences as embeddings and as counts of a tokenizer's tokens.
+    """Sentences as embeddings and as counts of tokens.
 
     Attributes:
-        embeddings: `[S, D]` float32, of length 1.
-        counts: `[V, S]` float32, sparse; how often a token is in a sentence. `V` is one more than the largest id of a
-            token that is in any.
+        embeddings: `[S, D]` float32, of norm 1.
+        counts: `[V, S]` float32, sparse; how often a token is in a sentence. `V` is one more than the largest token id
+            in any sentence.
     """
 
     embeddings: torch.Tensor
@@ -56,21 +56,21 @@ class SentenceVocabulary:
     ) -> "SentenceVocabulary":
         """Counts the tokens of sentences.
 
-        Special tokens are not counted, nor are those of white space alone.
+        Special tokens and tokens of only white space are not counted.
 
         Args:
-            sentences: `S` of them, at least one.
-            embeddings: `[S, D]` of any length above 0.
-            tokenizer: that of the language model to steer.
-            prefix: what stands before a sentence where it will be written, as it may decide on its first token: a
-                space behind a prompt that ends with a word or a colon, nothing behind a line break or in a chat.
+            sentences: `S` sentences, at least one.
+            embeddings: `[S, D]`, of any norm above 0.
+            tokenizer: the tokenizer of the language model to steer.
+            prefix: what precedes a sentence where it will be written, since the first token may depend on it: a space
+                after a prompt that ends with a word or a colon, nothing after a line break or in a chat.
 
         Raises:
             ValueError: if embeddings don't fit the sentences, one is not finite or 0, or no sentence has a token.
         """
         if not sentences or embeddings.ndim != 2 or embeddings.shape[0] != len(sentences):
             raise ValueError(
-                f"embeddings have the shape {list(embeddings.shape)}, and there are {len(sentences)} sentences; give at"
+                f"embeddings have the shape {list(embeddings.shape)}, but there are {len(sentences)} sentences; give at"
                 " least one sentence, and a row for each"
             )
         return cls(
@@ -79,17 +79,17 @@ class SentenceVocabulary:
         )
 
     def expected_counts(self, guides: torch.Tensor, *, temperature: float) -> torch.Tensor:
-        """How often each token is in a sentence drawn by its likeness to a guide: `[B, V]` float32, 0 or more.
+        """Returns the expected count `[B, V]` float32 of each token in a sentence drawn by its similarity to a guide.
 
         Args:
-            guides: `[B, D]`, of any length above 0.
-            temperature: more than 0; the lower, the more only the most similar sentence counts.
+            guides: `[B, D]`, of any norm above 0.
+            temperature: greater than 0; the lower, the more weight is on the most similar sentence.
 
         Raises:
-            ValueError: if guides are of another width, not finite, or 0, or the temperature is not more than 0.
+            ValueError: if guides are of another width, not finite, or 0, or the temperature is not greater than 0.
         """
         if not temperature > 0:
-            raise ValueError(f"temperature must be more than 0, not {temperature}")
+            raise ValueError(f"temperature must be greater than 0, not {temperature}")
         if guides.ndim != 2 or guides.shape[1] != self.embeddings.shape[1]:
             raise ValueError(
                 f"guides have the shape {list(guides.shape)}, and the vocabulary's embeddings are of width"
@@ -101,18 +101,18 @@ class SentenceVocabulary:
 
 
 def _unit(name: str, vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors `[N, D]` in float32, scaled to length 1."""
+    """Returns vectors `[N, D]` in float32, scaled to norm 1."""
     vectors = vectors.detach().float()
     steering_strengths.check_finite(name, vectors)
-    # Scaled first, so that no square overflows or vanishes.
+    # Scaled by the largest component first, so that no square overflows or underflows.
     largest = vectors.abs().amax(dim=-1, keepdim=True)
     if not largest.all():
-        raise ValueError(f"number {int(largest.argmin())} of the {name} is 0, which is like no sentence; leave it out")
+        raise ValueError(f"number {int(largest.argmin())} of the {name} is 0, so it has no direction; leave it out")
     return torch.nn.functional.normalize(vectors / largest, dim=-1)
 
 
 def _count_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> torch.Tensor:
-    """`[V, S]` sparse float32: how often each token is in each text."""
+    """Returns `[V, S]` sparse float32: how often each token is in each text."""
     special = set(tokenizer.all_special_ids)
 
     @functools.cache
@@ -126,7 +126,7 @@ def _count_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> t
             text_ids.append(text_id)
             numbers.append(float(number))
     if not token_ids:
-        raise ValueError(f"none of the {len(texts)} sentences has a token that is more than white space")
+        raise ValueError(f"none of the {len(texts)} sentences has a token other than white space")
     size = (max(token_ids) + 1, len(texts))
     return torch.sparse_coo_tensor(
         torch.tensor([token_ids, text_ids]), torch.tensor(numbers), size, check_invariants=True
@@ -134,9 +134,9 @@ def _count_tokens(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> t
 
 
 class SimilarityProcessor(LogitsProcessor):
-    """Raises the logits of the tokens that a guide's sentences have; see the module.
+    """A logits processor that raises the tokens of a guide's sentences; see the module.
 
-    It may be used for several generations, and is told nothing between them.
+    It keeps no state, so it may be used for several generations.
     """
 
     supports_continuous_batching = False
@@ -149,25 +149,25 @@ class SimilarityProcessor(LogitsProcessor):
         floor: float = 0.01,
         prompt_length: int | None = None,
     ):
-        """Prepares it.
+        """Prepares the processor.
 
         Args:
-            expected_counts: `[B, V]`, 0 or more.
-            strengths: 0 or more; one number, or one for each request (`[B]`).
-            floor: in `(0, 1)`; how much is left, at strength 1, of the odds of a token that no sentence of the guide
-                has against one that all have.
-            prompt_length: how many of the input's tokens are the prompt (with its padding, which is on the left), the
-                same for all requests; those after it count as written. By default nothing ever counts as written.
+            expected_counts: `[B, V]`, at least 0.
+            strengths: at least 0; one number, or one for each request (`[B]`).
+            floor: in `(0, 1)`; the factor, at strength 1, on the odds of a token that no sentence of the guide has
+                against one that all have.
+            prompt_length: the number of the input's tokens that are the prompt (including padding, which is on the
+                left), the same for all requests; later tokens count as written. By default no token counts as written.
 
         Raises:
-            ValueError: if floor, strengths or prompt_length lie elsewhere, or strengths don't fit the requests.
+            ValueError: if floor, strengths or prompt_length are out of range, or strengths don't fit the requests.
         """
         if not 0 < floor < 1:
             raise ValueError(f"floor must lie between 0 and 1, not {floor}")
         if not (torch.as_tensor(strengths) >= 0).all():
-            raise ValueError(f"strengths must be 0 or more, not {strengths}")
+            raise ValueError(f"strengths must be at least 0, not {strengths}")
         if prompt_length is not None and prompt_length < 0:
-            raise ValueError(f"prompt_length must be 0 or more, not {prompt_length}")
+            raise ValueError(f"prompt_length must be at least 0, not {prompt_length}")
         self._expected_counts = expected_counts
         self._strengths = strengths
         self._floor = floor
@@ -179,14 +179,14 @@ class SimilarityProcessor(LogitsProcessor):
         return steering_strengths.scale(raised, self._strengths)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """The steered logits, in the dtype of the given ones.
+        """Returns the steered logits, in the dtype of the given ones.
 
         Args:
-            input_ids: `[B, T]` int64.
-            scores: `[B, W]`; `W` is the number of tokens that the model knows, `V` or more.
+            input_ids: `[B, T]` int64, prompt and text so far.
+            scores: `[B, W]`, the logits; `W`, the model's number of tokens, is at least `V`.
 
         Raises:
-            ValueError: if the batch has another number of rows, or the model fewer tokens than `V`.
+            ValueError: if the batch has another number of rows, or the model has fewer tokens than `V`.
         """
         if steering_strengths.changes_nothing(self._unwritten_offsets):
             return scores
@@ -194,7 +194,7 @@ class SimilarityProcessor(LogitsProcessor):
         num_tokens = self._expected_counts.shape[1]
         if scores.shape[1] < num_tokens:
             raise ValueError(
-                f"the model knows {scores.shape[1]} tokens, and the vocabulary has number {num_tokens - 1}; build it"
+                f"the model has {scores.shape[1]} tokens, but the vocabulary has the id {num_tokens - 1}; build it"
                 " with the model's own tokenizer"
             )
         if self._prompt_length is None:

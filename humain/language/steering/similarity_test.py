@@ -192,7 +192,7 @@ def test_other_sentences_tokens_fall(loaded, vocabulary):
     ("sentences", "embeddings", "message"),
     [
         ([], torch.zeros(0, 2), "there are 0 sentences"),
-        (["wood"], torch.ones(2, 2), r"the shape \[2, 2\], and there are 1 sentences"),
+        (["wood"], torch.ones(2, 2), r"the shape \[2, 2\], but there are 1 sentences"),
         (["wood"], torch.ones(2), r"the shape \[2\]"),
         (["wood"], torch.tensor([[math.nan, 1.0]]), "1 of 2 numbers of the embeddings are not finite"),
         (["wood", "ore"], torch.tensor([[1.0, 0.0], [0.0, 0.0]]), "number 1 of the embeddings is 0"),
@@ -211,8 +211,8 @@ def test_what_makes_no_vocabulary_is_refused(loaded, sentences, embeddings, mess
         (torch.ones(3), 0.1, r"guides have the shape \[3\]"),
         (torch.tensor([[math.inf, 0.0, 0.0]]), 0.1, "1 of 3 numbers of the guides"),
         (torch.zeros(1, 3), 0.1, "number 0 of the guides is 0"),
-        (torch.ones(1, 3), 0.0, "more than 0, not 0.0"),
-        (torch.ones(1, 3), math.nan, "more than 0, not nan"),
+        (torch.ones(1, 3), 0.0, "greater than 0, not 0.0"),
+        (torch.ones(1, 3), math.nan, "greater than 0, not nan"),
     ],
 )
 def test_what_makes_no_guide_is_refused(vocabulary, guides, temperature, message):
@@ -225,10 +225,10 @@ def test_what_makes_no_guide_is_refused(vocabulary, guides, temperature, message
     [
         (1.0, {"floor": 0.0}, "between 0 and 1, not 0.0"),
         (1.0, {"floor": 1.0}, "between 0 and 1, not 1.0"),
-        ([1.0, -1.0], {}, r"0 or more, not \[1.0, -1.0\]"),
-        (math.nan, {}, "0 or more, not nan"),
+        ([1.0, -1.0], {}, r"at least 0, not \[1.0, -1.0\]"),
+        (math.nan, {}, "at least 0, not nan"),
         ([1.0, 1.0, 1.0], {}, "3 strengths for 2 requests"),
-        (1.0, {"prompt_length": -1}, "prompt_length must be 0 or more, not -1"),
+        (1.0, {"prompt_length": -1}, "prompt_length must be at least 0, not -1"),
     ],
 )
 def test_what_makes_no_processor_is_refused(strengths, settings, message):
@@ -238,7 +238,7 @@ def test_what_makes_no_processor_is_refused(strengths, settings, message):
 
 def test_a_batch_or_a_model_that_does_not_fit_is_refused():
     processor = SimilarityProcessor(torch.ones(2, 3))
-    with pytest.raises(ValueError, match="given 4 rows, and 2 requests"):
+    with pytest.raises(ValueError, match="given 4 rows, but 2 requests"):
         processor(NO_IDS, torch.zeros(4, 3))
-    with pytest.raises(ValueError, match="the model knows 2 tokens, and the vocabulary has number 2"):
+    with pytest.raises(ValueError, match="the model has 2 tokens, but the vocabulary has the id 2"):
         processor(NO_IDS, torch.zeros(2, 2))

@@ -10,13 +10,13 @@ Strengths: TypeAlias = "float | Sequence[float] | torch.Tensor"
 
 
 def scale(directions: torch.Tensor, strengths: Strengths) -> torch.Tensor:
-    """What is to be added to each request: its direction times its strength.
+    """Returns what is added to each request: its direction times its strength.
 
-    Where the strength is 0 every element is -0.0, the one number that leaves all others as they are, bit for bit, when
-    it is added: 0.0 would turn -0.0 into 0.0.
+    If the strength is 0, every element is -0.0, the only number whose addition leaves all others the same, bit for bit:
+    0.0 would turn -0.0 into 0.0.
 
     Args:
-        directions: `[R, ...]`, finite; `R` is 1 where all requests share a direction.
+        directions: `[R, ...]`, finite; `R` is 1 if all requests share a direction.
         strengths: one number, or one for each request (`[B]`); finite.
 
     Returns:
@@ -42,7 +42,7 @@ def scale(directions: torch.Tensor, strengths: Strengths) -> torch.Tensor:
 
 
 def changes_nothing(offsets: torch.Tensor) -> bool:
-    """Whether adding `offsets` leaves everything as it is."""
+    """Whether adding `offsets` has no effect."""
     return not offsets.any()
 
 
@@ -50,21 +50,21 @@ def check_rows(offsets: torch.Tensor, num_rows: int) -> None:
     """Checks that offsets fit the rows of a batch.
 
     Args:
-        offsets: `[R, ...]`.
-        num_rows: how many rows the model is given.
+        offsets: `[R, ...]`, the offsets of R requests.
+        num_rows: the number of rows in the model's batch.
 
     Raises:
         ValueError: if `R` is neither 1 nor `num_rows`.
     """
     if offsets.shape[0] not in (1, num_rows):
         raise ValueError(
-            f"the model is given {num_rows} rows, and {offsets.shape[0]} requests are steered; give as many, each"
-            " repeated for all its beams or samples"
+            f"the model is given {num_rows} rows, but {offsets.shape[0]} requests are steered; give one row per "
+            "request, each repeated for all its beams or samples"
         )
 
 
 def check_finite(name: str, values: torch.Tensor) -> None:
-    """Raises ValueError, naming the values, if there is a NaN or an infinity among them."""
+    """Raises ValueError, with the name of the values, if one of them is NaN or infinite."""
     number = int(torch.isfinite(values).logical_not().sum())
     if number:
         raise ValueError(f"{number} of {math.prod(values.shape)} numbers of the {name} are not finite")

@@ -61,7 +61,7 @@ def test_what_gives_no_offsets_is_refused(directions, factors, message):
 def test_rows_are_one_or_as_many_as_the_model_is_given():
     strengths.check_rows(torch.zeros(1, 2), 5)
     strengths.check_rows(torch.zeros(5, 2), 5)
-    with pytest.raises(ValueError, match="given 4 rows, and 2 requests"):
+    with pytest.raises(ValueError, match="given 4 rows, but 2 requests"):
         strengths.check_rows(torch.zeros(2, 2), 4)
 
 

@@ -1,4 +1,4 @@
-"""Small models with random weights, saved as transformers saves any, to test with what loads large ones."""
+"""Small models with random weights, saved by transformers, to test the code that loads large ones."""
 
 import pathlib
 from collections.abc import Sequence
@@ -27,13 +27,13 @@ def save_gpt2(
     """Saves a GPT-2 of two layers with its tokenizer, whose tokens are words between spaces.
 
     Args:
-        folder: where to; made where it is missing.
+        folder: the folder to save to; created if it does not exist.
         words: the vocabulary, beside a token that ends a text and one for unknown words.
-        chat_template: of the tokenizer, as transformers takes it.
-        num_positions: the longest text, in tokens.
-        width: of hidden states, a multiple of 2.
-        seed: of the weights. With the default, `mine ore .` and its like go on for some ten words, several of them
-            different, and end.
+        chat_template: the tokenizer's chat template, in transformers' format.
+        num_positions: the length of the longest text, in tokens.
+        width: the width of hidden states, a multiple of 2.
+        seed: the seed of the weights. With the default, texts like `mine ore .` are continued by about ten words,
+            several of them different, and then end.
 
     Returns:
         The folder.
@@ -52,7 +52,7 @@ def save_gpt2(
         initializer_range=0.7,
         bos_token_id=vocabulary[END],
         eos_token_id=vocabulary[END],
-        tie_word_embeddings=False,  # tied, such a model repeats its last word
+        tie_word_embeddings=False,  # With tied embeddings, such a model repeats its last word.
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

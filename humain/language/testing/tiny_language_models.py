@@ -1,4 +1,4 @@
-"""Causal language models small enough for a test, saved to disk, and loaded as any other by transformers."""
+"""Causal language models small enough for a test, saved to disk and loaded by transformers like any other."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -37,15 +37,15 @@ def save(
 ) -> None:
     """Writes a randomly initialised model and its tokenizer.
 
-    The tokenizer is byte-level BPE, so a word behind a space is another token than one at the beginning of a text; it
-    has an end token, and, as GPT-2's, none for padding. The model has room for three more tokens than the tokenizer.
+    The tokenizer is byte-level BPE, so a word after a space is another token than one at the beginning of a text; it
+    has an end token but, like GPT-2's, no padding token. The model has room for three more tokens than the tokenizer.
 
     Args:
-        directory: where to; it is made.
+        directory: the directory to save to; it is created.
         texts: what the tokenizer is trained on: words that occur twice become one token.
         architecture: a name in `ARCHITECTURES`.
         num_layers: decoder blocks.
-        seed: of the weights; the state of torch's generator stays as it is.
+        seed: the seed of the weights; the state of torch's global generator is not changed.
     """
     tokenizer = _tokenizer(texts)
     config = transformers.AutoConfig.for_model(
@@ -54,7 +54,7 @@ def save(
         num_hidden_layers=num_layers,
         bos_token_id=tokenizer.eos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        # So that the logits of so narrow a model differ, and it learns within a few steps.
+        # Larger than usual, so that the logits of so narrow a model differ and it learns within a few steps.
         initializer_range=0.1,
         **ARCHITECTURES[architecture],
     )
@@ -68,7 +68,7 @@ def save(
 def load(
     directory: pathlib.Path, *, dtype: torch.dtype = torch.float32
 ) -> tuple[transformers.PreTrainedModel, transformers.PreTrainedTokenizerBase]:
-    """The model and the tokenizer in a directory, by transformers' own loading code."""
+    """Loads the model and the tokenizer in a directory with transformers' own code."""
     model = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
     return model, transformers.AutoTokenizer.from_pretrained(directory)
 
@@ -96,9 +96,9 @@ def train(
     num_steps: int = 60,
     learning_rate: float = 1e-2,
 ) -> None:
-    """Teaches a model to write texts, each with an end token behind it, by AdamW on all of them at once.
+    """Trains a model to write texts, each followed by an end token, with AdamW on all of them at once.
 
-    It is left in evaluation mode, without gradients.
+    Afterwards it is in evaluation mode, without gradients.
     """
     rows = [tokenizer(text)["input_ids"] + [tokenizer.eos_token_id] for text in texts]
     width = max(len(row) for row in rows)
@@ -107,7 +107,7 @@ def train(
     mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
     labels = torch.where(mask == 1, input_ids, -100)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
-    model.eval()  # dropout would only make it slower
+    model.eval()  # Dropout would only slow training down.
     for _ in range(num_steps):
         optimizer.zero_grad()
         model(input_ids=input_ids, attention_mask=mask, labels=labels).loss.backward()

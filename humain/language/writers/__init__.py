@@ -1,1 +1,1 @@
-"""Writers: what puts a goal into the text of a plan, and a ledger of what they wrote."""
+"""Writers: models that write the text of a plan for a goal; and a ledger of what they wrote."""

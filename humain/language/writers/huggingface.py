@@ -1,4 +1,4 @@
-"""Texts by a causal language model that runs here, through transformers."""
+"""Writes texts with a causal language model that runs in this process, by transformers."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from humain.language.writers import writer
 
 
 class HuggingFaceWriter:
-    """A Writer, for one thread. A text depends on the settings and the goal alone, not on what was written before."""
+    """A Writer, for one thread. A text depends only on the settings and the goal, not on earlier texts."""
 
     def __init__(
         self,
@@ -31,21 +31,21 @@ class HuggingFaceWriter:
 
         Args:
             model: a name on the hub, or a folder.
-            template: the prompt, with `{goal}` where the goal goes; it becomes the message of a user where the
-                tokenizer has a template for chats.
-            temperature: of sampling; 0 takes the likeliest token each time.
-            seed: of sampling.
-            max_tokens: the longest text; one that reaches it is refused.
-            stop: texts before which to end, for models that don't end by themselves. White space that a text begins
-                with doesn't count, so that a line feed ends a line and not the wait for one.
+            template: the prompt, with `{goal}` where the goal goes; it becomes a user's message if the tokenizer has a
+                chat template.
+            temperature: the temperature of sampling; 0 always takes the most likely token.
+            seed: the seed of sampling.
+            max_tokens: the bound on a text's length; a text that reaches it is an error.
+            stop: strings at which a text is cut off, for models that don't end by themselves. White space at the
+                beginning of a text does not count, so that a line feed ends a line and does not give an empty one.
 
         Raises:
-            ValueError: for settings that are none.
+            ValueError: if a setting is out of range, or the template has no `{goal}`.
             UserError: if the model can't be loaded.
         """
         if temperature < 0 or max_tokens < 1:
             raise ValueError(
-                f"temperature is {temperature} and max_tokens {max_tokens}; expected 0 or more, and 1 or more"
+                f"temperature is {temperature} and max_tokens {max_tokens}; they must be at least 0 and at least 1"
             )
         self._model_name = model
         self._template = writer.check_template(template)
@@ -80,7 +80,7 @@ class HuggingFaceWriter:
         if max_tokens < 1:
             raise errors.UserError(
                 f"the prompt for the goal {goal!r} has {num_prompt} tokens, and {self.name} takes {num_positions} with"
-                " its answer; shorten the template, or take another model"
+                " its answer; shorten the template, or use another model"
             )
         ends = self._ends()
         options: dict[str, Any] = {"do_sample": bool(self._temperature), "num_beams": 1}
@@ -104,17 +104,17 @@ class HuggingFaceWriter:
         return text[: min(cuts, default=len(text))].strip()
 
     def _tokens(self, prompt: str) -> Any:
-        """A batch of one."""
+        """Returns the token ids of a prompt, as a batch of one."""
         if self._tokenizer.chat_template is None:
             return self._tokenizer(prompt, return_tensors="pt")
         chat = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
         )
-        # The template has put in all special tokens.
+        # The template contains all special tokens already.
         return self._tokenizer(chat, add_special_tokens=False, return_tensors="pt")
 
     def _ends(self) -> list[int]:
-        """The tokens that end a text."""
+        """Returns the ids of the tokens that end a text."""
         ends = self._model.generation_config.eos_token_id
         if ends is None:
             ends = self._tokenizer.eos_token_id
@@ -124,7 +124,7 @@ class HuggingFaceWriter:
 
 
 class _Stop(transformers.StoppingCriteria):
-    """Ends a text that has one of some texts in it."""
+    """Stops a text once it contains one of several strings."""
 
     def __init__(self, tokenizer: Any, num_prompt: int, stop: tuple[str, ...]):
         self._tokenizer = tokenizer
@@ -132,7 +132,7 @@ class _Stop(transformers.StoppingCriteria):
         self._stop = stop
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **options: Any) -> torch.Tensor:
-        """Whether each text `[batch]` is over."""
+        """Returns bool `[batch]`, whether each text is complete."""
         del scores, options
         over = [bool(self._stop) and self._is_over(ids) for ids in input_ids[:, self._num_prompt :]]
         return torch.tensor(over, device=input_ids.device)
@@ -143,6 +143,6 @@ class _Stop(transformers.StoppingCriteria):
 
 
 def _seed(seed: int, goal: str) -> int:
-    """A seed for one goal, so that a text doesn't depend on those before it."""
+    """Returns a seed for one goal, so that a text does not depend on earlier ones."""
     digest = hashlib.sha256(records.dump_line([seed, goal]).encode()).digest()
     return int.from_bytes(digest[:7], "big")

@@ -131,9 +131,9 @@ def test_a_prompt_that_fills_the_model_is_refused(folder):
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"temperature": -1.0}, "temperature is -1.0 and max_tokens 512; expected 0 or more"),
-        ({"max_tokens": 0}, "max_tokens 0; expected 0 or more, and 1 or more"),
-        ({"template": "mine ore"}, "the template 'mine ore' has no {goal}; write it where the goal goes"),
+        ({"temperature": -1.0}, "temperature is -1.0 and max_tokens 512; they must be at least 0"),
+        ({"max_tokens": 0}, "max_tokens 0; they must be at least 0 and at least 1"),
+        ({"template": "mine ore"}, "the template 'mine ore' has no {goal}; put it where the goal goes"),
     ],
 )
 def test_settings_that_are_none_are_refused_before_anything_is_loaded(settings, match):

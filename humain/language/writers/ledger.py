@@ -1,4 +1,4 @@
-"""A ledger of what was written: a line as each text comes, so that a run that goes on pays for none twice."""
+"""A ledger of written texts, one line per text, so that a resumed run does not pay for any text twice."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ from humain.language.writers.writer import Writer
 class Ledger:
     """Texts by writer and goal, in a file of JSON lines.
 
-    A text is on the disk when `add` returns. One process at a time may have the file open.
+    When `add` returns, the text is on disk. Only one process at a time may have the file open.
     """
 
     def __init__(self, path: pathlib.Path, descriptor: int, texts: dict[str, str]):
@@ -28,13 +28,13 @@ class Ledger:
     @classmethod
     @contextlib.contextmanager
     def opened(cls, path: pathlib.Path) -> Iterator[Self]:
-        """The ledger in a file, which is made where it is missing, for the time of the block.
+        """Opens the ledger in a file within the `with` block; creates the file if it does not exist.
 
-        A last line that a crash left torn is taken off.
+        A last line that a crash left incomplete is removed.
 
         Raises:
-            UserError: if another process has it open, a line that isn't the last is damaged (it names the line), or the
-                file can't be written.
+            UserError: if another process has the file open, a line other than the last is damaged (the message names
+                it), or the file can't be written.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,17 +43,17 @@ class Ledger:
             raise errors.UserError(f"{path} can't be written ({error.strerror}); name another directory") from error
         try:
             if not file_lock.acquire(descriptor):
-                raise errors.UserError(f"{path} is in use by another run; wait for its end, or name another directory")
+                raise errors.UserError(f"{path} is in use by another run; wait for its end or name another directory")
             yield cls(path, descriptor, _repaired(path, descriptor))
         finally:
             os.close(descriptor)
 
     def find(self, writer: Writer, goal: str) -> str | None:
-        """What a writer of equal settings has written for the goal, or None."""
+        """Returns the text that a writer with equal settings has written for the goal, or None."""
         return self._texts.get(_key(writer, goal))
 
     def add(self, writer: Writer, goal: str, text: str) -> None:
-        """Keeps a text.
+        """Stores a text.
 
         Raises:
             UserError: if it can't be written.
@@ -65,31 +65,31 @@ class Ledger:
             os.fsync(self._descriptor)
         except OSError as error:
             raise errors.UserError(
-                f"{self._path} can't be written ({error.strerror}); make room, and run it again: it goes on from there"
+                f"{self._path} can't be written ({error.strerror}); make room, and run it again to continue from there"
             ) from error
         self._texts[key] = text
 
 
 def _key(writer: Writer, goal: str) -> str:
-    """The SHA-256 of all that decides a text."""
+    """Returns the SHA-256 of everything that determines a text."""
     return hashlib.sha256(records.dump_sorted({"settings": writer.settings, "goal": goal}).encode()).hexdigest()
 
 
 def _repaired(path: pathlib.Path, descriptor: int) -> dict[str, str]:
-    """The texts in a ledger, by key, whose last line is whole afterwards."""
+    """Returns the texts in a ledger by key, after mending or removing an incomplete last line."""
     content = path.read_bytes()
     *lines, last = content.split(b"\n")
     texts = {}
     for number, line in enumerate(lines, 1):
         entry = _parse(line)
         if entry is None:
-            raise errors.UserError(f"{path}, line {number}, is damaged; mend or delete that line, and run it again")
+            raise errors.UserError(f"{path}, line {number}, is damaged; repair or delete that line, and run it again")
         texts[entry[0]] = entry[1]
     if last:
         entry = _parse(last)
         if entry is None:
             os.ftruncate(descriptor, len(content) - len(last))
-        else:  # all but the line feed was written
+        else:  # Everything except the line feed was written.
             texts[entry[0]] = entry[1]
             _write_all(descriptor, b"\n")
         os.fsync(descriptor)
@@ -97,7 +97,7 @@ def _repaired(path: pathlib.Path, descriptor: int) -> dict[str, str]:
 
 
 def _parse(line: bytes) -> tuple[str, str] | None:
-    """Key and text of a line; None, if it is none."""
+    """Returns the key and text of a line; None if the line is not valid."""
     try:
         entry = json.loads(line)
         key, text = entry["key"], entry["text"]

@@ -103,7 +103,7 @@ def test_damage_elsewhere_is_named_and_nothing_is_lost(path, line):
     _fill(path, radar="Mine.")
     damaged = path.read_text() + line + "\n" + path.read_text()
     path.write_text(damaged)
-    with pytest.raises(errors.UserError, match=f"^{path}, line 2, is damaged; mend or delete that line"):
+    with pytest.raises(errors.UserError, match=f"^{path}, line 2, is damaged; repair or delete that line"):
         _found(path, "radar")
     assert path.read_text() == damaged
 

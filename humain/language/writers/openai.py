@@ -1,4 +1,4 @@
-"""Texts by a chat model behind an OpenAI-compatible endpoint."""
+"""Writes texts with a chat model behind an OpenAI-compatible endpoint."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from humain.language.writers import writer
 
 @dataclasses.dataclass(frozen=True)
 class OpenAIWriter:
-    """A Writer, fit for several threads; None leaves a setting to the server.
+    """A Writer that several threads may use; None leaves a setting to the server.
 
     Attributes:
         endpoint: the server.
-        model: as the server calls it.
+        model: the server's name of the model.
         template: the prompt, with `{goal}` where the goal goes.
-        temperature: of sampling, 0 and above.
-        seed: of sampling, for servers that take one.
-        max_tokens: the longest text; no setting that decides a text, since one that reaches it is refused.
-        stop: texts before which to end.
+        temperature: the temperature of sampling, at least 0.
+        seed: the seed of sampling, for servers that accept one.
+        max_tokens: the bound on a text's length. It is not among `settings`, since a text that reaches it is an error.
+        stop: strings at which a text is cut off.
     """
 
     endpoint: OpenAIEndpoint

@@ -45,7 +45,7 @@ def test_a_text_that_a_filter_cut_off_is_refused(text):
     filtered = openai_server.says(openai_server.completion(text, "content_filter"))
     with (
         openai_server.serving([filtered]) as server,
-        pytest.raises(FilteredError, match="'a radar' was cut off by the server's content filter; word the goal other"),
+        pytest.raises(FilteredError, match="'a radar' was cut off by the server's content filter; reword the goal"),
     ):
         _writer(server).write("a radar")
     # It is not asked again what it would not say.

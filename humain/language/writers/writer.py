@@ -1,4 +1,4 @@
-"""What a writer is, and how it is asked."""
+"""The interface of writers, and their prompts."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -7,14 +7,14 @@ from humain import errors
 from humain.files.records import Json
 
 GOAL = "{goal}"
-"""What a template has where the goal goes."""
+"""The placeholder of the goal in a template."""
 
 PLAN_TEMPLATE = (
     "Write a plan for this goal: {goal}\n\n"
     "Write one step a line, in the order in which they are done, each a short sentence that says one action. Write"
     " nothing before or after the steps."
 )
-"""Asks for the steps of a plan."""
+"""The default template, which asks for the steps of a plan."""
 
 
 class Writer(Protocol):
@@ -22,34 +22,34 @@ class Writer(Protocol):
 
     @property
     def name(self) -> str:
-        """Provider and model, such as `openai:some-model`."""
+        """The provider and the model, such as `openai:some-model`."""
 
     @property
     def settings(self) -> Mapping[str, Json]:
-        """All that decides a text, beside the goal; no secrets. Texts of equal settings stand for each other."""
+        """Everything that determines a text besides the goal, without secrets; a ledger looks texts up by it."""
 
     def write(self, goal: str) -> str:
-        """The text for a goal.
+        """Writes the text for a goal.
 
         Raises:
             UnfinishedError: if it is cut off.
             FilteredError: if a filter cut it off.
-            UserError: if there is none.
+            UserError: if the model or the server fails.
         """
 
 
 class FilteredError(errors.UserError):
-    """A text that the server cut off or kept back, for what it says."""
+    """The server's content filter cut a text off or withheld it."""
 
     def __init__(self, goal: str):
         super().__init__(
-            f"the text for the goal {goal!r} was cut off by the server's content filter; word the goal otherwise, or "
-            "take another model"
+            f"the text for the goal {goal!r} was cut off by the server's content filter; reword the goal, or "
+            "use another model"
         )
 
 
 class UnfinishedError(errors.UserError):
-    """A text that was cut off at the number of tokens allowed: half a plan would look like a whole one."""
+    """A text was cut off at the number of tokens allowed; half a plan would look like a whole one."""
 
     def __init__(self, goal: str, max_tokens: int | None, remedy: str):
         limit = "the model's limit" if max_tokens is None else f"{max_tokens} tokens"
@@ -57,16 +57,16 @@ class UnfinishedError(errors.UserError):
 
 
 def check_template(template: str) -> str:
-    """Returns a template, if it is one.
+    """Returns a template, after checking it.
 
     Raises:
-        ValueError: if it has no place for the goal.
+        ValueError: if it does not contain `{goal}`.
     """
     if GOAL not in template:
-        raise ValueError(f"the template {template!r} has no {GOAL}; write it where the goal goes")
+        raise ValueError(f"the template {template!r} has no {GOAL}; put it where the goal goes")
     return template
 
 
 def fill(template: str, goal: str) -> str:
-    """The prompt for a goal; braces elsewhere, in template and goal, stay as they are."""
+    """Returns the prompt for a goal; other braces, in the template or the goal, are kept."""
     return template.replace(GOAL, goal)

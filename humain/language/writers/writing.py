@@ -1,4 +1,4 @@
-"""Texts for many goals, each asked for once."""
+"""Writes texts for many goals, each distinct goal once."""
 
 import collections
 import concurrent.futures
@@ -17,27 +17,27 @@ def write_all(
     num_threads: int = 1,
     report: Callable[[int], None] = lambda num_done: None,
 ) -> list[str]:
-    """The text for each goal: out of the ledger where it has it, else written and kept there; a blank one is none.
+    """Returns the text for each goal: from the ledger if it has it, else written and stored there.
 
-    Whatever ends it early, an error of the writer's or one that `report` raises, what other threads are writing at that
-    moment is waited for and kept, since it is paid for; what has not been begun is not.
+    If an error of the writer or of `report` ends it early, the texts that other threads are writing are waited for and
+    stored, since they are paid for; others are not begun.
 
     Args:
-        writer: what writes; with more than one thread it must be fit for that.
-        goals: any, also repeated.
-        ledger: where texts are looked up and kept.
-        num_threads: how many texts are written at once, 1 or more.
-        report: told, in this thread, how many of the goals have their text, first of what the ledger has.
+        writer: the writer; with more than one thread it must support that.
+        goals: the goals, with repetitions if any.
+        ledger: the ledger in which texts are looked up and stored.
+        num_threads: how many texts are written at the same time, at least 1.
+        report: called, in this thread, with the number of goals that have their text; first with those in the ledger.
 
     Returns:
         The texts, in the order of the goals.
 
     Raises:
-        ValueError: for a number of threads below 1.
-        UserError: the first that the writer raised; or naming a goal for which it wrote nothing but white space.
+        ValueError: if `num_threads` is below 1.
+        UserError: the first error of the writer; or if it wrote only white space, naming the goal.
     """
     if num_threads < 1:
-        raise ValueError(f"num_threads is {num_threads}; expected 1 or more")
+        raise ValueError(f"num_threads is {num_threads}; it must be at least 1")
     num_uses = collections.Counter(goals)
     found = {goal: ledger.find(writer, goal) for goal in num_uses}
     texts = {goal: text for goal, text in found.items() if text is not None and text.strip()}
@@ -48,7 +48,7 @@ def write_all(
         text = writer.write(goal)
         if not text.strip():
             raise errors.UserError(
-                f"{writer.name} wrote nothing for the goal {goal!r}; word it otherwise, or take another model"
+                f"{writer.name} wrote nothing for the goal {goal!r}; reword it, or use another model"
             )
         return text
 

@@ -56,7 +56,7 @@ def test_a_blank_text_is_refused_and_not_kept(ledger, num_threads, blank):
         def write(self, goal):
             return blank if goal == "b" else super().write(goal)
 
-    with pytest.raises(errors.UserError, match="^fake:capitals wrote nothing for the goal 'b'; word it otherwise"):
+    with pytest.raises(errors.UserError, match="^fake:capitals wrote nothing for the goal 'b'; reword it"):
         write_all(Dumb(), _GOALS, ledger, num_threads=num_threads)
     assert ledger.find(_Writer(), "b") is None
     # One that was kept is asked for again.
@@ -138,5 +138,5 @@ def test_no_goals_need_no_text(ledger):
 
 
 def test_some_thread_must_write(ledger):
-    with pytest.raises(ValueError, match="num_threads is 0; expected 1 or more"):
+    with pytest.raises(ValueError, match="num_threads is 0; it must be at least 1"):
         write_all(_Writer(), _GOALS, ledger, num_threads=0)
