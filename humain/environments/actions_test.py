@@ -38,7 +38,7 @@ def test_what_can_not_be_is_an_error(make, message):
 def test_features_by_hand():
     np.testing.assert_array_equal(DiscreteActions(3).encode(jnp.array([2, 0])), [[0, 0, 1], [1, 0, 0]])
     # From -1 to 3 the middle is 1 and half the range 2; from 0 to 0.5 they are 0.25 each.
-    np.testing.assert_allclose(BOX.encode(jnp.array([[1.0, 0.5], [-1.0, 0.125]])), [[0, 1], [-1, -0.5]])
+    np.testing.assert_allclose(BOX.encode(jnp.array([[1.0, 0.5], [-1.0, 0.125]])), [[0.0, 1.0], [-1.0, -0.5]])
     assert DiscreteActions(4).undecided == (0.25,) * 4
     assert BOX.undecided == (0.0, 0.0)
     assert (DiscreteActions(3).space, BOX.space) == (Discrete(3), Continuous(2))

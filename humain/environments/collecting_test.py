@@ -1,6 +1,7 @@
 """Collected transitions are the environment's, one after the other, whichever form it has."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +10,9 @@ import pytest
 
 from humain.environments import collecting, gymnasium_adapter
 from humain.environments.collecting import RandomPolicy
-from humain.testing.point import DISCRETE, LONGEST_STEP, Point
+from humain.testing.point import DISCRETE, LONGEST_STEP, PointWorld
 
-SHORT = Point(max_steps=7)
+SHORT = PointWorld(max_steps=7)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ def stores(environment, num_steps, seed=0, given=0, policy=None):
     """Transitions of two agents."""
     keys = jax.random.split(jax.random.key(seed))
     givens, carries = (jnp.full(2, value) for value in (given, 0))
-    if isinstance(environment, Point):
+    if isinstance(environment, PointWorld):
         return collecting._scan_all(environment, policy or Pushes(), givens, carries, keys, num_steps=num_steps)
     return collecting.simulate(environment, policy or Pushes(), givens, carries, keys, num_steps=num_steps)
 
@@ -50,7 +51,7 @@ def test_transitions_of_a_pure_environment_follow_one_another():
 
 def test_what_the_world_ends_is_not_cut_off():
     # From within 1 to beyond 4, by quarters: 13 to 20 steps.
-    found = stores(Point(), 60, given=2)
+    found = stores(PointWorld(), 60, given=2)
     ended = np.asarray(found.terminated)
     assert ended.sum() >= 4
     np.testing.assert_array_equal(found.next_states[..., 0] > 4, ended)
@@ -63,11 +64,12 @@ def test_transitions_of_a_simulator_are_those_of_gymnasium():
     found = stores(environment, 50, given=1)
     with environment.make() as made:
         made.reset(seed=0)
+        simulator: Any = made.unwrapped
         for agent in range(2):
             for at in range(50):
-                made.unwrapped.state = np.asarray(found.states[agent, at], np.float64)
-                made.unwrapped.steps_beyond_terminated = None
-                following, reward, terminated, _, _ = made.unwrapped.step(int(found.actions[agent, at]))
+                simulator.state = np.asarray(found.states[agent, at], np.float64)
+                simulator.steps_beyond_terminated = None
+                following, reward, terminated, _, _ = simulator.step(int(found.actions[agent, at]))
                 np.testing.assert_allclose(found.next_states[agent, at], following, atol=1e-6)
                 assert (found.rewards[agent, at], found.terminated[agent, at]) == (reward, terminated)
     # Pushed to one side a pole falls within 8 to 11 steps.
@@ -100,7 +102,7 @@ def test_numbers_that_do_not_fit_are_refused(num_steps, num_environments):
 
 
 def test_random_actions_are_drawn_anew_for_each_step_and_agent():
-    found = stores(Point(), 200, policy=RandomPolicy(DISCRETE))
+    found = stores(PointWorld(), 200, policy=RandomPolicy(DISCRETE))
     counts = np.bincount(np.asarray(found.actions).reshape(-1))
     # A third of 400, give or take 9.
     assert np.all((counts > 95) & (counts < 175))

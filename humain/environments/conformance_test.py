@@ -4,9 +4,9 @@ import pytest
 
 from humain.environments import gymnasium_adapter
 from humain.testing.environment_conformance import CHECKS, PURE_CHECKS
-from humain.testing.point import BOX, DISCRETE, Point
+from humain.testing.point import BOX, DISCRETE, PointWorld
 
-PURE = [Point(DISCRETE), Point(BOX)]
+PURE = [PointWorld(DISCRETE), PointWorld(BOX)]
 HOST = [gymnasium_adapter.adapt(name) for name in ("Acrobot-v1", "MountainCarContinuous-v0")]
 
 

@@ -11,7 +11,7 @@ from humain.environments import gymnasium_adapter
 from humain.environments.actions import BoxActions, DiscreteActions
 from humain.environments.environment import Environment, HostEnvironment
 from humain.spaces import Continuous
-from humain.testing.point import Point
+from humain.testing.point import PointWorld
 
 
 class _Made(gymnasium.Env):
@@ -24,12 +24,12 @@ class _Made(gymnasium.Env):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.left = 3 if seed is None else seed
-        return np.zeros(self.observation_space.shape, np.float32), {}
+        return np.zeros(self.observation_space.shape or (), np.float32), {}
 
     def step(self, action):
         assert self.action_space.contains(action), action
         self.left -= 1
-        seen = np.full(self.observation_space.shape, np.sum(action), np.float32)
+        seen = np.full(self.observation_space.shape or (), np.sum(action), np.float32)
         return seen, float(self.left), self.left == 0, False, {}
 
 
@@ -43,7 +43,7 @@ BOX = spaces.Box(-5, 5, (2, 2), np.float32)
 def test_environments_are_of_one_form_or_the_other():
     adapted: Environment | HostEnvironment = gymnasium_adapter.adapt("Acrobot-v1")
     assert isinstance(adapted, HostEnvironment)
-    assert not isinstance(Point(), HostEnvironment)
+    assert not isinstance(PointWorld(), HostEnvironment)
 
 
 def test_what_an_environment_says_of_itself():

@@ -22,7 +22,7 @@ END = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
+class PointWorld:
     """See `humain.environments.environment.Environment`.
 
     What is seen is the place, and the last step. The state is the place alone, as `[2]` with the last step, so that

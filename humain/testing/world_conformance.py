@@ -15,11 +15,11 @@ import numpy as np
 from humain.environments import collecting, transitions
 from humain.environments.transitions import Transitions
 from humain.testing import point
-from humain.testing.point import Point
+from humain.testing.point import PointWorld
 from humain.types import Array
 from humain.world.world import Branches, Coordinates, World, WorldState
 
-ENVIRONMENT = Point()
+ENVIRONMENT = PointWorld()
 _NUM_STEPS = 400
 
 MakeWorld = Callable[[], World]
@@ -32,9 +32,11 @@ def _key() -> jax.Array:
 
 
 def experience() -> Transitions:
-    """Random steps, and some places free; the point goes to and fro within 3 or so, in units in which 1 is 1."""
+    """Random steps about the middle, within 3 or so, and some places free."""
     walks = collecting.collect(ENVIRONMENT, jax.random.key(0), num_steps=_NUM_STEPS, num_environments=4)
-    return transitions.from_trajectories(walks, _NUM_STEPS + 20)
+    store = transitions.from_trajectories(walks, _NUM_STEPS + 20)
+    middle = jnp.mean(store.states[:_NUM_STEPS], axis=0)[None]
+    return dataclasses.replace(store, states=store.states - middle, next_states=store.next_states - middle)
 
 
 def questions(num_states: int = 5) -> tuple[Array, Array]:
@@ -46,7 +48,8 @@ def questions(num_states: int = 5) -> tuple[Array, Array]:
 
 def _every_state(branches: Branches, num_steps: int) -> Array:
     """`[B, J, T + 1, D]`."""
-    rows, sequences, times = np.ix_(range(branches.num_states), range(branches.actions.shape[0]), range(num_steps + 1))
+    sizes = branches.num_states, branches.actions.shape[0], num_steps + 1
+    rows, sequences, times = jnp.meshgrid(*(jnp.arange(size) for size in sizes), indexing="ij", sparse=True)
     return branches.states(rows, sequences, times)
 
 

@@ -32,12 +32,13 @@ class _Disagreement:
 
     actions: ActionSpace
     num_members: int = 5
-    most: float = 0.05
+    most: float = 0.02
 
     def fit(self, transitions, key):
-        chosen = jax.random.bernoulli(key, 0.1, (self.num_members, transitions.states.shape[0]))
+        chosen_key, noise_key = jax.random.split(key)
+        chosen = jax.random.bernoulli(chosen_key, 0.1, (self.num_members, transitions.states.shape[0]))
         # A step that is never seen to be rounded has members that agree everywhere: each is told a little wrong.
-        noise = 0.02 * jax.random.normal(jax.random.fold_in(key, 1), (self.num_members, *transitions.states.shape))
+        noise = 0.02 * jax.random.normal(noise_key, (self.num_members, *transitions.states.shape))
         features = self.actions.encode(transitions.actions)
         fit = jax.vmap(
             lambda mask, off: dynamics.fit(transitions.states, features, transitions.next_states + off, mask)

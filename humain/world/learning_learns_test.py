@@ -13,7 +13,7 @@ from humain.kernels.transformer import TransformerConfig
 from humain.layer import Layer
 from humain.model import Model
 from humain.testing import point
-from humain.testing.point import Point
+from humain.testing.point import PointWorld
 from humain.training import loop
 from humain.world import knowledge as knowledge_lib
 from humain.world import learning
@@ -47,7 +47,7 @@ NEAR = 2 * point.LONGEST_STEP
 
 @pytest.mark.parametrize("actions", [point.DISCRETE, point.BOX], ids=("discrete", "box"))
 def test_places_are_reached_in_few_steps_and_stayed_at(actions):
-    environment = Point(actions)
+    environment = PointWorld(actions)
     world = LinearWorld(actions, max_leverage=0.2)
     store = transitions.from_trajectories(collecting.collect(environment, jax.random.key(0), num_steps=400))
     knowledge = knowledge_lib.fit(CONFIG, world, store, 400, jax.random.key(1))

@@ -15,14 +15,14 @@ from humain.layer import Layer
 from humain.model import Model
 from humain.spaces import Continuous
 from humain.testing.imagining import SMALL
-from humain.testing.point import Point
+from humain.testing.point import PointWorld
 from humain.types import Context
 from humain.viewing import plan_tree
 from humain.world import knowledge as knowledge_lib
 from humain.world import learning, plans
 from humain.world.linear import LinearWorld
 
-POINT = Point()
+POINT = PointWorld()
 CONFIG = dataclasses.replace(SMALL, goal_weights=(1.0, 0.3))
 WORLD = LinearWorld(POINT.actions, max_leverage=0.2)
 SPACE = Continuous(2)

@@ -1,5 +1,7 @@
 """What the tasks are told of the acrobot is so."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,8 @@ def test_the_target_is_where_an_episode_is_won():
         # Angles from the target's cosines and sines.
         first = np.arctan2(target["sin_1"], target["cos_1"])
         second = np.arctan2(target["sin_2"], target["cos_2"])
-        made.unwrapped.state = np.array([first, second, 0.0, 0.0])
+        simulator: Any = made.unwrapped
+        simulator.state = np.array([first, second, 0.0, 0.0])
         observation, _, terminated, _, _ = made.step(1)
     assert terminated
     np.testing.assert_allclose(observation, [value for _, value in domain.target], atol=0.05)
@@ -29,6 +32,6 @@ def test_the_target_is_where_an_episode_is_won():
 
 def test_actions_have_words():
     domain = acrobot.domain()
-    assert [domain.describe_action(np.int32(action)) for action in range(3)] == ["torque -1", "no torque", "torque +1"]
+    assert [domain.describe_action(np.array(action)) for action in range(3)] == ["torque -1", "no torque", "torque +1"]
     with pytest.raises(ValueError, match="'x' is not a coordinate of an acrobot; there are cos_1, sin_1"):
         domain.coordinate("x")

@@ -134,7 +134,9 @@ def test_what_it_says_of_itself_is_so_of_gymnasium_s(environment):
     assert (CART_POLE.observation_space, CART_POLE.actions) == (adapted.observation_space, adapted.actions)
     # Also the last step, which ends it, is rewarded.
     environment.reset(seed=0)
-    assert {environment.step(1)[1] for _ in range(8)} == {float(CART_POLE.step(jnp.full(4, 9.0), 1, KEY).reward)}
+    assert {environment.step(1)[1] for _ in range(8)} == {
+        float(CART_POLE.step(jnp.full(4, 9.0), jnp.int32(1), KEY).reward)
+    }
 
 
 @pytest.mark.parametrize("check", [*CHECKS, *PURE_CHECKS], ids=lambda check: check.__name__)
@@ -152,4 +154,4 @@ def test_a_state_and_an_action_in_words_by_hand():
     # 0.1 rad are 5.7 degrees, -0.2 rad 11.5.
     assert DOMAIN.describe(np.array([0.5, -1.0, 0.1, -0.2])) == "x +0.50 m, -1.00 m/s; pole +5.7 deg, -11 deg/s"
     assert DOMAIN.describe(np.zeros(4)) == "x +0.00 m, +0.00 m/s; pole +0.0 deg, +0 deg/s"
-    assert [DOMAIN.describe_action(np.int32(action)) for action in (0, 1)] == ["left", "right"]
+    assert [DOMAIN.describe_action(np.array(action)) for action in (0, 1)] == ["left", "right"]

@@ -19,7 +19,7 @@ from humain.viewing import plan_tree
 from humain.world import knowledge as knowledge_lib
 from humain.world import plans
 from tasks.control import curriculum, datasets, evaluation, report, sets, training
-from tasks.control.curriculum import Learner, Stage
+from tasks.control.curriculum import Stage, Trainer
 from tasks.control.domain import Domain
 from tasks.control.evaluation import Trials
 from tasks.control.exploration import Learned
@@ -116,14 +116,14 @@ def parse_goal(domain: Domain, text: str) -> dict[int, float]:
 
 def run(domain: Domain, task: TaskContext) -> Mapping[str, Any]:
     """Trains and tests every set."""
-    learner = training.build_learner(task, domain)
+    trainer = training.build_trainer(task, domain)
     # For several devices, all is compiled otherwise.
     if task.mesh is None:
-        curriculum.compile_ahead(task.ahead, learner, num_seeds=task.flags.num_seeds)
+        curriculum.compile_ahead(task.ahead, trainer, num_seeds=task.flags.num_seeds)
     found: dict[str, Any] = {"sets": {}, "baselines": {}}
     for name in task.config.sets:
-        stages = training.train_set(task, learner, name, partial(_train_and_compile, task, learner))
-        tested = task.stage(f"{name}_test", partial(_test_set, task, learner, name, stages))
+        stages = training.train_set(task, trainer, name, partial(_train_and_compile, task, trainer))
+        tested = task.stage(f"{name}_test", partial(_test_set, task, trainer, name, stages))
         found["sets"][name] = tested["seeds"]
         if name == task.config.asked_set:
             found["plan"] = tested["plan"]
@@ -144,47 +144,47 @@ def answer(domain: Domain, task: TaskContext) -> None:
     """Asks the trained model of one set for goals, shows a chosen plan, and writes what was experienced."""
     if not task.flags.goal and task.flags.plan_step is None and task.flags.save_dataset is None:
         return
-    learner = training.build_learner(task, domain)
+    trainer = training.build_trainer(task, domain)
     name = task.config.asked_set
-    stage = training.train_set(task, learner, name)[-1]
+    stage = training.train_set(task, trainer, name)[-1]
     record = results.read(task.workdir)
     assert record is not None
     found = record["results"]
     for text in task.flags.goal:
         task.interruption.check()
-        found.setdefault("goals", {})[text] = _test_goal(task, learner, stage, text)
+        found.setdefault("goals", {})[text] = _test_goal(task, trainer, stage, text)
         records.write_json(task.workdir / results.FILE_NAME, record)
     if task.flags.plan_step is not None:
         task.interruption.check()
-        found["plan"] = _chosen_plan(task, learner, name, stage)
+        found["plan"] = _chosen_plan(task, trainer, name, stage)
         print(f"{found['plan']['title']}\n{found['plan']['text']}")
         records.write_json(task.workdir / results.FILE_NAME, record)
     _write_report(domain, task, found)
     if task.flags.goal:
         print(report.goals_table(found).to_text())
-    training.save_dataset(task, learner, stage)
+    training.save_dataset(task, trainer, stage)
 
 
 def _train_and_compile(
-    task: TaskContext, learner: Learner, name: str, state: Any, **arguments: Any
+    task: TaskContext, trainer: Trainer, name: str, state: Any, **arguments: Any
 ) -> loop.TrainResult:
     """Trains a learner; meanwhile, for the first one, what will test it is compiled."""
     if task.steps == 0 and task.mesh is None:
         learned = Learned(state=state.model, knowledge=arguments["data"])
         for num_episodes in dict.fromkeys((task.config.test.curve_episodes, task.config.test.episodes)):
-            evaluation.compile_ahead(task.ahead, learner.model, learner.config, learned, num_episodes=num_episodes)
+            evaluation.compile_ahead(task.ahead, trainer.model, trainer.config, learned, num_episodes=num_episodes)
         plans.compile_ahead(
             task.ahead,
-            learner.model,
-            learner.config,
-            learner.world,
+            trainer.model,
+            trainer.config,
+            trainer.world,
             state=learned.state,
             knowledge=learned.knowledge,
         )
     return task.train(name, state, **arguments)
 
 
-def _test_set(task: TaskContext, learner: Learner, name: str, stages: Sequence[Stage]) -> dict[str, Any]:
+def _test_set(task: TaskContext, trainer: Trainer, name: str, stages: Sequence[Stage]) -> dict[str, Any]:
     """An entry a seed, and a plan of the first trial."""
     config, num_seeds = task.config.test, task.flags.num_seeds
     curves: list[list[dict[str, Any]]] = [[] for _ in range(num_seeds)]
@@ -193,14 +193,14 @@ def _test_set(task: TaskContext, learner: Learner, name: str, stages: Sequence[S
         last = stage is stages[-1]
         trials = _run(
             task,
-            learner,
-            _policy(learner, stage, config.episodes if last else config.curve_episodes),
+            trainer,
+            _policy(trainer, stage, config.episodes if last else config.curve_episodes),
             num_episodes=config.episodes if last else config.curve_episodes,
             first_seed=_TEST_SEED if last else _CURVE_SEED,
         )
         for curve, returns in zip(curves, trials.returns, strict=True):
             curve.append({"env_steps": stage.env_steps, **evaluation.summary(returns)})
-    domain = learner.domain
+    domain = trainer.domain
     for number in range(min(task.config.shown.trials, trials.lengths.shape[1]) if domain.draw else 0):
         _draw(domain, _trial_path(task.workdir, name, number), _to_trial(trials, number, domain.target_name))
     seeds = [
@@ -218,7 +218,7 @@ def _test_set(task: TaskContext, learner: Learner, name: str, stages: Sequence[S
     step = min(task.config.shown.plan_step, int(trials.lengths[0, 0]) - 1)
     return {
         "seeds": seeds,
-        "plan": _plan(task, learner, name, stage, step=step, observation=trials.states[0, 0, step], goal=""),
+        "plan": _plan(task, trainer, name, stage, step=step, observation=trials.states[0, 0, step], goal=""),
     }
 
 
@@ -230,19 +230,19 @@ def _test_random(domain: Domain, task: TaskContext) -> Mapping[str, Any]:
     return evaluation.summary(trials.returns[0])
 
 
-def _test_goal(task: TaskContext, learner: Learner, stage: Stage, text: str) -> Mapping[str, Any]:
-    config, wanted = task.config.test, parse_goal(learner.domain, text)
+def _test_goal(task: TaskContext, trainer: Trainer, stage: Stage, text: str) -> Mapping[str, Any]:
+    config, wanted = task.config.test, parse_goal(trainer.domain, text)
     trials = _run(
         task,
-        learner,
-        _policy(learner, stage, config.goal_trials, wanted),
+        trainer,
+        _policy(trainer, stage, config.goal_trials, wanted),
         num_episodes=config.goal_trials,
         first_seed=_GOAL_SEED,
     )
     successes = evaluation.reached_and_stayed(
         trials, wanted, distance=config.hold_distance, num_steps=config.hold_steps
     )
-    _draw(learner.domain, _goal_path(task.workdir, text), _to_trial(trials, 0, text))
+    _draw(trainer.domain, _goal_path(task.workdir, text), _to_trial(trials, 0, text))
     return {
         "trials": int(successes.size),
         "successes": int(successes.sum()),
@@ -251,35 +251,35 @@ def _test_goal(task: TaskContext, learner: Learner, stage: Stage, text: str) -> 
     }
 
 
-def _chosen_plan(task: TaskContext, learner: Learner, name: str, stage: Stage) -> Mapping[str, Any]:
+def _chosen_plan(task: TaskContext, trainer: Trainer, name: str, stage: Stage) -> Mapping[str, Any]:
     """The plan at the step that --plan_step names, on the way to the first goal that was asked for, if any was."""
     goal, step, config = task.flags.goal[0] if task.flags.goal else "", task.flags.plan_step, task.config.test
     # The very trials that were tested and drawn: in a batch of another size, rounding could make others of them.
     num_episodes, first_seed = (config.goal_trials, _GOAL_SEED) if goal else (config.episodes, _TEST_SEED)
-    policy = _policy(learner, stage, num_episodes, parse_goal(learner.domain, goal) if goal else None)
-    trials = _run(task, learner, policy, num_episodes=num_episodes, first_seed=first_seed)
+    policy = _policy(trainer, stage, num_episodes, parse_goal(trainer.domain, goal) if goal else None)
+    trials = _run(task, trainer, policy, num_episodes=num_episodes, first_seed=first_seed)
     length = int(trials.lengths[0, 0])
     if step >= length:
         raise errors.UserError(f"--plan_step={step}: the first trial has {length} steps; take an earlier one")
-    return _plan(task, learner, name, stage, step=step, observation=trials.states[0, 0, step], goal=goal)
+    return _plan(task, trainer, name, stage, step=step, observation=trials.states[0, 0, step], goal=goal)
 
 
 def _plan(
-    task: TaskContext, learner: Learner, name: str, stage: Stage, *, step: int, observation: np.ndarray, goal: str
+    task: TaskContext, trainer: Trainer, name: str, stage: Stage, *, step: int, observation: np.ndarray, goal: str
 ) -> dict[str, Any]:
     """The plan tree of what the first seed observed at a step of its first trial; no goal is the target."""
     plans.wait(task.ahead)
-    domain = learner.domain
+    domain = trainer.domain
     learned = knowledge_lib.of_seed(stage.learned, 0)
     tree = plans.imagine(
-        learner.model,
-        learner.config,
-        learner.world,
+        trainer.model,
+        trainer.config,
+        trainer.world,
         state=learned.state,
         knowledge=learned.knowledge,
         observation=observation,
         goal=knowledge_lib.goal_state(
-            learner.config, learned.knowledge.normalizer, parse_goal(domain, goal) if goal else {}
+            trainer.config, learned.knowledge.normalizer, parse_goal(domain, goal) if goal else {}
         ),
         goal_name=goal or domain.target_name,
         name=domain.describe,
@@ -297,19 +297,19 @@ def _is_count(value: Any) -> bool:
 
 
 def _policy(
-    learner: Learner, stage: Stage, num_episodes: int, goal: dict[int, float] | None = None
+    trainer: Trainer, stage: Stage, num_episodes: int, goal: dict[int, float] | None = None
 ) -> evaluation.Policy:
-    return evaluation.policy(learner.model, learner.config, stage.learned, goal=goal, num_episodes=num_episodes)
+    return evaluation.policy(trainer.model, trainer.config, stage.learned, goal=goal, num_episodes=num_episodes)
 
 
 def _run(
-    task: TaskContext, learner: Learner, policy: evaluation.Policy, *, num_episodes: int, first_seed: int
+    task: TaskContext, trainer: Trainer, policy: evaluation.Policy, *, num_episodes: int, first_seed: int
 ) -> Trials:
     """Episodes of every seed; the simulators' seeds differ from one of the run's seeds to the next."""
     evaluation.wait(task.ahead)
     return evaluation.run(
         policy,
-        learner.domain.tested_in,
+        trainer.domain.tested_in,
         num_seeds=task.flags.num_seeds,
         num_episodes=num_episodes,
         seed=first_seed + task.seed * num_episodes,

@@ -33,7 +33,7 @@ from tasks.control.exploration import Learned, ToAndFro
 
 
 @dataclasses.dataclass(frozen=True)
-class Learner:
+class Trainer:
     """What all sets of a run share: the layers, how they learn, and the compiled chunk.
 
     Attributes:
@@ -116,7 +116,7 @@ class Train(Protocol):
         """The state after `num_steps` updates, and where the time went; `name` is unique within the run."""
 
 
-def build_learner(config: Any, domain: Domain, recorded: Trajectories | None = None) -> Learner:
+def build_trainer(config: Any, domain: Domain, recorded: Trajectories | None = None) -> Trainer:
     """Builds what the sets share.
 
     Args:
@@ -128,7 +128,7 @@ def build_learner(config: Any, domain: Domain, recorded: Trajectories | None = N
     model = sets.build_model(config.model, config.num_updates, domain)
     world = sets.build_world(config.world, domain)
     given = None if recorded is None else transitions.from_trajectories(recorded)
-    return Learner(
+    return Trainer(
         domain=domain,
         explorer=ToAndFro(model, imagination, world, sets.build_exploration(config.exploration)),
         chunk=loop.make_chunk(_over_seeds(learning.build_update(imagination, model, world)), config.chunk_steps),
@@ -141,32 +141,32 @@ def build_learner(config: Any, domain: Domain, recorded: Trajectories | None = N
     )
 
 
-def compile_ahead(ahead: ahead_lib.Ahead, learner: Learner, *, num_seeds: int) -> None:
+def compile_ahead(ahead: ahead_lib.Ahead, trainer: Trainer, *, num_seeds: int) -> None:
     """Begins to compile what a first stage runs, in the order in which it does.
 
     Args:
         ahead: where it is compiled.
-        learner: what all sets share.
+        trainer: what all sets share.
         num_seeds: S.
     """
-    fits, begins = _static(learner)
-    environment = learner.domain.environment
+    fits, begins = _static(trainer)
+    environment = trainer.domain.environment
     keys = jax.eval_shape(lambda: _keys("", 0, num_seeds))
-    if learner.recorded is None and not isinstance(environment, HostEnvironment):
-        ahead.begin(_collect_at_random, keys, environment=environment, num_steps=learner.most_first)
+    if trainer.recorded is None and not isinstance(environment, HostEnvironment):
+        ahead.begin(_collect_at_random, keys, environment=environment, num_steps=trainer.most_first)
     store = jax.eval_shape(
-        lambda: _for_seeds(transitions.empty(learner.capacity, *learner.spaces), num_seeds=num_seeds)
+        lambda: _for_seeds(transitions.empty(trainer.capacity, *trainer.spaces), num_seeds=num_seeds)
     )
     num_first = jax.ShapeDtypeStruct((), jnp.int32)
     ahead.begin(_fit, store, num_first, keys, **fits)
     knowledge = jax.eval_shape(partial(_fit, **fits), store, num_first, keys)
     ahead.begin(_begin, knowledge, keys, **begins)
     begun = jax.eval_shape(partial(_begin, **begins), knowledge, keys)
-    ahead.begin(loop.jit_chunk(learner.chunk), begun, knowledge, np.int32(0), named=learner.chunk)
+    ahead.begin(loop.jit_chunk(trainer.chunk), begun, knowledge, np.int32(0), named=trainer.chunk)
 
 
 def run(
-    learner: Learner,
+    trainer: Trainer,
     name: str,
     stage_steps: Sequence[int],
     *,
@@ -178,7 +178,7 @@ def run(
     """Gives the stages of a set, one after the other; what is done between two of them counts nowhere.
 
     Args:
-        learner: what all sets share.
+        trainer: what all sets share.
         name: of the set.
         stage_steps: environment steps of each stage: the first at random, the others as learned so far.
         seed: of the first seed's randomness; the others are counted up from it.
@@ -191,9 +191,9 @@ def run(
         What came of each stage.
     """
     keys = _keys(name, seed, num_seeds)
-    environment = learner.domain.environment
-    fits, begins = _static(learner)
-    store = _for_seeds(transitions.empty(learner.capacity, *learner.spaces), num_seeds=num_seeds)
+    environment = trainer.domain.environment
+    fits, begins = _static(trainer)
+    store = _for_seeds(transitions.empty(trainer.capacity, *trainer.spaces), num_seeds=num_seeds)
     collecting_watch, learning_watch = _Stopwatch(ahead), _Stopwatch(ahead)
     env_steps = num_first = 0
     before: Stage | None = None
@@ -201,13 +201,13 @@ def run(
         stage_keys = _fold_in(keys, number)
         # Collect: as learned so far, or what was recorded, or at random.
         if before is not None:
-            new = _explore(collecting_watch, learner, before.learned, _fold_in(stage_keys, 0), num_steps)
-        elif learner.recorded is not None:
-            num_steps = int(learner.recorded.count)
-            new = collecting_watch.run(_for_seeds, learner.recorded, num_seeds=num_seeds)
+            new = _explore(collecting_watch, trainer, before.learned, _fold_in(stage_keys, 0), num_steps)
+        elif trainer.recorded is not None:
+            num_steps = int(trainer.recorded.count)
+            new = collecting_watch.run(_for_seeds, trainer.recorded, num_seeds=num_seeds)
         else:
             # As many as the longest first stage has, so that all sets have one program: each step has its own key.
-            new = _act_at_random(collecting_watch, environment, _fold_in(stage_keys, 0), learner.most_first)
+            new = _act_at_random(collecting_watch, environment, _fold_in(stage_keys, 0), trainer.most_first)
             new = transitions.first(new, num_steps)
         env_steps += num_steps
         num_first = num_first or num_steps
@@ -217,19 +217,19 @@ def run(
         # Learn in it, from where the stage before has ended.
         begun = learning_watch.run(_begin, knowledge, _fold_in(stage_keys, 1), **begins)
         if before is not None:
-            begun = learning.go_on(learner.model, begun, before.state)
+            begun = learning.go_on(trainer.model, begun, before.state)
         elif ahead is not None and len(stage_steps) > 1 and not isinstance(environment, HostEnvironment):
             learned = Learned(state=begun.model, knowledge=knowledge)
             ahead.begin_behind(
-                _collect, learned, keys, environment=environment, explorer=learner.explorer, num_steps=stage_steps[1]
+                _collect, learned, keys, environment=environment, explorer=trainer.explorer, num_steps=stage_steps[1]
             )
         result = train(
             f"{name}_{number}",
             begun,
-            chunk=learner.chunk,
+            chunk=trainer.chunk,
             data=knowledge,
-            num_steps=learner.num_updates,
-            chunk_steps=learner.chunk_steps,
+            num_steps=trainer.num_updates,
+            chunk_steps=trainer.chunk_steps,
         )
         learning_watch.run_seconds += result.run_seconds
         learning_watch.compile_seconds += result.compile_seconds
@@ -289,11 +289,11 @@ def _over_seeds(update: Update) -> Update:
     return updates
 
 
-def _static(learner: Learner) -> tuple[dict[str, Any], dict[str, Any]]:
+def _static(trainer: Trainer) -> tuple[dict[str, Any], dict[str, Any]]:
     """The static arguments of `_fit` and of `_begin`."""
     return (
-        {"config": learner.config, "world": learner.world},
-        {"config": learner.config, "model": learner.model},
+        {"config": trainer.config, "world": trainer.world},
+        {"config": trainer.config, "model": trainer.model},
     )
 
 
@@ -309,9 +309,9 @@ def _act_at_random(
     return collected
 
 
-def _explore(watch: "_Stopwatch", learner: Learner, learned: Learned, keys: jax.Array, num_steps: int) -> Transitions:
+def _explore(watch: "_Stopwatch", trainer: Trainer, learned: Learned, keys: jax.Array, num_steps: int) -> Transitions:
     """Transitions `[S, num_steps]` of what the layers have learned."""
-    environment, explorer = learner.domain.environment, learner.explorer
+    environment, explorer = trainer.domain.environment, trainer.explorer
     if isinstance(environment, HostEnvironment):
         goals, rest = watch.run(_first_goals, learned, keys, explorer=explorer)
         return watch.run_on_host(collecting.simulate, environment, explorer, learned, goals, rest, num_steps=num_steps)
@@ -371,10 +371,17 @@ def _for_seeds(store: Transitions, *, num_seeds: int) -> Transitions:
 
 def _keys(name: str, seed: int, num_seeds: int) -> jax.Array:
     """The keys `[S]` of a set."""
+    return _seed_keys(np.int32(seed), np.uint32(_name_code(name)), num_seeds=num_seeds)
+
+
+# As one program each: their parts, called one by one, would be as many, and are the first that a run needs.
+@partial(jax.jit, static_argnames=("num_seeds",))
+def _seed_keys(seed: Array, name_code: Array, *, num_seeds: int) -> jax.Array:
     numbers = seed + jnp.arange(num_seeds)
-    return jax.vmap(lambda number: jax.random.fold_in(jax.random.key(number), _name_code(name)))(numbers)
+    return jax.vmap(lambda number: jax.random.fold_in(jax.random.key(number), name_code))(numbers)
 
 
+@jax.jit
 def _fold_in(keys: jax.Array, number: int) -> jax.Array:
     return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 

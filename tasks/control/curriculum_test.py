@@ -39,7 +39,7 @@ def run(learner, name, *, seed=3, num_seeds=2):
 
 @pytest.fixture(scope="module")
 def learner():
-    return curriculum.build_learner(CONFIG, DOMAIN)
+    return curriculum.build_trainer(CONFIG, DOMAIN)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_stage_adds_its_steps_to_those_before(few):
     # The steps of all of them are those of a cart pole, and no two seeds have the same.
     store = done[-1].store
     assert store.states.shape == (2, 70, 4)
-    step = partial(DOMAIN.environment.step, key=jax.random.key(0))
+    step = partial(cart_pole.CartPole().step, key=jax.random.key(0))
     expected = jax.vmap(jax.vmap(step))(store.states, store.actions).observation
     np.testing.assert_allclose(store.next_states, expected, rtol=1e-5, atol=1e-6)
     assert not np.array_equal(store.states[0, :30], store.states[1, :30])
@@ -111,7 +111,7 @@ def test_randomness_is_that_of_name_and_seed(learner, few):
 
 def test_recorded_steps_stand_for_the_first_stage_s():
     recorded = collecting.collect(DOMAIN.environment, jax.random.key(0), num_steps=25)
-    learner = curriculum.build_learner(CONFIG, DOMAIN, recorded)
+    learner = curriculum.build_trainer(CONFIG, DOMAIN, recorded)
     # Room for the 70 steps of the longest set, and the recorded ones.
     assert learner.capacity == 95
     (stage,), _ = run(learner, "one")
@@ -157,7 +157,7 @@ def test_stages_in_a_simulator_are_collected_there():
     config = small_config({"few": (30, 20)})
     config.learning.goal_coordinates, config.learning.goal_weights = ("cos_1",), (1.0,) * 6
     domain = acrobot.domain()
-    learner = curriculum.build_learner(config, domain)
+    learner = curriculum.build_trainer(config, domain)
     pretence = _Pretence()
     done = list(curriculum.run(learner, "few", (30, 20), seed=3, num_seeds=2, train=pretence))
     assert [stage.env_steps for stage in done] == [30, 50]

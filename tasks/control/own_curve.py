@@ -45,7 +45,7 @@ def learner(
             Point(0, test(evaluation.random_policy(domain.environment.actions, seed)), 0.0)
         ]
         started = clock()
-        trained = curriculum.build_learner(config, domain)
+        trained = curriculum.build_trainer(config, domain)
         for stage in curriculum.run(
             trained, name, config.sets[name], seed=seed, num_seeds=1, train=_train_with(loop.Executables())
         ):

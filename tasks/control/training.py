@@ -2,24 +2,24 @@
 
 from humain.environments import transitions
 from tasks.control import curriculum, datasets
-from tasks.control.curriculum import Learner, Stage
+from tasks.control.curriculum import Stage, Trainer
 from tasks.control.domain import Domain
 from tasks.harness.context import TaskContext
 
 
-def build_learner(task: TaskContext, domain: Domain) -> Learner:
+def build_trainer(task: TaskContext, domain: Domain) -> Trainer:
     """Builds what the sets share from the task's config, and from the user's own steps if --dataset names any."""
     path = task.flags.dataset
     recorded = None if path is None else datasets.load(task.resolve(path), domain.tested_in)
-    return curriculum.build_learner(task.config, domain, recorded)
+    return curriculum.build_trainer(task.config, domain, recorded)
 
 
-def train_set(task: TaskContext, learner: Learner, name: str, train: curriculum.Train | None = None) -> list[Stage]:
+def train_set(task: TaskContext, trainer: Trainer, name: str, train: curriculum.Train | None = None) -> list[Stage]:
     """Trains a set, or goes on where an earlier process stopped, or restores it where it was finished.
 
     Args:
         task: the run; it says how many seeds to train, from its own on.
-        learner: what all sets share.
+        trainer: what all sets share.
         name: of the set.
         train: trains a learner; as the task does by default.
 
@@ -29,7 +29,7 @@ def train_set(task: TaskContext, learner: Learner, name: str, train: curriculum.
     done = []
     task.interruption.check()
     for stage in curriculum.run(
-        learner,
+        trainer,
         name,
         task.config.sets[name],
         seed=task.seed,
@@ -42,10 +42,10 @@ def train_set(task: TaskContext, learner: Learner, name: str, train: curriculum.
     return done
 
 
-def save_dataset(task: TaskContext, learner: Learner, stage: Stage) -> None:
+def save_dataset(task: TaskContext, trainer: Trainer, stage: Stage) -> None:
     """Writes what the first seed experienced as a Minari dataset, if --save_dataset asks for it."""
     path = task.flags.save_dataset
     if path is None or not task.processes.leads:
         return
     recorded = transitions.to_trajectories(transitions.select(stage.store, 0))
-    datasets.save(task.resolve(path), recorded, learner.domain.tested_in)
+    datasets.save(task.resolve(path), recorded, trainer.domain.tested_in)
