@@ -17,6 +17,7 @@ from humain.types import Array, Trajectories
 
 _LOOKED_AT = 4096
 """Most numbers of an array on a device that are looked at while acting."""
+_FEW = 32
 
 
 def check_number(num_layers: int, num_abstractions: int) -> None:
@@ -173,7 +174,9 @@ def _check_values(name: str, space: Space, elements: np.ndarray) -> None:
         return
     ids = space.space if isinstance(space, Located) else space
     if isinstance(ids, Discrete):
-        least, most = elements.min(), elements.max()
+        # NumPy takes longer to begin a reduction than Python to make a short one.
+        numbers = elements.ravel().tolist() if elements.size <= _FEW else (elements.min(), elements.max())
+        least, most = min(numbers), max(numbers)
         if least < 0 or most >= ids.num_elements:
             raise ValueError(
                 f"{name} hold {least if least < 0 else most}, and the ids of {space} are 0 to {ids.num_elements - 1}; "
