@@ -5,7 +5,7 @@
         63: both sets 500.0 on every seed (spread 0).
     bazel run //tasks:rl_cart_pole -- --config=configs/rl_cart_pole.py:linear --workdir=artifacts/rl_cart_pole_linear
         The same with linear kernels, seeds 0 to 7: `curriculum` 500.0 on every seed, `kindergarten` 499.6 (lowest
-        497.8); goals are rarely held.
+        497.8); goals are rarely reached.
     bazel run //tasks:rl_cart_pole -- --config=configs/rl_cart_pole.py:smoke --workdir=artifacts/rl_cart_pole_smoke
         Seconds: does it run at all; what it learns is not worth much.
 
@@ -42,9 +42,9 @@ def _default() -> ConfigDict:
         {
             # Devices that a batch is split over, of all processes together; 0 for all that there are.
             "mesh": {"data": 0},
-            # Steps that each course collects before it learns: the first at random, the others as learned so far.
+            # Steps that each stage collects before it learns: the first at random, the others as learned so far.
             "sets": {"kindergarten": (2000,), "curriculum": (1000, 500, 500)},
-            # The set whose trained model --goal, --moment and --save_dataset are about.
+            # The set whose trained model --goal, --plan_step and --save_dataset are about.
             "asked_set": "curriculum",
             "num_updates": 500,
             # A chunk is over in a fraction of a second: a signal is heeded after at most two of them.
@@ -86,14 +86,15 @@ def _default() -> ConfigDict:
                 "goal_distance": 2.5,
                 "goal_weights": (1.0, 0.3, 0.3, 0.3),
                 "closeness_width": 1.5,
-                "max_leverage": 0.2,
                 "reach": 0.8,
                 "stretch": 1.5,
                 "averaging": 0.1,
             },
+            # The kind of world that is imagined in; what is farther from experience than this is not known.
+            "world": {"name": "linear", "max_leverage": 0.2},
             "exploration": {"random_actions": 0.1, "random_slots": 0.0, "goal_steps": 100},
             "test": {"episodes": 100, "curve_episodes": 20, "goal_trials": 20, "hold_steps": 100, "hold_distance": 0.2},
-            "shown": {"trials": 2, "moment": 100},
+            "shown": {"trials": 2, "plan_step": 100},
         }
     )
 
@@ -117,5 +118,5 @@ def _smoke(config: ConfigDict) -> ConfigDict:
     config.test.curve_episodes = 2
     config.test.goal_trials = 2
     config.shown.trials = 1
-    config.shown.moment = 3
+    config.shown.plan_step = 3
     return config

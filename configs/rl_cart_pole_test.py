@@ -3,7 +3,7 @@
 import pytest
 
 from configs import rl_cart_pole
-from tasks.control import sets
+from tasks.control import cart_pole, sets
 from tasks.harness import config as config_lib
 
 _VARIANTS = ("default", "linear", "smoke")
@@ -14,8 +14,10 @@ def test_a_variant_loads_as_the_harness_loads_it_and_makes_a_model(variant):
     loaded = config_lib.load(f"configs/rl_cart_pole.py:{variant}", "configs/rl_cart_pole.py")
     assert loaded.to_dict() == rl_cart_pole.get_config(variant).to_dict()
     assert loaded.is_locked
-    assert len(sets.build_model(loaded.model, loaded.num_updates).layers) == 2
-    sets.build_settings(loaded.learning)
+    domain = cart_pole.domain()
+    assert len(sets.build_model(loaded.model, loaded.num_updates, domain).layers) == 2
+    sets.build_imagination(loaded.learning, domain)
+    sets.build_world(loaded.world, domain)
     sets.build_exploration(loaded.exploration)
     assert loaded.num_updates % loaded.chunk_steps == 0
     assert loaded.asked_set in loaded.sets

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tasks import rl_cart_pole
-from tasks.control import datasets
+from tasks.control import cart_pole, datasets
 from tasks.harness import context, interrupting
 
 _SMOKE = ("--config=configs/rl_cart_pole.py:smoke", "--num_seeds=2")
@@ -71,37 +71,37 @@ def test_the_results_are_as_documented(words):
             assert entry["episodes"] == 4
             assert entry["env_steps"] == 200
             assert 1 <= entry["min"] <= entry["mean"] <= 500
-    # Two courses of 100 steps.
+    # Two stages of 100 steps.
     assert [point["env_steps"] for point in found["sets"]["curriculum"][0]["curve"]] == [100, 200]
     assert 9 <= found["baselines"]["random"]["mean"] <= 60
-    assert found["moment"]["text"].splitlines()[1].startswith("├─ x ")
+    assert found["plan"]["text"].splitlines()[1].startswith("├─ x ")
 
 
-def test_a_finished_run_is_asked_for_goals_and_moments(words, capfd):
-    assert _run(*words, "--goal=x=0.1", "--moment=2") == 0
+def test_a_finished_run_is_asked_for_goals_and_plans(words, capfd):
+    assert _run(*words, "--goal=x=0.1", "--plan_step=2") == 0
     printed = capfd.readouterr().out
     assert printed.startswith("rl_cart_pole: finished already")
     assert "curriculum, seed 0: step 2 of the first trial" in printed
     goal = _results(_folder(words))["goals"]["x=0.1"]
     assert goal["trials"] == 4
-    assert goal["held"] == sum(goal["held_by_seed"]) <= 4
+    assert goal["successes"] == sum(goal["successes_by_seed"]) <= 4
     report = (_folder(words) / "report.html").read_text()
     assert "x=0.1" in report
     assert "data:image/gif;base64," in report
-    assert _run(*words, "--moment=500") == 1
+    assert _run(*words, "--plan_step=500") == 1
     assert "take an earlier one" in capfd.readouterr().err
 
 
 def test_what_was_experienced_can_be_learned_from(words, tmp_path):
     data = _folder(words).parent / "data"
-    recorded = datasets.load(data)
+    environment = cart_pole.domain().tested_in
+    recorded = datasets.load(data, environment)
     # All that the asked set experienced with the first seed.
-    assert sum(len(episode.actions) for episode in recorded) == 200
+    assert np.sum(recorded.lengths - 1) == 200
     # A finished run still says it.
     assert _run(*words, f"--save_dataset={tmp_path / 'again'}") == 0
-    for first, second in zip(recorded, datasets.load(tmp_path / "again"), strict=True):
-        np.testing.assert_array_equal(first.observations, second.observations)
-        np.testing.assert_array_equal(first.actions, second.actions)
+    again = datasets.load(tmp_path / "again", environment)
+    jax.tree.map(np.testing.assert_array_equal, recorded, again)
     small = (
         "--config=configs/rl_cart_pole.py:smoke",
         "--config.sets={'curriculum': (60, 40)}",
@@ -130,9 +130,9 @@ def _but_seconds(results):
     return results
 
 
-def test_a_run_that_is_interrupted_within_a_course_goes_on_to_the_same(words, tmp_path, monkeypatch, capfd, learned):
+def test_a_run_that_is_interrupted_within_a_stage_goes_on_to_the_same(words, tmp_path, monkeypatch, capfd, learned):
     cut = (f"--workdir={tmp_path / 'cut'}", *_SMOKE)
-    # After the first of two chunks of the second course.
+    # After the first of two chunks of the second stage.
     with monkeypatch.context() as patch:
         interrupting.signal_once_saved(patch, "curriculum_1", 10)
         assert _run(*cut) == 143
@@ -156,20 +156,20 @@ def test_a_run_that_is_interrupted_within_a_course_goes_on_to_the_same(words, tm
     ("word", "code", "message"),
     [
         ("--goal=x", 2, "--goal=x: there is no =; expected something like x=1.0"),
-        ("--goal=y=1", 2, "'y' is no coordinate of a cart pole; there are x, x_dot, theta, theta_dot"),
-        ("--goal=x=nan", 2, "nan is no place to go to"),
+        ("--goal=y=1", 2, "'y' is not a coordinate of a cart pole; there are x, x_dot, theta, theta_dot"),
+        ("--goal=x=nan", 2, "nan is not a finite number"),
         ("--goal=x=1,x=2", 2, "x is named twice"),
-        ("--goal=theta=0.1", 1, "--goal=theta=0.1: layers are taught goals in x only (learning.goal_coordinates)"),
+        ("--goal=theta=0.1", 1, "--goal=theta=0.1: the layers learn goals in x only (learning.goal_coordinates)"),
         ("--save_dataset=.", 1, "is there already; name a directory that is not, or delete it"),
         ("--config.sets={}", 1, "sets is empty; there must be at least one"),
-        ("--config.sets={'a': 100}", 1, "sets.a must be one or more numbers of steps, 1 or more, not 100"),
-        ("--config.sets={'a': (0,)}", 1, "sets.a must be one or more numbers of steps, 1 or more, not (0,)"),
-        ("--config.num_updates=0", 1, "num_updates must be a number, 1 or more, not 0"),
-        ("--config.shown.moment=-1", 1, "shown.moment must be 0 or more, not -1"),
+        ("--config.sets={'a': 100}", 1, "sets.a must be one or more numbers of steps, each at least 1, not 100"),
+        ("--config.sets={'a': (0,)}", 1, "sets.a must be one or more numbers of steps, each at least 1, not (0,)"),
+        ("--config.num_updates=0", 1, "num_updates must be a number, at least 1, not 0"),
+        ("--config.shown.plan_step=-1", 1, "shown.plan_step must be at least 0, not -1"),
         ("--config.learning.goal_weights=(1.0,)", 1, "learning: goal_weights must be 4 numbers, not 1"),
         ("--config.learning.stretch=0.0", 1, "learning: stretch must be more than 0, not 0.0"),
-        ("--config.asked_set=nursery", 1, "asked_set 'nursery' is none of"),
-        ("--config.chunk_steps=7", 1, "num_updates must be a multiple of chunk_steps, and 20 is none of 7"),
+        ("--config.asked_set=nursery", 1, "asked_set 'nursery' is not one of"),
+        ("--config.chunk_steps=7", 1, "num_updates (20) is not a multiple of chunk_steps (7)"),
         ("--config.learning.discount=1.5", 1, "learning: discount must lie between 0 and 1, not 1.5"),
         ("--config.test.episodes=0", 1, "test.episodes must be more than 0, not 0"),
         ("--dataset=nowhere", 1, "--dataset=nowhere can't be read: No such file or directory"),

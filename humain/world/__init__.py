@@ -1,3 +1,15 @@
-"""A world that is learned: how states follow one another, where episodes end, and what can be imagined in it."""
+"""A world that is learned: how states follow one another, where episodes end, and what is learned by imagining."""
 
-__all__ = ["dynamics", "imagination", "limits", "normalization"]
+__all__ = [
+    "config",
+    "dynamics",
+    "imagination",
+    "knowledge",
+    "learning",
+    "limits",
+    "linear",
+    "normalization",
+    "paths",
+    "plans",
+    "world",
+]

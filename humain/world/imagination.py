@@ -1,164 +1,190 @@
-"""Imagination: what might follow, in a model of the world that was learned from experience.
+"""Imagination: what might follow, judged, and made into examples to learn from.
 
-What is not known counts as an end. A trajectory that leaves what experience supports is over, as if the world had ended
-it: what has never been seen must not look better than what has. Source: R. Kidambi et al., MOReL: Model-Based Offline
-Reinforcement Learning (2020), which calls this a pessimistic Markov decision process; there the disagreement of several
-models says what is unknown, here the leverage of one.
+Every branch of a learned world is a trajectory, and hindsight holds for it as for one that was lived: what it came to
+was reached by its actions. What is not known counts as an end; see `humain.world.linear`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 
-from humain.types import Array
-from humain.world import dynamics as dynamics_lib
-from humain.world import limits as limits_lib
+from humain.layer import Layer
+from humain.types import Array, Context, Examples
+from humain.world.world import Branches, Coordinates, World, WorldState
 
-Coordinates: TypeAlias = Sequence[Array]
-"""States, one array for each of their D coordinates."""
-
-Judgement: TypeAlias = tuple[Array, Array, Array]
-"""Value of the way, value at its end, and whether it is known: `[B, J]` each; see `judge`."""
-
-_PRECISION = jax.lax.Precision.HIGHEST
+Value: TypeAlias = Callable[[Coordinates], Array]
+"""What states are worth, by coordinates of `[B, J]` each: `[B, J]`."""
 
 
-@struct.dataclass
-class World:
-    """A learned world.
+class Judgement(NamedTuple):
+    """What branches are worth, `[B, J]` each.
 
     Attributes:
-        dynamics: what an action does.
-        limits: where trajectories have ended.
-        max_leverage: `[]`, what has more than this is not known.
+        along: the discounted value of the states along the way, as far as they are known.
+        final: the value at the end, 0 where that is not known.
+        alive: bool, whether the branch is known all the way to there.
     """
 
-    dynamics: dynamics_lib.LinearDynamics
-    limits: limits_lib.Limits
-    max_leverage: Array
-
-    def known(self, states: Array) -> Array:
-        """Bool `[...]`, whether states `[..., D]` are survived, and near enough to what was experienced."""
-        num_actions = self.dynamics.weights.shape[0] - states.shape[-1] - 1
-        undecided = jnp.full((*states.shape[:-1], num_actions), 1 / num_actions)
-        return self.limits.inside(states) & (self.dynamics.leverage(states, undecided) <= self.max_leverage)
+    along: Array
+    final: Array
+    alive: Array
 
 
-@struct.dataclass
-class Branches:
-    """What each of J sequences of T actions makes of each of B states.
-
-    In a linear world that is what becomes of the state by itself and what the actions add to it: `B + J` paths say all
-    about `B * J` branches.
-
-    Attributes:
-        drift: `[B, T + 1, D]`, what becomes of the states by themselves, the present ones first.
-        shift: `[J, T + 1, D]`, what the actions add; 0 at first.
-        actions: `[J, T]` int32.
-    """
-
-    drift: Array
-    shift: Array
-    actions: Array
-
-    def states(self, rows: Array, sequences: Array, times: Array | int) -> Array:
-        """Where sequences `[...]` lead from rows `[...]` after steps `[...]`, or one number of them: `[..., D]`."""
-        return self.drift[rows, times] + self.shift[sequences, times]
-
-
-def fit(
-    states: Array, actions: Array, next_states: Array, terminated: Array, mask: Array, *, max_leverage: float
-) -> World:
-    """The world of experienced steps.
-
-    Args:
-        states: `[N, D]`.
-        actions: `[N, A]`, as features.
-        next_states: `[N, D]`.
-        terminated: `[N]` bool, whether the world ended the trajectory at the next state.
-        mask: `[N]` bool, True where a step counts.
-        max_leverage: see `World`.
-    """
-    return World(
-        dynamics=dynamics_lib.fit(states, actions, next_states, mask),
-        limits=limits_lib.fit(next_states, terminated, mask),
-        max_leverage=jnp.float32(max_leverage),
-    )
-
-
-def branch(world: World, states: Array, actions: Array, num_actions: int) -> Branches:
-    """Follows each of the sequences of actions `[J, T]` (ids) from each of the states `[B, D]`."""
-    size = states.shape[-1]
-    weights = world.dynamics.weights
-    onward = jnp.eye(size) + weights[:size]
-    # The constant belongs to every action.
-    added = _product(jax.nn.one_hot(actions, num_actions), weights[size:-1] + weights[-1:])
-
-    def step(carry: tuple[Array, Array], new: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        drift, shift = (_product(here, onward) for here in carry)
-        following = drift, shift + new
-        return following, following
-
-    begin = states, jnp.zeros((actions.shape[0], size))
-    _, paths = jax.lax.scan(step, begin, jnp.moveaxis(added, 1, 0), unroll=4)
-    drift, shift = (
-        jnp.moveaxis(jnp.concatenate([first[None], path]), 0, 1) for first, path in zip(begin, paths, strict=True)
-    )
-    return Branches(drift=drift, shift=shift, actions=actions)
-
-
-def judge(world: World, branches: Branches, value: Callable[[Coordinates], Array], *, discount: float) -> Judgement:
+def judge(world: World, state: WorldState, branches: Branches, value: Value, *, discount: float) -> Judgement:
     """Discounted value of the states to come on every branch, for as long as they are known.
 
-    What `World.known` says of one state after the other is worked out here for all branches at once, a coordinate at a
-    time: vectors of a few numbers each would leave a processor's lanes empty, and all states together its caches.
-
     Args:
-        world: see `World`.
-        branches: see `Branches`.
-        value: of states, whose coordinates are `[B, J]` each; may be anything, not a number included, where the world
-            is not known.
+        world: the kind.
+        state: what was learned of it.
+        branches: of it.
+        value: of states; may be anything, not a number included, where the world is not known.
         discount: in `(0, 1)`.
 
     Returns:
-        The sum `[B, J]` of `(1 - discount) * discount ** t * value` from `t = 0` after the first step on, to which what
-        is not known adds nothing; the value `[B, J]` at the end, 0 where that is not known; and bool `[B, J]`, whether
-        the branch is known all the way to there.
+        Along the way the sum of `(1 - discount) * discount ** t * value` from `t = 0` after the first step on, to which
+        what is not known adds nothing; and how it ends.
     """
-    num_states, num_times, size = branches.drift.shape
-    root = world.dynamics.root
-    # Undecided, the actions weigh the same.
-    offset = jnp.mean(root[size:-1], axis=0) + root[-1]
-    paths = [jnp.moveaxis(path[:, 1:], 0, 2) for path in (branches.drift, branches.shift)]
-    drift, shift = paths
-    drift_far, shift_far = (jnp.einsum("tdn,df->tfn", path, root[:size], precision=_PRECISION) for path in paths)
-    drift_far = drift_far + offset[None, :, None]
 
-    def step(carry: Judgement, at: tuple[Array, Array, Array, Array, Array]) -> tuple[Judgement, None]:
-        total, _, alive = carry
-        weight, *rest = at
-        here, far = (
-            [row[:, None] + column[None] for row, column in zip(by_state, by_sequence, strict=True)]
-            for by_state, by_sequence in (rest[:2], rest[2:])
-        )
-        leverage = sum(jnp.square(part) for part in far)
-        alive = alive & (leverage <= world.max_leverage)
-        for coordinate, lower, upper in zip(here, world.limits.lower, world.limits.upper, strict=True):
-            alive &= (coordinate >= lower) & (coordinate <= upper)
+    def visit(before: Judgement, here: Coordinates, known: Array, weight: Array) -> Judgement:
+        # Once unknown, always: what comes after is as if the world had ended.
+        alive = before.alive & known
         # Chosen, not multiplied: see `value`.
         present = jnp.where(alive, value(here), 0)
-        return (total + weight * present, present, alive), None
+        return Judgement(before.along + weight * present, present, alive)
 
-    shape = (num_states, branches.shift.shape[0])
-    weights = (1 - discount) * discount ** jnp.arange(num_times - 1)
-    begin = (jnp.zeros(shape), jnp.zeros(shape), jnp.ones(shape, bool))
-    result, _ = jax.lax.scan(step, begin, (weights, drift, shift, drift_far, shift_far))
-    return result
+    num_sequences, num_steps = branches.actions.shape[:2]
+    shape = (branches.num_states, num_sequences)
+    weights = (1 - discount) * discount ** jnp.arange(num_steps)
+    begin = Judgement(jnp.zeros(shape), jnp.zeros(shape), jnp.ones(shape, bool))
+    return world.fold(state, branches, visit, begin, weights)
 
 
-def _product(first: Array, second: Array) -> Array:
-    """Matrix product in full float32, which accelerators do only when told to."""
-    return jnp.matmul(first, second, precision=_PRECISION)
+def first_contexts(layer: Layer, states: Array, goals: Array) -> Context:
+    """What a layer sees of `B` episodes that begin in states `[B, D]`, asked for goals `[B, D]`."""
+    return layer.context(layer.begin(states.shape[0]), states, goals)
+
+
+class ActionDraws(NamedTuple):
+    """Which moments of which branches the bottom layer learns from, `[B, N]` int32 each.
+
+    Attributes:
+        sequences: of each state's branches.
+        times: of the action.
+        distances: from there to the goal, in steps, at least 1.
+    """
+
+    sequences: Array
+    times: Array
+    distances: Array
+
+
+def draw_actions(
+    keys: tuple[jax.Array, jax.Array, jax.Array],
+    shape: tuple[int, int],
+    *,
+    num_sequences: int,
+    num_times: int,
+    max_distance: int,
+) -> ActionDraws:
+    """Moments drawn uniformly.
+
+    Args:
+        keys: consumed, for each field of `ActionDraws`.
+        shape: B and N.
+        num_sequences: J.
+        num_times: actions are those before this time; with the distance they must stay within the branches.
+        max_distance: how far ahead goals lie.
+    """
+    return ActionDraws(
+        sequences=jax.random.randint(keys[0], shape, 0, num_sequences),
+        times=jax.random.randint(keys[1], shape, 0, num_times),
+        distances=jax.random.randint(keys[2], shape, 1, max_distance + 1),
+    )
+
+
+def action_examples(layer: Layer, branches: Branches, draws: ActionDraws) -> Examples:
+    """Hindsight for the layer that acts: what lies some steps ahead on any branch was reached by what was done.
+
+    Args:
+        layer: the bottom one.
+        branches: good or bad.
+        draws: N moments for each of B states.
+
+    Returns:
+        `B * N` examples, from the state at a moment to a later one of the same branch; the target is the action that
+        was taken, and the score that of the distance.
+    """
+    rows = jnp.arange(branches.num_states)[:, None]
+    sequences, times, distances = draws
+    goals = _rows(branches.states(rows, sequences, times + distances))
+    states = _rows(branches.states(rows, sequences, times))
+    actions = branches.actions[sequences, times]
+    return Examples(
+        context=first_contexts(layer, states, goals),
+        goals=goals,
+        targets=actions.reshape(-1, *actions.shape[2:]),
+        scores=layer.cortex.score_rule.score(distances.reshape(-1)),
+        mask=jnp.ones(draws.times.shape, bool).reshape(-1),
+    )
+
+
+def subgoal_examples(
+    layer: Layer, branches: Branches, *, states: Array, goals: Array, best: Array, returns: Array, distance: int
+) -> Examples:
+    """Examples for a layer that asks for sub-goals: it should have asked for where the best branch leads.
+
+    Args:
+        layer: above the bottom one.
+        branches: from the states.
+        states: `[B, D]`.
+        goals: `[B, D]`, what was asked for.
+        best: `[B]` int32, the best sequence for each.
+        returns: `[B]`, how good it is: the scores.
+        distance: how many steps ahead the sub-goal lies.
+    """
+    rows = jnp.arange(branches.num_states)
+    return Examples(
+        context=first_contexts(layer, states, goals),
+        goals=goals,
+        targets=branches.states(rows, best, distance),
+        scores=returns,
+        mask=jnp.ones(branches.num_states, bool),
+    )
+
+
+def best_branches(
+    judgement: Judgement, beyond: Callable[[Array], Array], *, num_judged: int, far: float
+) -> tuple[Array, Array]:
+    """The best branch of each state, as far as it is known and by what lies beyond its end.
+
+    To ask what lies beyond is dear. So it is asked of the most promising branch of each of some groups alone: the one
+    that is best if all goes on as it ends.
+
+    Args:
+        judgement: of all branches.
+        beyond: values `[B, num_judged]` in `[0, 1]` of what follows the branches whose numbers it is given,
+            `[B, num_judged]`.
+        num_judged: groups, a divisor of J.
+        far: weight of what lies beyond, the discount to the power of T.
+
+    Returns:
+        The branches' numbers `[B]`, and what they are worth, `[B]`.
+    """
+    along, final, alive = judgement
+    num_states, num_sequences = along.shape
+    # Choose the branch to ask about in each group.
+    promise = (along + far * final).reshape(num_states, num_judged, -1)
+    group_size = num_sequences // num_judged
+    judged = jnp.argmax(promise, axis=2) + (group_size * jnp.arange(num_judged))[None]
+    # Add what lies beyond, for those that live to see it.
+    rows = jnp.arange(num_states)
+    column = rows[:, None]
+    returns = along[column, judged] + far * jnp.where(alive[column, judged], jnp.clip(beyond(judged), 0, 1), 0)
+    return judged[rows, jnp.argmax(returns, axis=1)], jnp.max(returns, axis=1)
+
+
+def _rows(vectors: Array) -> Array:
+    """`[A, B, D]` as `[A * B, D]`."""
+    return vectors.reshape(-1, vectors.shape[-1])

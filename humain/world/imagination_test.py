@@ -1,5 +1,6 @@
 """Imagined futures: by hand on a line, and against a plain loop."""
 
+import dataclasses
 import itertools
 from functools import partial
 
@@ -8,20 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from humain.environments.actions import DiscreteActions
+from humain.environments.transitions import Transitions
 from humain.world import dynamics, imagination, limits
+from humain.world.linear import LinearWorld, LinearWorldState
 
 INF = np.inf
+TWO, THREE = (LinearWorld(DiscreteActions(number), max_leverage=1.0) for number in (2, 3))
+"""Kinds of worlds; how much leverage is known is what each test says."""
 
 
 def line(*, lower=-INF, upper=INF, max_leverage=INF):
     """A line on which action 0 goes 1 to the left and action 1 goes 1 to the right; the leverage of x is x**2."""
     # Features: x, action 0, action 1, a constant.
-    return imagination.World(
+    return LinearWorldState(
         dynamics=dynamics.LinearDynamics(
             weights=jnp.array([[0.0], [-1.0], [1.0], [0.0]]), root=jnp.zeros((4, 4)).at[0, 0].set(1.0)
         ),
         limits=limits.Limits(lower=jnp.array([lower]), upper=jnp.array([upper])),
         max_leverage=jnp.float32(max_leverage),
+        num_steps=jnp.int32(1),
     )
 
 
@@ -29,17 +36,23 @@ def experience(seed=0, num_steps=60):
     """Steps of a noisy linear world of two coordinates, which ends where the first one is more than 1."""
     rng = np.random.default_rng(seed)
     states = rng.uniform(-1, 1, (num_steps, 2)).astype(np.float32)
-    actions = np.eye(3, dtype=np.float32)[rng.integers(0, 3, num_steps)]
-    following = 0.9 * states[:, ::-1] + actions @ np.array([[0.5, 0.0], [0.0, -0.5], [-0.5, 0.5]])
+    actions = rng.integers(0, 3, num_steps)
+    following = 0.9 * states[:, ::-1] + np.eye(3)[actions] @ np.array([[0.5, 0.0], [0.0, -0.5], [-0.5, 0.5]])
     following += 0.01 * rng.normal(size=following.shape)
     following = following.astype(np.float32)
-    return (
-        jnp.asarray(states),
-        jnp.asarray(actions),
-        jnp.asarray(following),
-        jnp.asarray(following[:, 0] > 1),
-        jnp.ones(num_steps, bool),
+    return Transitions(
+        states=jnp.asarray(states),
+        actions=jnp.asarray(actions),
+        rewards=jnp.zeros(num_steps),
+        next_states=jnp.asarray(following),
+        terminated=jnp.asarray(following[:, 0] > 1),
+        truncated=jnp.zeros(num_steps, bool),
+        count=jnp.int32(num_steps),
     )
+
+
+def fitted(transitions, max_leverage):
+    return LinearWorld(DiscreteActions(3), max_leverage=max_leverage).fit(transitions, jax.random.key(0))
 
 
 def questions(seed=0, num_states=4, num_sequences=3, num_steps=5):
@@ -88,7 +101,7 @@ def followed(world, states, actions, num_actions):
 
 
 def test_a_branch_by_hand():
-    branches = imagination.branch(line(), jnp.array([[0.0], [10.0]]), jnp.array([[1, 1, 0], [0, 0, 0]]), 2)
+    branches = TWO.branch(line(), jnp.array([[0.0], [10.0]]), jnp.array([[1, 1, 0], [0, 0, 0]]))
     # From 0 and from 10, first to the right, right, left, then three times to the left.
     expected = [[[0, 1, 2, 1], [0, -1, -2, -3]], [[10, 11, 12, 11], [10, 9, 8, 7]]]
     np.testing.assert_array_equal(every_state(branches)[..., 0], expected)
@@ -97,8 +110,8 @@ def test_a_branch_by_hand():
 
 
 def test_a_judgement_by_hand():
-    branches = imagination.branch(line(), jnp.array([[0.0], [10.0]]), jnp.array([[1, 1, 0]]), 2)
-    total, final, alive = imagination.judge(line(), branches, first, discount=0.5)
+    branches = TWO.branch(line(), jnp.array([[0.0], [10.0]]), jnp.array([[1, 1, 0]]))
+    total, final, alive = imagination.judge(TWO, line(), branches, first, discount=0.5)
     # Weights 1/2, 1/4, 1/8 of 1, 2, 1 and of 11, 12, 11.
     np.testing.assert_array_equal(total, [[1.125], [9.875]])
     np.testing.assert_array_equal(final, [[1], [11]])
@@ -109,9 +122,9 @@ def test_a_judgement_by_hand():
 def test_what_leaves_the_known_region_is_dead_for_good(bounds):
     # To the right until 3, outside of 2.5 (whose square is 6.25), and back to 1: nothing lives again.
     world = line(**bounds)
-    branches = imagination.branch(world, jnp.array([[0.0]]), jnp.array([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]), 2)
-    np.testing.assert_array_equal(world.known(every_state(branches)[0, 0]), [True, True, True, False, True, True])
-    total, final, alive = imagination.judge(world, branches, first, discount=0.5)
+    branches = TWO.branch(world, jnp.array([[0.0]]), jnp.array([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]))
+    np.testing.assert_array_equal(TWO.known(world, every_state(branches)[0, 0]), [True, True, True, False, True, True])
+    total, final, alive = imagination.judge(TWO, world, branches, first, discount=0.5)
     # 1/2 * 1 + 1/4 * 2, and nothing after it; and 1/2 * 1 + 1/4 * 2 + 1/8 * 1 + 1/16 * 0 - 1/32 * 1.
     np.testing.assert_array_equal(total, [[1.0, 1.09375]])
     np.testing.assert_array_equal(final, [[0, -1]])
@@ -120,62 +133,61 @@ def test_what_leaves_the_known_region_is_dead_for_good(bounds):
 
 def test_what_is_dead_is_worth_nothing_whatever_it_would_have_been():
     world = line(upper=-1.0)
-    branches = imagination.branch(world, jnp.array([[0.0]]), jnp.array([[1, 1]]), 2)
+    branches = TWO.branch(world, jnp.array([[0.0]]), jnp.array([[1, 1]]))
     for strange in (INF, np.nan):
         worth = partial(scaled, strange)
-        total, final, alive = imagination.judge(world, branches, worth, discount=0.5)
+        total, final, alive = imagination.judge(TWO, world, branches, worth, discount=0.5)
         assert total == final == 0
         assert not alive
 
 
 @pytest.mark.parametrize("discount", [0.1, 0.5, 0.99])
 def test_a_constant_value_goes_on_for_ever_with_what_lies_beyond(discount):
-    branches = imagination.branch(line(), jnp.zeros((3, 1)), jnp.array([[1, 0, 1, 0, 1, 0]]), 2)
-    total, final, _ = imagination.judge(line(), branches, lambda here: 0 * here[0] + 0.25, discount=discount)
+    branches = TWO.branch(line(), jnp.zeros((3, 1)), jnp.array([[1, 0, 1, 0, 1, 0]]))
+    total, final, _ = imagination.judge(TWO, line(), branches, lambda here: 0 * here[0] + 0.25, discount=discount)
     np.testing.assert_allclose(total + discount**6 * final, np.full((3, 1), 0.25), rtol=1e-5)
 
 
 def test_without_experience_nothing_is_known():
-    states, actions, following, terminated, mask = experience()
-    world = imagination.fit(states, actions, following, terminated, jnp.zeros_like(mask), max_leverage=1.0)
+    world = fitted(dataclasses.replace(experience(), count=jnp.int32(0)), max_leverage=1.0)
     states, actions = questions()
-    branches = imagination.branch(world, states, actions, 3)
-    assert not np.any(imagination.judge(world, branches, first, discount=0.5)[2])
+    branches = THREE.branch(world, states, actions)
+    assert not np.any(imagination.judge(THREE, world, branches, first, discount=0.5).alive)
     assert np.all(np.isfinite(every_state(branches)))
 
 
 def test_a_world_is_made_of_what_was_experienced():
-    states, actions, following, terminated, mask = experience()
-    mask &= jnp.arange(60) < 50
-    world = imagination.fit(states, actions, following, terminated, mask, max_leverage=0.25)
-    kept = np.asarray(following)[:50][~np.asarray(terminated)[:50]]
+    given = dataclasses.replace(experience(), count=jnp.int32(50))
+    world = fitted(given, max_leverage=0.25)
+    kept = np.asarray(given.next_states)[:50][~np.asarray(given.terminated)[:50]]
     # What ends is beyond 1 in the first coordinate, to which a step led; the others are no limits.
     np.testing.assert_array_equal(world.limits.upper, [kept[:, 0].max(), INF])
     np.testing.assert_array_equal(world.limits.lower, [-INF, -INF])
-    alone = dynamics.fit(states, actions, following, mask)
-    np.testing.assert_array_equal(world.dynamics.step(states, actions), alone.step(states, actions))
+    features = jnp.eye(3)[given.actions]
+    alone = dynamics.fit(given.states, features, given.next_states, given.mask)
+    np.testing.assert_array_equal(THREE.step(world, given.states, given.actions), alone.step(given.states, features))
     assert world.max_leverage.dtype == jnp.float32
     # No states have no branches.
-    nothing = imagination.branch(world, jnp.zeros((0, 2)), jnp.zeros((3, 4), jnp.int32), 3)
+    nothing = THREE.branch(world, jnp.zeros((0, 2)), jnp.zeros((3, 4), jnp.int32))
     assert every_state(nothing).shape == (0, 3, 5, 2)
-    assert imagination.judge(world, nothing, first, discount=0.5)[0].shape == (0, 3)
+    assert imagination.judge(THREE, world, nothing, first, discount=0.5).along.shape == (0, 3)
 
 
 def test_the_bounds_themselves_are_known():
     world = line(lower=-1.0, upper=2.0, max_leverage=4.0)
     states = jnp.array([[-1.25], [-1.0], [2.0], [2.25]])
-    np.testing.assert_array_equal(world.known(states), [False, True, True, False])
-    np.testing.assert_array_equal(line(max_leverage=4.0).known(2 * states), [False, True, False, False])
+    np.testing.assert_array_equal(TWO.known(world, states), [False, True, True, False])
+    np.testing.assert_array_equal(TWO.known(line(max_leverage=4.0), 2 * states), [False, True, False, False])
 
 
 @pytest.mark.parametrize("max_leverage", [0.1, 0.5, INF])
 def test_branches_and_judgements_are_those_of_a_plain_loop(max_leverage):
-    world = imagination.fit(*experience(), max_leverage=max_leverage)
+    world = fitted(experience(), max_leverage=max_leverage)
     states, actions = questions(num_states=20)
-    branches = imagination.branch(world, states, actions, 3)
+    branches = THREE.branch(world, states, actions)
     paths, lives = followed(world, states, np.asarray(actions), 3)
     np.testing.assert_allclose(every_state(branches), paths, atol=1e-5)
-    total, final, alive = imagination.judge(world, branches, first, discount=0.9)
+    total, final, alive = imagination.judge(THREE, world, branches, first, discount=0.9)
     worth = np.where(lives, paths[:, :, 1:, 0], 0)
     np.testing.assert_allclose(total, worth @ (0.1 * 0.9 ** np.arange(5)), atol=1e-5)
     np.testing.assert_allclose(final, worth[..., -1], atol=1e-5)
@@ -185,10 +197,10 @@ def test_branches_and_judgements_are_those_of_a_plain_loop(max_leverage):
 
 def test_jit_and_vmap_change_nothing():
     def both(world, states, actions):
-        branches = imagination.branch(world, states, actions, 3)
-        return branches, imagination.judge(world, branches, first, discount=0.9)
+        branches = THREE.branch(world, states, actions)
+        return branches, imagination.judge(THREE, world, branches, first, discount=0.9)
 
-    worlds = [imagination.fit(*experience(seed), max_leverage=0.5) for seed in range(3)]
+    worlds = [fitted(experience(seed), max_leverage=0.5) for seed in range(3)]
     asked = [questions(seed) for seed in range(3)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *worlds)
     states, actions = (jnp.stack(parts) for parts in zip(*asked, strict=True))
@@ -210,17 +222,17 @@ def test_another_world_does_not_recompile():
     @jax.jit
     def judged(world, states, actions):
         traced.append(True)
-        return imagination.judge(world, imagination.branch(world, states, actions, 3), first, discount=0.9)
+        return imagination.judge(THREE, world, THREE.branch(world, states, actions), first, discount=0.9)
 
     for seed in range(3):
-        judged(imagination.fit(*experience(seed), max_leverage=0.1 + seed), *questions(seed))
+        judged(fitted(experience(seed), max_leverage=0.1 + seed), *questions(seed))
     assert len(traced) == 1
 
 
 def test_gradients_of_a_path_are_finite():
-    world = imagination.fit(*experience(), max_leverage=0.5)
+    world = fitted(experience(), max_leverage=0.5)
     states, actions = questions()
-    slopes = jax.grad(lambda here: jnp.sum(every_state(imagination.branch(world, here, actions, 3))))(states)
+    slopes = jax.grad(lambda here: jnp.sum(every_state(THREE.branch(world, here, actions))))(states)
     assert np.all(np.isfinite(slopes))
     assert np.all(slopes != 0)
 
@@ -230,7 +242,7 @@ def test_gradients_of_a_judgement_are_the_weights_of_what_is_alive():
     world = line(upper=2.5)
 
     def total(here):
-        branches = imagination.branch(world, here[None, None], jnp.array([[1, 1, 1]]), 2)
-        return imagination.judge(world, branches, first, discount=0.5)[0][0, 0]
+        branches = TWO.branch(world, here[None, None], jnp.array([[1, 1, 1]]))
+        return imagination.judge(TWO, world, branches, first, discount=0.5)[0][0, 0]
 
     assert jax.grad(total)(jnp.float32(0.0)) == 0.75

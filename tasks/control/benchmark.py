@@ -13,9 +13,9 @@ compilation, anew for each seed, and JAX takes as many threads as there are core
 
 All learners are tested alike: greedily, on `--num_episodes` episodes of the real CartPole-v1, the same for all, which
 count neither as environment steps nor as seconds. The first test comes before the first step; this repository's
-learner then pushes at random, as its first course does. Another comes right after a round of learning, so that the
+learner then pushes at random, as its first stage does. Another comes right after a round of learning, so that the
 model has learned from all of the steps that are held against it: of the baselines at least `--test_every` steps after
-the one before, of this repository's learner after each of its courses.
+the one before, of this repository's learner after each of its stages.
 
 Needs the wheels stable_baselines3 and torch, which the task itself does without; so it is built only when it is named.
 """
@@ -40,7 +40,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from configs import rl_cart_pole
 from humain.files import records
-from tasks.control import learning_curves, own_curve
+from tasks.control import cart_pole, learning_curves, own_curve
 from tasks.control.learning_curves import Learner
 from tasks.harness import paths
 
@@ -58,7 +58,11 @@ def ours(*, num_episodes: int) -> dict[str, Learner]:
         num_episodes: of a test.
     """
     config = rl_cart_pole.get_config()
-    return {"HUMAIN": own_curve.learner(config, _OWN_SET, num_episodes=num_episodes, test_seed=_TEST_SEED)}
+    return {
+        "HUMAIN": own_curve.learner(
+            config, _OWN_SET, cart_pole.domain(), num_episodes=num_episodes, test_seed=_TEST_SEED
+        )
+    }
 
 
 def _linear(first: float) -> Callable[[float], float]:

@@ -4,53 +4,70 @@ Gymnasium's functional cart pole adds the pole's mass and length where `CartPole
 differently; the parameter is put right here, and a test compares both step by step.
 """
 
-import gymnasium
+import dataclasses
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from gymnasium.envs.phys2d import cartpole
 
+from humain.environments import gymnasium_adapter
+from humain.environments.actions import DiscreteActions
+from humain.environments.environment import Step
+from humain.spaces import Continuous
 from humain.types import Array
-
-STATE_NAMES = ("x", "x_dot", "theta", "theta_dot")
-"""Coordinates of a state: metres, metres a second, radians (0 is upright), radians a second."""
-STATE_SIZE = len(STATE_NAMES)
-NUM_ACTIONS = 2
-"""0 pushes to the left, 1 to the right."""
-MAX_STEPS = 500
-"""An episode is cut off, which is no end of it, after this many."""
+from tasks.control import cart_pole_drawing
+from tasks.control.domain import Domain
 
 _ENVIRONMENT = cartpole.CartPoleFunctional()
 _DEFAULTS = cartpole.CartPoleParams()
 _PARAMETERS = cartpole.CartPoleParams(polemass_length=_DEFAULTS.masspole * _DEFAULTS.length)
 
 
-def initial(key: jax.Array) -> Array:
-    """The state `[4]` that an episode begins in, near the middle and upright; `key` is consumed."""
-    return _ENVIRONMENT.initial(key, _PARAMETERS)
+@dataclasses.dataclass(frozen=True)
+class CartPole:
+    """See `humain.environments.environment.Environment`. A state is what is observed: `[4]`, as in `domain`."""
+
+    name: str = "CartPole-v1"
+    observation_space: Continuous = Continuous(4)
+    actions: DiscreteActions = DiscreteActions(2)
+    max_steps: int = 500
+
+    def reset(self, key: jax.Array) -> Array:
+        """The state `[4]` that an episode begins in, near the middle and upright; `key` is consumed."""
+        return _ENVIRONMENT.initial(key, _PARAMETERS)
+
+    def observation(self, state: Array) -> Array:
+        """All is seen."""
+        return state
+
+    def step(self, state: Array, action: Array, key: jax.Array) -> Step:
+        """The step after a push to the left (0) or to the right (1); nothing is random, and each is rewarded by 1."""
+        del key
+        state = _ENVIRONMENT.transition(state, action, None, _PARAMETERS)
+        terminated = _ENVIRONMENT.terminal(state, None, _PARAMETERS)
+        return Step(state=state, observation=state, reward=jnp.float32(1), terminated=terminated)
 
 
-def step(state: Array, action: Array) -> tuple[Array, Array]:
-    """The next state `[4]` after an action (0 or 1) in a state `[4]`, and whether the world ends the episode there."""
-    state = _ENVIRONMENT.transition(state, action, None, _PARAMETERS)
-    return state, _ENVIRONMENT.terminal(state, None, _PARAMETERS)
+def describe(observation: np.ndarray) -> str:
+    """A state in words, with units."""
+    x, x_dot, theta, theta_dot = (float(value) for value in observation)
+    return f"x {x:+.2f} m, {x_dot:+.2f} m/s; pole {np.degrees(theta):+.1f} deg, {np.degrees(theta_dot):+.0f} deg/s"
 
 
-def make() -> gymnasium.Env:
-    """The environment that scores are published on."""
-    return gymnasium.make("CartPole-v1")
-
-
-def coordinate(name: str) -> int:
-    """The place of a coordinate in a state.
-
-    Raises:
-        ValueError: for a name that is none.
-    """
-    if name not in STATE_NAMES:
-        raise ValueError(f"{name!r} is no coordinate of a cart pole; there are {', '.join(STATE_NAMES)}")
-    return STATE_NAMES.index(name)
-
-
-def as_array(states: jax.typing.ArrayLike) -> Array:
-    """States as the float32 that everything here computes with."""
-    return jnp.asarray(states, jnp.float32)
+def domain() -> Domain:
+    """Coordinates are metres, metres a second, radians (0 is upright) and radians a second."""
+    return Domain(
+        title="Balancing a pole",
+        noun="a cart pole",
+        environment=CartPole(),
+        tested_in=gymnasium_adapter.adapt("CartPole-v1"),
+        coordinates=("x", "x_dot", "theta", "theta_dot"),
+        target=(),
+        target_name="stay up",
+        describe=describe,
+        describe_action=lambda action: ("left", "right")[int(action)],
+        best_return=500,
+        draw=cart_pole_drawing.draw_trial,
+        caption=cart_pole_drawing.CAPTION,
+    )

@@ -6,14 +6,28 @@ import numpy as np
 import pytest
 from gymnasium.envs.phys2d import cartpole
 
+from humain.testing.environment_conformance import CHECKS, PURE_CHECKS
 from tasks.control import cart_pole
+from tasks.control.cart_pole import CartPole
 
-STEP = jax.jit(cart_pole.step)
+CART_POLE = CartPole()
+DOMAIN = cart_pole.domain()
+KEY = jax.random.key(0)
+"""No step uses it."""
+
+
+def to_next(state, action):
+    """The next state, and whether it ends the episode."""
+    step = CART_POLE.step(state, action, KEY)
+    return step.state, step.terminated
+
+
+STEP = jax.jit(to_next)
 
 
 @pytest.fixture(scope="module")
 def environment():
-    with cart_pole.make() as made:
+    with DOMAIN.tested_in.make() as made:
         yield made
 
 
@@ -29,12 +43,12 @@ def test_a_step_by_hand():
     # At rest and upright, a push of 10 on 1.1 kg: 10 / 1.1 = 9.0909. The pole turns back by
     # 9.0909 / (0.5 * (4/3 - 0.1 / 1.1)) = 14.6341 a second squared, which pushes the cart on by
     # 0.1 * 0.5 * 14.6341 / 1.1 = 0.6652, to 9.7561. In 0.02 s velocities change, and places do not yet.
-    state, terminated = cart_pole.step(jnp.zeros(4), jnp.int32(1))
+    state, terminated = to_next(jnp.zeros(4), jnp.int32(1))
     np.testing.assert_allclose(state, [0, 0.02 * 9.756098, 0, -0.02 * 14.634146], rtol=1e-6)
     assert state.dtype == jnp.float32
     assert not terminated
     # To the left it is the mirror image.
-    np.testing.assert_allclose(cart_pole.step(jnp.zeros(4), jnp.int32(0))[0], -state)
+    np.testing.assert_allclose(to_next(jnp.zeros(4), jnp.int32(0))[0], -state)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -49,7 +63,7 @@ def test_each_step_of_a_random_episode_is_that_of_gymnasium(environment, seed):
         np.testing.assert_allclose(ours, state, rtol=0, atol=1e-5)
         assert bool(ended) == terminated
         num_steps += 1
-    assert 5 < num_steps < cart_pole.MAX_STEPS
+    assert 5 < num_steps < CART_POLE.max_steps
 
 
 def test_steps_from_anywhere_are_those_of_gymnasium(environment):
@@ -57,7 +71,7 @@ def test_steps_from_anywhere_are_those_of_gymnasium(environment):
     rng = np.random.default_rng(0)
     states = rng.uniform([-3, -5, -0.3, -5], [3, 5, 0.3, 5], (200, 4)).astype(np.float32)
     actions = rng.integers(0, 2, 200)
-    ours, ended = jax.jit(jax.vmap(cart_pole.step))(states, actions)
+    ours, ended = jax.jit(jax.vmap(to_next))(states, actions)
     expected = [reference(environment, state, int(action)) for state, action in zip(states, actions, strict=True)]
     np.testing.assert_allclose(ours, [state for state, _ in expected], rtol=0, atol=1e-5)
     np.testing.assert_array_equal(ended, [terminated for _, terminated in expected])
@@ -67,7 +81,7 @@ def test_steps_from_anywhere_are_those_of_gymnasium(environment):
 def test_a_whole_episode_ends_after_the_same_number_of_steps(environment):
     # Each goes on from its own states.
     state, _ = environment.reset(seed=0)
-    for action in np.random.default_rng(0).integers(0, 2, cart_pole.MAX_STEPS).tolist():
+    for action in np.random.default_rng(0).integers(0, 2, CART_POLE.max_steps).tolist():
         theirs, _, terminated, _, _ = environment.step(action)
         state, ended = STEP(state, action)
         assert bool(ended) == terminated
@@ -105,8 +119,8 @@ def test_the_bounds_themselves_are_survived():
 
 def test_episodes_begin_near_the_middle():
     # Uniform in [-0.05, 0.05]: of 1,000 the largest is below 0.049 with probability (0.99 ** 1,000) < 1e-4.
-    states = jax.vmap(cart_pole.initial)(jax.random.split(jax.random.key(0), 1000))
-    assert states.shape == (1000, cart_pole.STATE_SIZE)
+    states = jax.vmap(CART_POLE.reset)(jax.random.split(jax.random.key(0), 1000))
+    assert states.shape == (1000, CART_POLE.observation_space.size)
     assert states.dtype == jnp.float32
     assert np.all(np.abs(states) <= 0.05)
     assert np.all(states.max(0) > 0.049)
@@ -114,35 +128,30 @@ def test_episodes_begin_near_the_middle():
     np.testing.assert_allclose(np.corrcoef(states.T), np.eye(4), atol=0.15)
 
 
-def test_the_constants_are_those_of_the_environment(environment):
-    assert environment.observation_space.shape == (cart_pole.STATE_SIZE,)
-    assert environment.action_space.n == cart_pole.NUM_ACTIONS
-    assert environment.spec.max_episode_steps == cart_pole.MAX_STEPS
+def test_what_it_says_of_itself_is_so_of_gymnasium_s(environment):
+    adapted = DOMAIN.tested_in
+    assert (CART_POLE.name, CART_POLE.max_steps) == (adapted.name, adapted.max_steps)
+    assert (CART_POLE.observation_space, CART_POLE.actions) == (adapted.observation_space, adapted.actions)
+    # Also the last step, which ends it, is rewarded.
+    environment.reset(seed=0)
+    assert {environment.step(1)[1] for _ in range(8)} == {
+        float(CART_POLE.step(jnp.full(4, 9.0), jnp.int32(1), KEY).reward)
+    }
 
 
-def test_steps_do_not_recompile_and_jit_changes_nothing():
-    traced = []
-
-    @jax.jit
-    def step(state, action):
-        traced.append(True)
-        return cart_pole.step(state, action)
-
-    state = cart_pole.initial(jax.random.key(0))
-    for action in (0, 1, 1):
-        expected, _ = cart_pole.step(state, jnp.int32(action))
-        state, _ = step(state, jnp.int32(action))
-        np.testing.assert_allclose(state, expected, rtol=1e-5, atol=1e-7)
-    assert len(traced) == 1
+@pytest.mark.parametrize("check", [*CHECKS, *PURE_CHECKS], ids=lambda check: check.__name__)
+def test_it_is_an_environment(check):
+    check(CART_POLE)
 
 
 def test_coordinates_have_names():
-    assert [cart_pole.coordinate(name) for name in ("x", "x_dot", "theta", "theta_dot")] == [0, 1, 2, 3]
-    with pytest.raises(ValueError, match="'angle' is no coordinate of a cart pole; there are x, x_dot, theta, theta_d"):
-        cart_pole.coordinate("angle")
+    assert [DOMAIN.coordinate(name) for name in ("x", "x_dot", "theta", "theta_dot")] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="'angle' is not a coordinate of a cart pole; there are x, x_dot, theta, thet"):
+        DOMAIN.coordinate("angle")
 
 
-def test_states_become_float32():
-    states = cart_pole.as_array(np.array([[0.5, 1.0, -2.0, 0.25]]))
-    assert states.dtype == jnp.float32
-    np.testing.assert_array_equal(states, [[0.5, 1.0, -2.0, 0.25]])
+def test_a_state_and_an_action_in_words_by_hand():
+    # 0.1 rad are 5.7 degrees, -0.2 rad 11.5.
+    assert DOMAIN.describe(np.array([0.5, -1.0, 0.1, -0.2])) == "x +0.50 m, -1.00 m/s; pole +5.7 deg, -11 deg/s"
+    assert DOMAIN.describe(np.zeros(4)) == "x +0.00 m, +0.00 m/s; pole +0.0 deg, +0 deg/s"
+    assert [DOMAIN.describe_action(np.array(action)) for action in (0, 1)] == ["left", "right"]

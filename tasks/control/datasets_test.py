@@ -1,27 +1,54 @@
 """Datasets go out and come back to the bit, also from and to Minari's own functions, and what is none is refused."""
 
+import dataclasses
 import json
 import warnings
+from typing import Any
 
 import gymnasium
 import h5py
+import jax
 import minari
 import numpy as np
 import pytest
 from minari.dataset.minari_storage import MinariStorage
 
 from humain import errors
-from tasks.control import cart_pole, datasets
-from tasks.control.steps import Episode
+from humain.environments import collecting, gymnasium_adapter
+from humain.types import Trajectories
+from tasks.control import datasets
+
+CART_POLE = gymnasium_adapter.adapt("CartPole-v1")
+CAR = gymnasium_adapter.adapt("MountainCarContinuous-v0")
 
 _RNG_SEED = 7
 
 
-def _episodes():
-    """Three: ended by the world after 3 steps, cut off after 1, ended after 200."""
+def _together(*episodes):
+    """Trajectories of (observations, actions, terminated), with a reward of 1 a step."""
+    longest = max(len(observations) for observations, *_ in episodes)
+    lengths = np.array([len(observations) for observations, *_ in episodes], np.int32)
+
+    def padded(rows):
+        return np.stack(
+            [np.concatenate([row, np.zeros((longest - len(row), *row.shape[1:]), row.dtype)]) for row in rows]
+        )
+
+    fields: dict[str, Any] = {
+        "states": padded([observations for observations, *_ in episodes]),
+        "lengths": lengths,
+        "actions": padded([actions for _, actions, _ in episodes]),
+        "rewards": (np.arange(longest) < lengths[:, None] - 1).astype(np.float32),
+        "terminated": np.array([terminated for *_, terminated in episodes]),
+    }
+    return Trajectories(**fields)
+
+
+def _three():
+    """Ended by the world after 3 steps, cut off after 1, ended after 200."""
     rng = np.random.default_rng(_RNG_SEED)
     return [
-        Episode(
+        (
             rng.normal(size=(num_steps + 1, 4)).astype(np.float32),
             rng.integers(0, 2, num_steps).astype(np.int32),
             terminated,
@@ -30,14 +57,15 @@ def _episodes():
     ]
 
 
+def _episodes():
+    return _together(*_three())
+
+
 def _assert_same(found, expected):
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        for name in ("observations", "actions"):
-            array, wanted = getattr(one, name), getattr(other, name)
-            assert (array.dtype, array.shape) == (wanted.dtype, wanted.shape)
-            assert array.tobytes() == wanted.tobytes()
-        assert one.terminated is other.terminated
+    for field in dataclasses.fields(Trajectories):
+        array, wanted = getattr(found, field.name), getattr(expected, field.name)
+        assert (array.dtype, array.shape) == (wanted.dtype, wanted.shape)
+        assert array.tobytes() == wanted.tobytes()
 
 
 def _record(monkeypatch, root, name, environment, play, **arguments):
@@ -66,12 +94,12 @@ def _play(collector, limits):
             actions.append(collector.action_space.sample())
             observation, _, terminated, _, _ = collector.step(actions[-1])
             observations.append(observation)
-        played.append(Episode(np.array(observations, np.float32), np.array(actions, np.int32), bool(terminated)))
-    return played
+        played.append((np.array(observations, np.float32), np.array(actions, np.int32), bool(terminated)))
+    return _together(*played)
 
 
 def _saved(path):
-    datasets.save(path, _episodes())
+    datasets.save(path, _episodes(), CART_POLE)
     return path
 
 
@@ -89,35 +117,35 @@ def _box(*shape):
 
 def _refused(path, match):
     with pytest.raises(errors.UserError, match=match) as caught:
-        datasets.load(path)
+        datasets.load(path, CART_POLE)
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
     path = _saved(tmp_path / "new" / "mine")
-    _assert_same(datasets.load(path), _episodes())
+    _assert_same(datasets.load(path, CART_POLE), _episodes())
     assert [entry.name for entry in path.parent.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("part", ["", "data", "data/main_data.hdf5", "data/metadata.json"])
 def test_every_part_of_a_dataset_stands_for_it(tmp_path, part):
-    _assert_same(datasets.load(_saved(tmp_path / "mine") / part), _episodes())
+    _assert_same(datasets.load(_saved(tmp_path / "mine") / part, CART_POLE), _episodes())
 
 
 def test_a_collector_s_dataset_is_loaded(monkeypatch, tmp_path):
     # The first and the last are cut off by a reset and by the end of collecting, the others end by themselves.
     played = _record(
-        monkeypatch, tmp_path, "cartpole/random-v0", cart_pole.make(), lambda env: _play(env, (4, 500, 500, 6))
+        monkeypatch, tmp_path, "cartpole/random-v0", CART_POLE.make(), lambda env: _play(env, (4, 500, 500, 6))
     )
-    assert [episode.terminated for episode in played] == [False, True, True, False]
-    _assert_same(datasets.load(tmp_path / "cartpole" / "random-v0"), played)
+    assert np.asarray(played.terminated).tolist() == [False, True, True, False]
+    _assert_same(datasets.load(tmp_path / "cartpole" / "random-v0", CART_POLE), played)
 
 
 def test_a_collector_s_infos_and_caps_are_no_obstacle(monkeypatch, tmp_path):
-    capped = gymnasium.wrappers.TimeLimit(cart_pole.make().unwrapped, 5)
-    (played,) = _record(monkeypatch, tmp_path, "capped-v0", capped, lambda env: _play(env, (5,)), record_infos=True)
-    assert len(played.actions) == 5 and not played.terminated
-    _assert_same(datasets.load(tmp_path / "capped-v0"), [played])
+    capped = gymnasium.wrappers.TimeLimit(CART_POLE.make().unwrapped, 5)
+    played = _record(monkeypatch, tmp_path, "capped-v0", capped, lambda env: _play(env, (5,)), record_infos=True)
+    assert played.lengths.tolist() == [6] and not played.terminated[0]
+    _assert_same(datasets.load(tmp_path / "capped-v0", CART_POLE), played)
 
 
 def test_minari_loads_what_is_saved(monkeypatch, tmp_path):
@@ -126,17 +154,17 @@ def test_minari_loads_what_is_saved(monkeypatch, tmp_path):
     dataset = minari.load_dataset("mine-v0")
     assert (dataset.total_episodes, dataset.total_steps) == (3, 204)
     assert dataset.spec.env_spec.id == "CartPole-v1"
-    with cart_pole.make() as environment:
+    with CART_POLE.make() as environment:
         assert (dataset.observation_space, dataset.action_space) == (
             environment.observation_space,
             environment.action_space,
         )
-    for found, episode in zip(dataset, _episodes(), strict=True):
-        np.testing.assert_array_equal(found.observations, episode.observations)
+    for found, (observations, actions, terminated) in zip(dataset, _three(), strict=True):
+        np.testing.assert_array_equal(found.observations, observations)
         assert all(dataset.action_space.contains(action) for action in found.actions)
-        assert found.rewards.tolist() == [1.0] * len(episode.actions)
+        assert found.rewards.tolist() == [1.0] * len(actions)
         # Of the last step: either terminated or truncated. Of those before: neither.
-        assert (found.terminations[-1], found.truncations[-1]) == (episode.terminated, not episode.terminated)
+        assert (found.terminations[-1], found.truncations[-1]) == (terminated, not terminated)
         assert not found.terminations[:-1].any() and not found.truncations[:-1].any()
 
 
@@ -145,27 +173,26 @@ def test_an_episode_that_ends_at_its_cap_has_terminated(tmp_path):
     with h5py.File(path / "data" / "main_data.hdf5", "a") as file:
         file["episode_0/truncations"][-1] = True
         file["episode_1/truncations"][-1] = False
-    assert [episode.terminated for episode in datasets.load(path)] == [True, False, True]
+    assert np.asarray(datasets.load(path, CART_POLE).terminated).tolist() == [True, False, True]
 
 
 def test_what_is_there_is_not_overwritten(tmp_path):
     path = _saved(tmp_path / "mine")
     with pytest.raises(errors.UserError, match="is there already"):
-        datasets.save(path, _episodes())
+        datasets.save(path, _episodes(), CART_POLE)
     (tmp_path / "empty").mkdir()
-    _assert_same(datasets.load(_saved(tmp_path / "empty")), _episodes())
+    _assert_same(datasets.load(_saved(tmp_path / "empty"), CART_POLE), _episodes())
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.UserError, match="is there already"):
-        datasets.save(tmp_path / "file", _episodes())
+        datasets.save(tmp_path / "file", _episodes(), CART_POLE)
     with pytest.raises(errors.UserError, match="can't be written"):
-        datasets.save(tmp_path / "file" / "mine", _episodes())
+        datasets.save(tmp_path / "file" / "mine", _episodes(), CART_POLE)
 
 
 @pytest.mark.parametrize(
     ("observations", "actions", "match"),
     [
         (np.zeros((1, 4), np.float32), np.zeros(0, np.int32), "no step"),
-        (np.zeros((3, 4), np.float32), np.zeros(3, np.int32), r"shape \(3, 4\)"),
         (np.zeros((3, 5), np.float32), np.zeros(2, np.int32), r"shape \(3, 5\)"),
         (np.zeros((3, 4), np.int32), np.zeros(2, np.int32), "int32"),
         (np.zeros((3, 4), np.float32), np.array([0, 2]), "from 0 to 2"),
@@ -175,10 +202,14 @@ def test_what_is_there_is_not_overwritten(tmp_path):
     ],
 )
 def test_what_is_no_episode_is_not_saved(tmp_path, observations, actions, match):
-    with pytest.raises(ValueError, match=match):
-        datasets.save(tmp_path / "mine", [*_episodes(), Episode(observations, actions, False)])
+    with pytest.raises(ValueError, match=f"trajectory 0 .*{match}"):
+        datasets.save(tmp_path / "mine", _together((observations, actions, False)), CART_POLE)
+    none = jax.tree.map(lambda leaf: leaf[:0], _episodes())
     with pytest.raises(ValueError, match="no episode"):
-        datasets.save(tmp_path / "mine", [])
+        datasets.save(tmp_path / "mine", none, CART_POLE)
+    for missing in ("actions", "rewards", "terminated"):
+        with pytest.raises(ValueError, match="these trajectories lack some"):
+            datasets.save(tmp_path / "mine", dataclasses.replace(_episodes(), **{missing: None}), CART_POLE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -202,11 +233,14 @@ def test_no_dataset_is_refused(tmp_path):
         ({"total_episodes": "3"}, "can't be read"),
         ({"minari_version": "9.0.0"}, "written by Minari 9.0.0"),
         ({"minari_version": None}, "can't be read"),
-        ({"observation_space": _box(6)}, r"observations of shape \(6,\), .* vectors of 4; record CartPole-v1"),
+        (
+            {"observation_space": _box(6)},
+            r"observations of shape \(6,\), and those of CartPole-v1 are of shape \(4,\); record CartPole-v1",
+        ),
         ({"observation_space": _box(40, 40, 3)}, r"observations of shape \(40, 40, 3\)"),
         ({"observation_space": '{"type": "Discrete", "n": 16, "start": 0}'}, "observations of Discrete"),
         ({"observation_space": "no space"}, "can't be read"),
-        ({"action_space": _box(1)}, r"actions of shape \(1,\), .* are 0 and 1"),
+        ({"action_space": _box(1)}, r"actions of shape \(1,\), and those of CartPole-v1 are of Discrete\(2\)"),
         ({"action_space": '{"type": "Discrete", "n": 3, "start": 0}'}, "actions of Discrete"),
         ({"action_space": '{"type": "Discrete", "n": 2, "start": 1}'}, "actions of Discrete"),
     ],
@@ -257,7 +291,7 @@ def test_damaged_files_are_refused(tmp_path, name, content):
 
 
 def test_an_empty_dataset_is_refused(monkeypatch, tmp_path):
-    _record(monkeypatch, tmp_path, "nothing-v0", cart_pole.make(), lambda env: None)
+    _record(monkeypatch, tmp_path, "nothing-v0", CART_POLE.make(), lambda env: None)
     assert MinariStorage.read(tmp_path / "nothing-v0" / "data").total_episodes == 0
     _refused(tmp_path / "nothing-v0", "no episode with a step")
 
@@ -265,3 +299,22 @@ def test_an_empty_dataset_is_refused(monkeypatch, tmp_path):
 def test_another_environment_s_dataset_is_refused(monkeypatch, tmp_path):
     _record(monkeypatch, tmp_path, "acrobot-v0", gymnasium.make("Acrobot-v1"), lambda env: _play(env, (1,)))
     _refused(tmp_path / "acrobot-v0", r"observations of shape \(6,\)")
+
+
+def test_actions_may_be_vectors_and_rewards_any(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    experienced = collecting.collect(CAR, jax.random.key(0), num_steps=30, num_environments=2)
+    taken = experienced.actions
+    assert taken is not None
+    datasets.save(tmp_path / "car-v0", experienced, CAR)
+    _assert_same(datasets.load(tmp_path / "car-v0", CAR), experienced)
+    dataset = minari.load_dataset("car-v0")
+    assert dataset.total_steps == 30
+    for number, found in enumerate(dataset):
+        assert all(dataset.action_space.contains(action) for action in found.actions)
+        # A hundredth of a tenth of the square of each push is what it costs.
+        np.testing.assert_allclose(found.rewards, -0.1 * found.actions[:, 0] ** 2, rtol=1e-4)
+        np.testing.assert_array_equal(found.actions, taken[number, : len(found.actions)])
+    _refused(tmp_path / "car-v0", r"observations of shape \(2,\), and those of CartPole-v1 are of shape \(4,\)")
+    with pytest.raises(ValueError, match="expected those of BoxActions"):
+        datasets.save(tmp_path / "far", dataclasses.replace(experienced, actions=taken + 2), CAR)

@@ -1,26 +1,28 @@
-"""Testing on Gymnasium's `CartPole-v1` itself: returns, and goals that are to be reached and held."""
+"""Testing in the environment that scores are published on: returns, and goals that are to be reached and stayed at."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
-import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from humain import acting
 from humain.acting import Episode
-from humain.model import Model, ModelState
+from humain.environments.actions import ActionSpace
+from humain.environments.environment import HostEnvironment
+from humain.model import Model
 from humain.training.ahead import Ahead
 from humain.types import Array
-from humain.world.normalization import Normalizer
-from tasks.control import cart_pole
-from tasks.control.learner import Knowledge, Settings, nearer
+from humain.world import knowledge as knowledge_lib
+from humain.world.config import ImaginationConfig
+from humain.world.knowledge import nearer
+from tasks.control.exploration import Learned
 
 Policy = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Observations `[S, E, D]` of E episodes of each of S seeds to actions `[S, E]` and sub-goals `[S, E, D]`."""
+"""Observations `[S, E, D]` of E episodes of each of S seeds to actions `[S, E, *V]` and sub-goals `[S, E, D]`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +32,9 @@ class Trials:
     Attributes:
         states: `[S, E, T + 1, D]`, after an episode's end its last state again.
         subgoals: `[S, E, T, D]`, what the upper layer asked for.
-        actions: `[S, E, T]`.
-        lengths: `[S, E]`, steps of each episode; with a reward of 1 a step, also its return.
+        actions: `[S, E, T, *V]`.
+        lengths: `[S, E]`, steps of each episode.
+        returns: `[S, E]`, the sum of each episode's rewards.
         terminated: `[S, E]` bool, False where the episode was cut off.
     """
 
@@ -39,43 +42,48 @@ class Trials:
     subgoals: np.ndarray
     actions: np.ndarray
     lengths: np.ndarray
+    returns: np.ndarray
     terminated: np.ndarray
 
 
-def run(policy: Policy, *, num_seeds: int, num_episodes: int, seed: int) -> Trials:
-    """Runs all episodes at once, each in an environment of its own.
+def run(policy: Policy, environment: HostEnvironment, *, num_seeds: int, num_episodes: int, seed: int) -> Trials:
+    """Runs all episodes at once, each in a simulator of its own.
 
     Args:
         policy: says what to do.
+        environment: to test in.
         num_seeds: S.
         num_episodes: E, of each seed.
-        seed: of the first environment; the others are counted up from it.
+        seed: of the first simulator; the others are counted up from it.
     """
     total = num_seeds * num_episodes
-    environments: list[gymnasium.Env[Any, Any]] = [cart_pole.make() for _ in range(total)]
-    observations = np.stack([environment.reset(seed=seed + at)[0] for at, environment in enumerate(environments)])
     shape = (num_seeds, num_episodes)
-    path, subgoals, actions = [observations.copy()], [], []
-    lengths, terminated = np.zeros(total, np.int32), np.zeros(total, bool)
+    lengths, returns, terminated = np.zeros(total, np.int32), np.zeros(total), np.zeros(total, bool)
     running = np.ones(total, bool)
-    while running.any():
-        chosen, asked = policy(observations.reshape(*shape, -1))
-        chosen = chosen.reshape(total)
-        for at in np.flatnonzero(running):
-            observations[at], _, ended, cut, _ = environments[at].step(chosen[at])
-            lengths[at] += 1
-            terminated[at] = ended
-            running[at] = not (ended or cut)
-        path.append(observations.copy())
-        subgoals.append(asked)
-        actions.append(chosen.reshape(shape))
-    for environment in environments:
-        environment.close()
+    with contextlib.closing(environment.simulate(total)) as simulators:
+        observations = simulators.reset([seed + at for at in range(total)], running)
+        path, subgoals, actions = [observations.copy()], [], []
+        while running.any():
+            chosen, asked = policy(observations.reshape(*shape, -1))
+            taken = simulators.step(chosen.reshape(total, *chosen.shape[2:]))
+            # What has ended stays where it ended, whatever its simulator goes on to do.
+            observations = np.where(running[:, None], taken.observations, observations)
+            lengths += running
+            returns += np.where(running, taken.rewards, 0)
+            terminated |= running & taken.terminated
+            running &= ~(taken.terminated | taken.truncated)
+            path.append(observations)
+            subgoals.append(asked)
+            actions.append(chosen)
+            over = taken.terminated | taken.truncated
+            if over.any() and running.any():
+                simulators.reset([None] * total, over)
     return Trials(
         states=np.stack(path, axis=1).reshape(*shape, len(path), -1),
         subgoals=np.stack(subgoals, axis=2),
         actions=np.stack(actions, axis=2),
         lengths=lengths.reshape(shape),
+        returns=returns.reshape(shape),
         terminated=terminated.reshape(shape),
     )
 
@@ -89,35 +97,27 @@ def _begin(model: Model, *, num_seeds: int, num_episodes: int) -> Episode:
     return begun
 
 
-@partial(jax.jit, static_argnames=("model", "settings"))
+@partial(jax.jit, static_argnames=("model", "config"))
 def _react(
-    model: Model,
-    settings: Settings,
-    state: ModelState,
-    knowledge: Knowledge,
-    episode: Episode,
-    observations: Array,
-    goals: Array,
+    model: Model, config: ImaginationConfig, learned: Learned, episode: Episode, observations: Array, goals: Array
 ) -> tuple[Episode, Array, Array]:
     """One reaction of each of S seeds `[S, ...]` in E episodes: the actions, and the sub-goals in their own units."""
 
-    def react(
-        state: ModelState, knowledge: Knowledge, episode: Episode, observations: Array, goal: Array
-    ) -> tuple[Episode, Array, Array]:
+    def react(learned: Learned, episode: Episode, observations: Array, goal: Array) -> tuple[Episode, Array, Array]:
+        knowledge = learned.knowledge
         here = knowledge.normalizer.normalize(observations)
-        goals = nearer(settings, knowledge, here, jnp.broadcast_to(goal, here.shape))
-        episode, reaction = acting.react(model, state, episode, here, goals)
+        goals = nearer(config, knowledge, here, jnp.broadcast_to(goal, here.shape))
+        episode, reaction = acting.react(model, learned.state, episode, here, goals)
         return episode, reaction.action, knowledge.normalizer.restore(reaction.goals[0])
 
-    return jax.vmap(react)(state, knowledge, episode, observations, goals)
+    return jax.vmap(react)(learned, episode, observations, goals)
 
 
 def policy(
     model: Model,
-    settings: Settings,
+    config: ImaginationConfig,
+    learned: Learned,
     *,
-    state: ModelState,
-    knowledge: Knowledge,
     goal: dict[int, float] | None = None,
     num_episodes: int,
 ) -> Policy:
@@ -125,19 +125,23 @@ def policy(
 
     Args:
         model: the two layers.
-        settings: that they learned by.
-        state: what they have learned, with a leading axis of S seeds.
-        knowledge: what they learned from, likewise.
-        goal: what is asked for, by coordinate, in its own unit; to stay up by default.
+        config: that they learned by.
+        learned: by each of S seeds, a leading axis.
+        goal: what is asked for, by coordinate, in its own unit; the target by default.
         num_episodes: E, of each seed.
     """
-    goals = np.stack([goal_state(normalizer_of(knowledge, at), goal or {}) for at in range(_num_seeds(knowledge))])
+    normalizer = learned.knowledge.normalizer
+    goals = np.stack(
+        [
+            knowledge_lib.goal_state(config, knowledge_lib.of_seed(normalizer, at), goal or {})
+            for at in range(_num_seeds(learned))
+        ]
+    )
     carried = [_begin(model, num_seeds=goals.shape[0], num_episodes=num_episodes)]
 
     def act(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        episode, actions, subgoals = _react(
-            model, settings, state, knowledge, carried.pop(), cart_pole.as_array(observations), goals
-        )
+        observed = jnp.asarray(observations, jnp.float32)
+        episode, actions, subgoals = _react(model, config, learned, carried.pop(), observed, goals)
         carried.append(episode)
         return np.asarray(actions), np.asarray(subgoals)
 
@@ -145,14 +149,14 @@ def policy(
 
 
 def compile_ahead(
-    ahead: Ahead, model: Model, settings: Settings, *, state: ModelState, knowledge: Knowledge, num_episodes: int
+    ahead: Ahead, model: Model, config: ImaginationConfig, learned: Learned, *, num_episodes: int
 ) -> None:
     """Begins to compile what a policy runs; arguments are those of `policy`."""
-    num_seeds = _num_seeds(knowledge)
-    observations = jax.ShapeDtypeStruct((num_seeds, num_episodes, cart_pole.STATE_SIZE), jnp.float32)
-    goals = jax.ShapeDtypeStruct((num_seeds, cart_pole.STATE_SIZE), jnp.float32)
+    num_seeds, size = _num_seeds(learned), learned.knowledge.spread.shape[-1]
+    observations = jax.ShapeDtypeStruct((num_seeds, num_episodes, size), jnp.float32)
+    goals = jax.ShapeDtypeStruct((num_seeds, size), jnp.float32)
     episode = jax.eval_shape(partial(_begin, model, num_seeds=num_seeds, num_episodes=num_episodes))
-    ahead.begin_behind(_react, model, settings, state, knowledge, episode, observations, goals)
+    ahead.begin_behind(_react, model, config, learned, episode, observations, goals)
 
 
 def wait(ahead: Ahead) -> None:
@@ -160,32 +164,17 @@ def wait(ahead: Ahead) -> None:
     ahead.wait(_react)
 
 
-def random_policy(rng: np.random.Generator) -> Policy:
-    """Pushes at random; its sub-goals are where it is."""
+def random_policy(actions: ActionSpace, seed: int) -> Policy:
+    """Acts at random; its sub-goals are where it is."""
+    rng = np.random.default_rng(seed)
 
     def act(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return rng.integers(0, cart_pole.NUM_ACTIONS, observations.shape[:2]), observations.copy()
+        return actions.sample(rng, observations.shape[:2]), observations.copy()
 
     return act
 
 
-def normalizer_of(knowledge: Knowledge, seed: int) -> Normalizer:
-    """The normaliser of one seed, out of knowledge with a leading axis of seeds."""
-    found: Normalizer = jax.tree.map(lambda leaf: leaf[seed], jax.device_get(knowledge.normalizer))
-    return found
-
-
-def goal_state(normalizer: Normalizer, wanted: dict[int, float]) -> np.ndarray:
-    """A goal `[D]`, normalised: what is wanted by coordinate, and the middle of what was experienced in the others."""
-    # On the host: an operation of JAX by itself is a program of its own to compile.
-    mean, scale = np.asarray(normalizer.mean), np.asarray(normalizer.scale)
-    goal = np.zeros_like(mean)
-    for coordinate, value in wanted.items():
-        goal[coordinate] = (np.float32(value) - mean[coordinate]) / scale[coordinate]
-    return goal
-
-
-def held(trials: Trials, wanted: dict[int, float], *, distance: float, num_steps: int) -> np.ndarray:
+def reached_and_stayed(trials: Trials, wanted: dict[int, float], *, distance: float, num_steps: int) -> np.ndarray:
     """Whether each episode came within a distance of a goal and stayed for so many steps in a row: bool `[S, E]`."""
     num_times = trials.states.shape[2] - 1
     after = trials.states[:, :, 1:]
@@ -213,5 +202,5 @@ def summary(returns: Sequence[float] | np.ndarray) -> dict[str, float | int]:
     }
 
 
-def _num_seeds(knowledge: Knowledge) -> int:
-    return int(knowledge.num_starts.shape[0])
+def _num_seeds(learned: Learned) -> int:
+    return int(learned.knowledge.num_starts.shape[0])

@@ -9,16 +9,25 @@ import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
+from humain.environments import collecting, gymnasium_adapter, transitions
+from humain.environments.actions import DiscreteActions
 from humain.kernels.linear import LinearConfig
 from humain.layer import Layer
 from humain.model import Model
-from humain.spaces import Continuous, Discrete
+from humain.spaces import Discrete
+from humain.testing.imagining import SMALL
 from humain.types import Context
-from humain.world.normalization import Normalizer
-from tasks.control import cart_pole, collection, evaluation, learner
-from tasks.control.small_settings import SETTINGS
+from humain.world import knowledge as knowledge_lib
+from humain.world import learning
+from humain.world.linear import LinearWorld
+from tasks.control import evaluation
+from tasks.control.cart_pole import CartPole
+from tasks.control.exploration import Learned
 
-SPACE = Continuous(cart_pole.STATE_SIZE)
+CART_POLE = CartPole()
+SPACE = CART_POLE.observation_space
+WORLD = LinearWorld(CART_POLE.actions, max_leverage=0.2)
+TESTED_IN = gymnasium_adapter.adapt("CartPole-v1")
 # The pole goes down in some 40 steps where speeds count for nothing, and in none where they do.
 FALLS, KEEPS_UP = np.array([0, 0, 1.0, 0]), np.array([0.03, 0.08, 1.0, 0.2])
 
@@ -36,7 +45,7 @@ def pushing(weights):
 
 def by_hand(weights, seed):
     """States, actions and the end of one episode."""
-    with cart_pole.make() as environment:
+    with TESTED_IN.make() as environment:
         states, actions, terminated, truncated = [environment.reset(seed=seed)[0]], [], False, False
         while not (terminated or truncated):
             actions.append(int(states[-1] @ weights > 0))
@@ -55,13 +64,14 @@ def trials(places, lengths, terminated):
         subgoals=np.zeros((1, num_episodes, num_times - 1, 4)),
         actions=np.zeros((1, num_episodes, num_times - 1), np.int64),
         lengths=np.array([lengths]),
+        returns=np.array([lengths], float),
         terminated=np.array([terminated]),
     )
 
 
 def test_trials_are_those_of_gymnasium():
     act, shapes = pushing(FALLS)
-    found = evaluation.run(act, num_seeds=2, num_episodes=3, seed=7)
+    found = evaluation.run(act, TESTED_IN, num_seeds=2, num_episodes=3, seed=7)
     num_steps = int(found.lengths.max())
     assert shapes == [(2, 3, 4)] * num_steps
     assert (found.states.shape, found.subgoals.shape) == ((2, 3, num_steps + 1, 4), (2, 3, num_steps, 4))
@@ -69,7 +79,7 @@ def test_trials_are_those_of_gymnasium():
         place = divmod(at, 3)
         states, actions, terminated = by_hand(FALLS, 7 + at)
         length = found.lengths[place]
-        assert length == len(actions)
+        assert length == found.returns[place] == len(actions)
         assert found.terminated[place] == terminated
         np.testing.assert_array_equal(found.states[place][: length + 1], states)
         np.testing.assert_array_equal(found.actions[place][:length], actions)
@@ -82,13 +92,13 @@ def test_trials_are_those_of_gymnasium():
 
 
 def test_a_trial_at_the_cap_is_cut_off():
-    found = evaluation.run(pushing(KEEPS_UP)[0], num_seeds=1, num_episodes=1, seed=0)
-    assert found.lengths.tolist() == [[cart_pole.MAX_STEPS]]
+    found = evaluation.run(pushing(KEEPS_UP)[0], TESTED_IN, num_seeds=1, num_episodes=1, seed=0)
+    assert found.lengths.tolist() == [[CART_POLE.max_steps]]
     assert not found.terminated.any()
 
 
 def test_random_pushes_go_both_ways_and_depend_on_the_generator():
-    first, again, other = (evaluation.random_policy(np.random.default_rng(seed)) for seed in (0, 0, 1))
+    first, again, other = (evaluation.random_policy(DiscreteActions(2), seed) for seed in (0, 0, 1))
     observations = np.random.default_rng(2).normal(size=(5, 40, 4))
     actions, subgoals = first(observations)
     # 100 of 200, give or take 7.
@@ -113,23 +123,18 @@ def test_random_pushes_go_both_ways_and_depend_on_the_generator():
         ([0, 1.25, 1.25, 1.25, 0, 0], 5, False, False),  # less than the distance is near
     ],
 )
-def test_held_by_hand(places, length, terminated, expected):
-    found = evaluation.held(trials([places], [length], [terminated]), {0: 1.0}, distance=0.25, num_steps=3)
+def test_reached_and_stayed_by_hand(places, length, terminated, expected):
+    found = evaluation.reached_and_stayed(
+        trials([places], [length], [terminated]), {0: 1.0}, distance=0.25, num_steps=3
+    )
     assert found.tolist() == [[expected]]
 
 
-def test_a_goal_of_two_coordinates_is_held_in_both_at_once():
+def test_a_goal_of_two_coordinates_is_reached_in_both_at_once():
     both = trials([[0, 1, 1, 1, 0]] * 2, [4, 4], [False, False])
     both.states[0, 1, 2, 2] = 0.5
-    assert evaluation.held(both, {0: 1.0}, distance=0.25, num_steps=3).tolist() == [[True, True]]
-    assert evaluation.held(both, {0: 1.0, 2: 0.0}, distance=0.25, num_steps=3).tolist() == [[True, False]]
-
-
-def test_a_goal_is_normalised_and_the_middle_elsewhere():
-    normalizer = Normalizer(mean=jnp.array([1.0, 2.0, 3.0]), scale=jnp.array([2.0, 4.0, 0.5]))
-    # (5 - 1) / 2, and (2.5 - 3) / 0.5.
-    np.testing.assert_allclose(evaluation.goal_state(normalizer, {0: 5.0, 2: 2.5}), [2, 0, -1])
-    np.testing.assert_array_equal(evaluation.goal_state(normalizer, {}), [0, 0, 0])
+    assert evaluation.reached_and_stayed(both, {0: 1.0}, distance=0.25, num_steps=3).tolist() == [[True, True]]
+    assert evaluation.reached_and_stayed(both, {0: 1.0, 2: 0.0}, distance=0.25, num_steps=3).tolist() == [[True, False]]
 
 
 def test_a_summary_by_hand():
@@ -144,17 +149,18 @@ def taught():
     """A model, and what two seeds have learned from what."""
     layers = (
         LinearConfig(num_slots=2, num_keys=8, relative=True, learning_rate=0.01).build(SPACE, target)
-        for target in (Discrete(cart_pole.NUM_ACTIONS), SPACE)
+        for target in (Discrete(2), SPACE)
     )
     model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
 
     def teach(key):
         collect_key, begin_key = jax.random.split(key)
-        knowledge = learner.know(SETTINGS, collection.collect_at_random(collect_key, num_steps=100), 100)
-        return knowledge, learner.begin(SETTINGS, model, knowledge, begin_key).model
+        store = transitions.from_trajectories(collecting.collect(CART_POLE, collect_key, num_steps=100))
+        knowledge = knowledge_lib.fit(SMALL, WORLD, store, 100, jax.random.key(0))
+        return Learned(state=learning.begin(SMALL, model, knowledge, begin_key).model, knowledge=knowledge)
 
     # One by one: to vmap a scan over keys looks to JAX like using them twice.
-    return model, *jax.tree.map(lambda *leaves: jnp.stack(leaves), *(teach(jax.random.key(seed)) for seed in range(2)))
+    return model, jax.tree.map(lambda *leaves: jnp.stack(leaves), *(teach(jax.random.key(seed)) for seed in range(2)))
 
 
 OBSERVATIONS = np.random.default_rng(0).normal(scale=0.1, size=(5, 2, 8, 4))
@@ -162,31 +168,31 @@ OBSERVATIONS = np.random.default_rng(0).normal(scale=0.1, size=(5, 2, 8, 4))
 
 
 def test_the_policy_is_what_the_layers_answer(taught):
-    model, knowledge, state = taught
-    act = evaluation.policy(model, SETTINGS, state=state, knowledge=knowledge, goal={0: 0.5}, num_episodes=8)
+    model, learned = taught
+    act = evaluation.policy(model, SMALL, learned, goal={0: 0.5}, num_episodes=8)
     bottom, top = (layer.cortex for layer in model.layers)
     for observations in OBSERVATIONS:
         actions, subgoals = act(observations)
         for seed in range(2):
-            known, learned = jax.tree.map(lambda leaf, seed=seed: leaf[seed], (knowledge, state))
+            one = jax.tree.map(lambda leaf, seed=seed: leaf[seed], learned)
+            known, state = one.knowledge, one.state
             here = known.normalizer.normalize(jnp.asarray(observations[seed], jnp.float32))
             # 0.5 m, at most 2.5 spreads away.
             goal = (0.5 - known.normalizer.mean) / known.normalizer.scale * jnp.array([1.0, 0, 0, 0])
             farthest = 2.5 * known.spread
             goals = jnp.clip(goal[None], here - farthest[None], here + farthest[None])
             context = Context(states=here[:, None], features=here[:, None], mask=jnp.ones((8, 1), bool))
-            asked = top.answer(model.kernel_state(learned, 1), context, goals).value
-            answer = bottom.answer(model.kernel_state(learned, 0), context, asked)
+            asked = top.answer(model.kernel_state(state, 1), context, goals).value
+            answer = bottom.answer(model.kernel_state(state, 0), context, asked)
             np.testing.assert_array_equal(actions[seed], answer.value)
             expected = np.asarray(asked) * np.asarray(known.normalizer.scale) + np.asarray(known.normalizer.mean)
             np.testing.assert_allclose(subgoals[seed], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_without_a_goal_the_middle_is_asked_for(taught):
-    model, knowledge, state = taught
+    model, learned = taught
     none, middle, other = (
-        evaluation.policy(model, SETTINGS, state=state, knowledge=knowledge, goal=goal, num_episodes=8)
-        for goal in (None, {}, {0: 1.0})
+        evaluation.policy(model, SMALL, learned, goal=goal, num_episodes=8) for goal in (None, {}, {0: 1.0})
     )
     subgoals = none(OBSERVATIONS[0])[1]
     np.testing.assert_array_equal(middle(OBSERVATIONS[0])[1], subgoals)
@@ -194,11 +200,11 @@ def test_without_a_goal_the_middle_is_asked_for(taught):
 
 
 def test_a_policy_is_run_in_gymnasium(taught):
-    model, knowledge, state = taught
+    model, learned = taught
     runs = []
     for _ in range(2):
-        act = evaluation.policy(model, SETTINGS, state=state, knowledge=knowledge, num_episodes=3)
-        runs.append(evaluation.run(act, num_seeds=2, num_episodes=3, seed=0))
+        act = evaluation.policy(model, SMALL, learned, num_episodes=3)
+        runs.append(evaluation.run(act, TESTED_IN, num_seeds=2, num_episodes=3, seed=0))
     assert runs[0].lengths.shape == (2, 3) and runs[0].lengths.min() > 5
     for field in dataclasses.fields(evaluation.Trials):
         np.testing.assert_array_equal(getattr(runs[0], field.name), getattr(runs[1], field.name))

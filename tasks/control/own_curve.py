@@ -4,24 +4,30 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from humain.training import loop
-from tasks.control import courses, evaluation, learning_curves
+from tasks.control import curriculum, evaluation, learning_curves
+from tasks.control.domain import Domain
 from tasks.control.learning_curves import Point
 
 
 def learner(
-    config: Any, name: str, *, num_episodes: int, test_seed: int, clock: Callable[[], float] = time.perf_counter
+    config: Any,
+    name: str,
+    domain: Domain,
+    *,
+    num_episodes: int,
+    test_seed: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> learning_curves.Learner:
     """A learner of one set, one seed at a time, as the task trains it.
 
-    It is tested before its first step, when all it can do is what its first course does, push at random, and after each
-    course. Every training compiles anew and counts that; what the tests take, compilation included, does not count.
+    It is tested before its first step, when all it can do is what its first stage does, act at random, and after each
+    stage. Every training compiles anew and counts that; what the tests take, compilation included, does not count.
 
     Args:
         config: see `configs/rl_cart_pole.py`.
         name: of the set.
+        domain: to learn in.
         num_episodes: of a test.
         test_seed: of the environment of a test's first episode; the others are counted up from it.
         clock: in seconds.
@@ -31,34 +37,28 @@ def learner(
     """
 
     def test(policy: evaluation.Policy) -> float:
-        trials = evaluation.run(policy, num_seeds=1, num_episodes=num_episodes, seed=test_seed)
-        return float(trials.lengths.mean())
+        trials = evaluation.run(policy, domain.tested_in, num_seeds=1, num_episodes=num_episodes, seed=test_seed)
+        return float(trials.returns.mean())
 
     def train(seed: int) -> list[tuple[int, float, float]]:
         points: list[tuple[int, float, float]] = [
-            Point(0, test(evaluation.random_policy(np.random.default_rng(seed))), 0.0)
+            Point(0, test(evaluation.random_policy(domain.environment.actions, seed)), 0.0)
         ]
         started = clock()
-        pupil = courses.build_pupil(config)
-        for course in courses.follow(
-            pupil, name, config.sets[name], seed=seed, num_seeds=1, train=_train_with(loop.Executables())
+        trained = curriculum.build_trainer(config, domain)
+        for stage in curriculum.run(
+            trained, name, config.sets[name], seed=seed, num_seeds=1, train=_train_with(loop.Executables())
         ):
             paused = clock()
-            policy = evaluation.policy(
-                pupil.model,
-                pupil.settings,
-                state=course.state,
-                knowledge=course.knowledge,
-                num_episodes=num_episodes,
-            )
-            points.append(Point(course.env_steps, test(policy), paused - started))
+            policy = evaluation.policy(trained.model, trained.config, stage.learned, num_episodes=num_episodes)
+            points.append(Point(stage.env_steps, test(policy), paused - started))
             started += clock() - paused
         return points
 
     return train
 
 
-def _train_with(executables: loop.Executables) -> courses.Train:
+def _train_with(executables: loop.Executables) -> curriculum.Train:
     """Training without checkpoints, that can't be interrupted and says nothing."""
     host = loop.Host(executables=executables)
 

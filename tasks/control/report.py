@@ -1,4 +1,4 @@
-"""What the cart pole shows: the tables, the curves and the report."""
+"""What a task of control shows: the tables, the curves and the report."""
 
 import pathlib
 import statistics
@@ -53,18 +53,18 @@ def goals_table(results: Mapping[str, Any]) -> Table:
     goals = results.get("goals", {})
     seeds = ["seeds"] if any("seeds" in entry for entry in goals.values()) else []
     return Table(
-        columns=["goal", *seeds, "trials", "held", "held %"],
+        columns=["goal", *seeds, "trials", "successes", "success %"],
         rows=[
             [
                 goal,
                 *(entry.get(column) for column in seeds),
                 entry["trials"],
-                entry["held"],
-                100 * entry["held"] / entry["trials"] if entry["trials"] else None,
+                entry["successes"],
+                100 * entry["successes"] / entry["trials"] if entry["trials"] else None,
             ]
             for goal, entry in goals.items()
         ],
-        formats={"held %": ".1f"},
+        formats={"success %": ".1f"},
     )
 
 
@@ -93,8 +93,8 @@ def curve_over_seeds(curves: Sequence[Sequence[Mapping[str, float]]]) -> tuple[l
 def draw_curves(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathlib.Path]:
     """Draws the mean return against environment steps: a line a set, over several seeds one more for the lowest.
 
-    Before the first step all is done at random, so each line begins there with what random pushes were measured to be
-    worth.
+    Before the first step all is done at random, so each line begins there with what random actions were measured to
+    be worth.
 
     Args:
         workdir: gets `returns.png`.
@@ -129,7 +129,13 @@ def draw_curves(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathl
 
 
 def write_report(
-    workdir: pathlib.Path, results: Mapping[str, Any], title: str, trials: Sequence[tuple[pathlib.Path, str]]
+    workdir: pathlib.Path,
+    results: Mapping[str, Any],
+    title: str,
+    trials: Sequence[tuple[pathlib.Path, str]],
+    *,
+    scores: str,
+    caption: str,
 ) -> None:
     """Writes `report.html`, which holds its pictures.
 
@@ -138,11 +144,12 @@ def write_report(
         results: what was measured.
         title: the report's.
         trials: films of trials, each with its caption.
+        scores: a sentence that says what scores are.
+        caption: what all films show.
     """
     report = Report(title)
     report.prose(
-        "Scores are returns of test episodes on `CartPole-v1`, which stop after 500 steps: 500 is the most there is. "
-        "`env steps` counts every step of the world that was taken to learn; `min` is the worst test episode."
+        f"{scores} `env steps` counts every step of the world that was taken to learn; `min` is the worst test episode."
     )
     report.table(scores_table(results, each_seed=False))
     if any(len(entries) > 1 for entries in results["sets"].values()):
@@ -154,7 +161,7 @@ def write_report(
             report.table(scores_table(results))
     if results.get("goals"):
         report.heading("Goals asked for at run time")
-        report.prose("Asked of the trained model, without learning anew: go to a place, and hold it.")
+        report.prose("Asked of the trained model, without learning anew: reach a state, and stay there.")
         report.table(goals_table(results))
     pictures = draw_curves(workdir, results)
     if pictures:
@@ -162,26 +169,21 @@ def write_report(
         for path in pictures:
             report.figure(
                 path,
-                caption="Mean return of test episodes against the steps taken to learn; at 0: random pushes.",
+                caption="Mean return of test episodes against the steps taken to learn; at 0: random actions.",
             )
     if trials:
         report.heading("Trials")
-        report.prose(
-            "The dark cart with the blue pole is the world, at its own pace; the arrow on it is the push it gets. The "
-            "amber ghost is the present sub-goal: the state that the upper layer asks the lower one to bring about "
-            "some steps ahead. It is an aim and no forecast: it moves on before it is met, and where it leans, the "
-            "lower layer is to make the pole lean. Where cart pole and ghost coincide, only the ghost's outline shows."
-        )
+        report.prose(caption)
         for path, caption in trials:
             report.figure(path, caption=caption)
-    if results.get("moment"):
-        report.heading("The plan of a moment")
+    if results.get("plan"):
+        report.heading("A plan")
         report.prose(
             "The user's goal stands first, under it the states that the upper layer asks for, and under each of them "
             "the steps of the lower layer."
         )
-        report.heading(results["moment"]["title"], level=3)
-        report.preformatted(results["moment"]["text"])
+        report.heading(results["plan"]["title"], level=3)
+        report.preformatted(results["plan"]["text"])
     report.write(workdir / "report.html")
 
 

@@ -7,7 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from tasks.control import drawing, report
+from tasks.control import cart_pole_drawing as drawing
+from tasks.control import report
+from tasks.control.trial import Trial
 
 
 def _entry(seed: int, mean: float, env_steps: int, *, lowest: float = 100.0, curve=((100, 50.0), (200, 400.0))):
@@ -25,6 +27,7 @@ def _entry(seed: int, mean: float, env_steps: int, *, lowest: float = 100.0, cur
     }
 
 
+WORDS = {"scores": "Scores are <returns>.", "caption": drawing.CAPTION}
 _RANDOM = {"mean": 22.25, "sd": 11.5, "min": 8.0, "episodes": 100}
 _ONE = {"sets": {"curriculum": [_entry(7, 499.5, 1200)]}, "baselines": {"random": _RANDOM}}
 _SEVERAL = {
@@ -52,7 +55,7 @@ def _pictures(page: str) -> list[tuple[str, bytes]]:
 
 @pytest.fixture(name="film")
 def _film(tmp_path):
-    trial = drawing.Trial(np.zeros((4, 4)), np.zeros((3, 4)), np.zeros(3, int), goal="stay up", terminated=False)
+    trial = Trial(np.zeros((4, 4)), np.zeros((3, 4)), np.zeros(3, int), goal="stay up", terminated=False)
     drawing.draw_trial(tmp_path / "films" / "trial.gif", trial)
     return tmp_path / "films" / "trial.gif"
 
@@ -91,11 +94,11 @@ def test_scores_without_the_single_seeds():
 
 
 def test_goals():
-    goals = {"x=1.0": {"trials": 20, "held": 19}, "x=-1.0": {"trials": 0, "held": 0}}
+    goals = {"x=1.0": {"trials": 20, "successes": 19}, "x=-1.0": {"trials": 0, "successes": 0}}
     rows = _rows(report.goals_table({"goals": goals}).to_text())
     assert rows == [["x=1.0", "20", "19", "95.0"], ["x=-1.0", "0", "0", "–"]]
-    with_seeds = report.goals_table({"goals": goals | {"x=2.0": {"trials": 8, "held": 1, "seeds": 4}}})
-    assert list(with_seeds.columns) == ["goal", "seeds", "trials", "held", "held %"]
+    with_seeds = report.goals_table({"goals": goals | {"x=2.0": {"trials": 8, "successes": 1, "seeds": 4}}})
+    assert list(with_seeds.columns) == ["goal", "seeds", "trials", "successes", "success %"]
     assert _rows(with_seeds.to_text())[2] == ["x=2.0", "4", "8", "1", "12.5"]
     assert report.goals_table({}).rows == []
 
@@ -148,9 +151,9 @@ def test_without_a_point_no_curve_is_drawn(tmp_path):
 
 def test_the_report_holds_each_picture_and_loads_nothing(tmp_path, film):
     results = copy.deepcopy(_SEVERAL)
-    results["goals"] = {"x=1.0": {"trials": 20, "held": 19}}
-    results["moment"] = {"title": "step 40 of <a trial>", "text": "from x=0\n└─ x=+1  (sub-goal & step)"}
-    report.write_report(tmp_path, results, "Cart pole", [(film, "Seed 0 & up"), (film, "Seed 1")])
+    results["goals"] = {"x=1.0": {"trials": 20, "successes": 19}}
+    results["plan"] = {"title": "step 40 of <a trial>", "text": "from x=0\n└─ x=+1  (sub-goal & step)"}
+    report.write_report(tmp_path, results, "Cart pole", [(film, "Seed 0 & up"), (film, "Seed 1")], **WORDS)
     page = (tmp_path / "report.html").read_text()
     assert _pictures(page) == [
         ("image/png", (tmp_path / "returns.png").read_bytes()),
@@ -163,6 +166,7 @@ def test_the_report_holds_each_picture_and_loads_nothing(tmp_path, film):
     assert "step 40 of &lt;a trial&gt;" in page
     assert "└─ x=+1  (sub-goal &amp; step)</pre>" in page
     assert "ghost" in page
+    assert "Scores are &lt;returns&gt;. <code>env steps</code> counts" in page
     # Over seeds once in the open and once among the single seeds.
     assert page.count("all 3") == 2
     in_the_open, unfolding = page.split("<details>")
@@ -172,7 +176,9 @@ def test_the_report_holds_each_picture_and_loads_nothing(tmp_path, film):
 
 
 def test_a_report_of_scores_alone(tmp_path):
-    report.write_report(tmp_path, _ONE | {"sets": {"curriculum": [_entry(7, 499.5, 1200, curve=())]}}, "Cart pole", [])
+    report.write_report(
+        tmp_path, _ONE | {"sets": {"curriculum": [_entry(7, 499.5, 1200, curve=())]}}, "Cart pole", [], **WORDS
+    )
     page = (tmp_path / "report.html").read_text()
     assert "499.50" in page and "22.25" in page
     assert "<h2>" not in page and "<img" not in page and "<details>" not in page

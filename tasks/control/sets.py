@@ -1,4 +1,4 @@
-"""Model sets of the cart pole: a config becomes two layers, and how they learn and explore."""
+"""A config becomes two layers, a world, and how they learn and explore, for the environment of a domain."""
 
 from typing import Any
 
@@ -10,17 +10,19 @@ from humain.hippocampus.location import PlacesInVectors, Scales
 from humain.kernels import configs
 from humain.layer import Layer
 from humain.model import Model
-from humain.spaces import Continuous, Discrete
-from tasks.control import cart_pole
-from tasks.control.collection import Exploration
-from tasks.control.learner import Settings
+from humain.world.config import ImaginationConfig
+from humain.world.linear import LinearWorld
+from humain.world.world import World
+from tasks.control.domain import Domain
+from tasks.control.exploration import Exploration
 
 
-def build_settings(config: Any) -> Settings:
+def build_imagination(config: Any, domain: Domain) -> ImaginationConfig:
     """How the layers learn.
 
     Args:
         config: `learning` of the task's config, see `configs/rl_cart_pole.py`.
+        domain: whose coordinates the config names.
 
     Raises:
         UserError: naming what can't be.
@@ -28,17 +30,28 @@ def build_settings(config: Any) -> Settings:
     values = dict(config)
     try:
         weights = tuple(values.pop("goal_weights"))
-        if len(weights) != cart_pole.STATE_SIZE:
-            raise ValueError(f"goal_weights must be {cart_pole.STATE_SIZE} numbers, not {len(weights)}")
-        return Settings(
-            goal_coordinates=tuple(cart_pole.coordinate(name) for name in values.pop("goal_coordinates")),
+        if len(weights) != len(domain.coordinates):
+            raise ValueError(f"goal_weights must be {len(domain.coordinates)} numbers, not {len(weights)}")
+        return ImaginationConfig(
+            goal_coordinates=tuple(domain.coordinate(name) for name in values.pop("goal_coordinates")),
             goal_weights=weights,
+            target=tuple((domain.coordinate(name), value) for name, value in domain.target),
             **values,
         )
     except KeyError as error:
         raise errors.UserError(f"learning.{error.args[0]} is missing") from error
     except (TypeError, ValueError) as error:
         raise errors.UserError(f"learning: {error}") from error
+
+
+def build_world(config: Any, domain: Domain) -> World:
+    """The kind of world that is learned; the config is `world` of the task's config."""
+    try:
+        if config.name == "linear":
+            return LinearWorld(actions=domain.environment.actions, max_leverage=config.max_leverage)
+        raise ValueError(f"name {config.name!r} is not one of linear")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise errors.UserError(f"world: {error}") from error
 
 
 def build_exploration(config: Any) -> Exploration:
@@ -49,15 +62,16 @@ def build_exploration(config: Any) -> Exploration:
         raise errors.UserError(f"exploration: {error}") from error
 
 
-def build_model(config: Any, num_updates: int) -> Model:
+def build_model(config: Any, num_updates: int, domain: Domain) -> Model:
     """Two layers: the upper one answers the state to aim for, the bottom one the action.
 
     Args:
         config: `model` of the task's config.
         num_updates: over which the learning rate falls to 0.
+        domain: what is seen and done.
     """
     try:
-        encoding = _build_encoding(config)
+        encoding = _build_encoding(config, domain)
         rate = {"learning_rate": config.learning_rate, "num_updates": num_updates}
         # Ways look alike wherever they begin, and a state near 0 keeps its size.
         shown = {"relative": True, "offset": 1.0}
@@ -74,18 +88,18 @@ def build_model(config: Any, num_updates: int) -> Model:
                 ),
                 encoding=encoding.added,
             )
-            for layer, target in ((config.bottom, Discrete(cart_pole.NUM_ACTIONS)), (config.top, encoding.space))
+            for layer, target in ((config.bottom, domain.environment.actions.space), (config.top, encoding.space))
         )
         return Model(layers=layers, space=encoding.space)
     except (AttributeError, TypeError, ValueError) as error:
         raise errors.UserError(f"model: {error}") from error
 
 
-def _build_encoding(config: Any) -> routing.Routing:
-    """The config's encoding; the place of a cart pole are the coordinates that it names."""
+def _build_encoding(config: Any, domain: Domain) -> routing.Routing:
+    """The config's encoding; places are the coordinates that it names."""
     location = None
     if config.encoding == "location":
-        places = PlacesInVectors(tuple(cart_pole.coordinate(name) for name in config.location.coordinates))
+        places = PlacesInVectors(tuple(domain.coordinate(name) for name in config.location.coordinates))
         scales = Scales(config.location.longest, config.location.num_scales)
         location = routing.Location(places, scales, own_features=True)
-    return routing.route(config.encoding, Continuous(cart_pole.STATE_SIZE), location=location)
+    return routing.route(config.encoding, domain.environment.observation_space, location=location)

@@ -12,8 +12,10 @@ from humain import errors
 from humain.abstraction.skip import Skip
 from humain.spaces import Continuous, Discrete
 from humain.types import Context
-from tasks.control import sets
-from tasks.control.contexts import present
+from humain.world.imagination import first_contexts
+from tasks.control import cart_pole, sets
+
+DOMAIN = cart_pole.domain()
 
 
 @pytest.fixture
@@ -27,14 +29,14 @@ def refused(match, build, *arguments):
     assert "\n" not in str(caught.value)
 
 
-def test_the_default_settings_are_those_of_the_config(config):
-    settings = sets.build_settings(config.learning)
-    assert settings.goal_coordinates == (0,)
-    assert settings.goal_weights == (1.0, 0.3, 0.3, 0.3)
+def test_the_default_imagination_is_those_of_the_config(config):
+    imagination = sets.build_imagination(config.learning, DOMAIN)
+    assert imagination.goal_coordinates == (0,)
+    assert imagination.goal_weights == (1.0, 0.3, 0.3, 0.3)
     for name in ("pool_size", "discount", "closeness_width"):
-        assert getattr(settings, name) == config.learning[name]
+        assert getattr(imagination, name) == config.learning[name]
     # A static argument of compiled functions.
-    assert hash(settings) == hash(sets.build_settings(config.learning))
+    assert hash(imagination) == hash(sets.build_imagination(config.learning, DOMAIN))
     assert sets.build_exploration(config.exploration).goal_steps == config.exploration.goal_steps
 
 
@@ -42,7 +44,7 @@ def test_the_default_settings_are_those_of_the_config(config):
 def test_a_model_answers_actions_below_and_states_above(config, name):
     config.model.kernel.update({"name": name, "num_heads": 2, "width": 8, "hidden": 8, "num_keys": 8})
     config.model.top.num_slots = 3
-    model = sets.build_model(config.model, 10)
+    model = sets.build_model(config.model, 10, DOMAIN)
     bottom, top = (layer.cortex for layer in model.layers)
     assert (bottom.kernel.target_space, top.kernel.target_space) == (Discrete(2), Continuous(4))
     state = model.init(jax.random.key(0), (Skip(2), Skip(2)))
@@ -56,7 +58,7 @@ def test_a_model_answers_actions_below_and_states_above(config, name):
 
 
 def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
-    model = sets.build_model(config.model, 2)
+    model = sets.build_model(config.model, 2, DOMAIN)
     kernel: Any = model.layers[0].cortex.kernel
     optimizer = kernel.optimizer
     state, sizes = optimizer.init(jnp.zeros(())), []
@@ -78,10 +80,12 @@ def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
             "learning",
             "goal_coordinates",
             ("x", "y"),
-            "learning: 'y' is no coordinate of a cart pole; there are x, x_dot, theta, theta_dot",
+            "learning: 'y' is not a coordinate of a cart pole; there are x, x_dot, theta, theta_dot",
         ),
         ("learning", "explore", 1.5, r"learning: explore must lie in \[0, 1\], not 1.5"),
         ("learning", "speed", 1, "learning: .* unexpected keyword argument 'speed'"),
+        ("world", "name", "flat", "world: name 'flat' is not one of linear"),
+        ("world", "max_leverage", 0.0, "world: max_leverage must be more than 0, not 0.0"),
         ("exploration", "random_actions", -0.5, r"exploration: random_actions must lie in \[0, 1\], not -0.5"),
         ("exploration", "noise", 0, "exploration: .* unexpected keyword argument 'noise'"),
     ],
@@ -93,8 +97,9 @@ def test_what_can_not_be_is_the_user_s_error(config, part, key, value, match):
             place = place[name]
         place[key] = value
     build, arguments = {
-        "model": (sets.build_model, (config.model, 10)),
-        "learning": (sets.build_settings, (config.learning,)),
+        "model": (sets.build_model, (config.model, 10, DOMAIN)),
+        "learning": (sets.build_imagination, (config.learning, DOMAIN)),
+        "world": (sets.build_world, (config.world, DOMAIN)),
         "exploration": (sets.build_exploration, (config.exploration,)),
     }[part.split(".")[0]]
     refused(match, build, *arguments)
@@ -109,10 +114,10 @@ def test_every_encoding_that_makes_sense_is_asked_and_answers(config, kernel, en
     config.model.kernel.update({"name": kernel, "num_heads": 2, "width": 8, "hidden": 8, "num_keys": 8})
     config.model.encoding = encoding
     config.model.location.coordinates = ("x", "theta")
-    model = sets.build_model(config.model, 10)
+    model = sets.build_model(config.model, 10, DOMAIN)
     state = model.init(jax.random.key(0), (Skip(2), Skip(2)))
     states = jax.random.normal(jax.random.key(1), (5, 4))
-    context = present(model, states)
+    context = first_contexts(model.layers[1], states, states)
     assert context.features.shape == (5, 1, model.space.num_features)
     top = model.layers[1].cortex
     answer = top.answer(model.kernel_state(state, 1), context, states + 1)
@@ -123,8 +128,9 @@ def test_every_encoding_that_makes_sense_is_asked_and_answers(config, kernel, en
 def test_places_stand_behind_the_state_s_own_numbers(config):
     config.model.encoding = "location"
     config.model.location.update({"coordinates": ("theta",), "longest": 8.0, "num_scales": 1})
-    model = sets.build_model(config.model, 10)
-    shown = present(model, jnp.array([[1.0, 0.0, 2.0, 3.0]])).features
+    model = sets.build_model(config.model, 10, DOMAIN)
+    states = jnp.array([[1.0, 0.0, 2.0, 3.0]])
+    shown = first_contexts(model.layers[0], states, states).features
     # A quarter of the wavelength.
     np.testing.assert_allclose(shown, [[[1, 0, 2, 3, 1, 0]]], atol=1e-6)
 
@@ -137,10 +143,11 @@ def test_a_linear_kernel_has_no_attention_to_turn(config):
         sets.build_model,
         config.model,
         10,
+        DOMAIN,
     )
 
 
 def test_an_unknown_coordinate_is_refused(config):
     config.model.encoding = "location"
     config.model.location.coordinates = ("y",)
-    refused("model: 'y' is no coordinate of a cart pole; .*", sets.build_model, config.model, 10)
+    refused("model: 'y' is not a coordinate of a cart pole; .*", sets.build_model, config.model, 10, DOMAIN)

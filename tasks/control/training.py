@@ -1,36 +1,35 @@
-"""Training a set of the cart pole within a task, which may be interrupted and goes on from there."""
+"""Training a set within a task, which may be interrupted and goes on from there."""
 
-import jax
-import numpy as np
-
-from tasks.control import courses, datasets, steps
-from tasks.control.courses import Course, Pupil
+from humain.environments import transitions
+from tasks.control import curriculum, datasets
+from tasks.control.curriculum import Stage, Trainer
+from tasks.control.domain import Domain
 from tasks.harness.context import TaskContext
 
 
-def build_pupil(task: TaskContext) -> Pupil:
+def build_trainer(task: TaskContext, domain: Domain) -> Trainer:
     """Builds what the sets share from the task's config, and from the user's own steps if --dataset names any."""
     path = task.flags.dataset
-    recorded = None if path is None else steps.from_episodes(datasets.load(task.resolve(path)))
-    return courses.build_pupil(task.config, recorded)
+    recorded = None if path is None else datasets.load(task.resolve(path), domain.tested_in)
+    return curriculum.build_trainer(task.config, domain, recorded)
 
 
-def train_set(task: TaskContext, pupil: Pupil, name: str, train: courses.Train | None = None) -> list[Course]:
+def train_set(task: TaskContext, trainer: Trainer, name: str, train: curriculum.Train | None = None) -> list[Stage]:
     """Trains a set, or goes on where an earlier process stopped, or restores it where it was finished.
 
     Args:
         task: the run; it says how many seeds to train, from its own on.
-        pupil: what all sets share.
+        trainer: what all sets share.
         name: of the set.
         train: trains a learner; as the task does by default.
 
     Returns:
-        What came of each course, in order.
+        What came of each stage, in order.
     """
     done = []
     task.interruption.check()
-    for course in courses.follow(
-        pupil,
+    for stage in curriculum.run(
+        trainer,
         name,
         task.config.sets[name],
         seed=task.seed,
@@ -38,15 +37,15 @@ def train_set(task: TaskContext, pupil: Pupil, name: str, train: courses.Train |
         train=train or task.train,
         ahead=task.ahead if task.mesh is None else None,
     ):
-        done.append(course)
+        done.append(stage)
         task.interruption.check()
     return done
 
 
-def save_dataset(task: TaskContext, course: Course) -> None:
+def save_dataset(task: TaskContext, trainer: Trainer, stage: Stage) -> None:
     """Writes what the first seed experienced as a Minari dataset, if --save_dataset asks for it."""
     path = task.flags.save_dataset
     if path is None or not task.processes.leads:
         return
-    store = jax.tree.map(lambda leaf: np.asarray(leaf[0]), course.store)
-    datasets.save(task.resolve(path), steps.episodes(store))
+    recorded = transitions.to_trajectories(transitions.select(stage.store, 0))
+    datasets.save(task.resolve(path), recorded, trainer.domain.tested_in)

@@ -1,4 +1,4 @@
-"""A set that is trained within a task stops between its courses when it is asked to."""
+"""A set that is trained within a task stops between its stages when it is asked to."""
 
 import types
 from typing import Any
@@ -23,17 +23,17 @@ class _Interruption:
 
 
 @pytest.mark.parametrize(("at", "begun"), [(0, []), (1, [100]), (2, [100, 150]), (None, [100, 150])])
-def test_a_set_stops_before_and_after_each_course(monkeypatch, at, begun):
-    followed = []
+def test_a_set_stops_before_and_after_each_stage(monkeypatch, at, begun):
+    done = []
 
-    def follow(pupil, name, course_steps, *, seed, num_seeds, train, ahead):
-        assert (pupil, name, course_steps, seed, num_seeds) == ("pupil", "few", (100, 50), 3, 2)
+    def run(learner, name, stage_steps, *, seed, num_seeds, train, ahead):
+        assert (learner, name, stage_steps, seed, num_seeds) == ("learner", "few", (100, 50), 3, 2)
         assert (train, ahead) == ("train", "ahead")
         for env_steps in (100, 150):
-            followed.append(env_steps)
+            done.append(env_steps)
             yield env_steps
 
-    monkeypatch.setattr(training.courses, "follow", follow)
+    monkeypatch.setattr(training.curriculum, "run", run)
     task: Any = types.SimpleNamespace(
         config=types.SimpleNamespace(sets={"few": (100, 50)}),
         flags=types.SimpleNamespace(num_seeds=2),
@@ -43,10 +43,10 @@ def test_a_set_stops_before_and_after_each_course(monkeypatch, at, begun):
         ahead="ahead",
         interruption=_Interruption(at),
     )
-    pupil: Any = "pupil"
+    learner: Any = "learner"
     if at is None:
-        assert training.train_set(task, pupil, "few") == [100, 150]
+        assert training.train_set(task, learner, "few") == [100, 150]
     else:
         with pytest.raises(Interrupted):
-            training.train_set(task, pupil, "few")
-    assert followed == begun
+            training.train_set(task, learner, "few")
+    assert done == begun

@@ -3,13 +3,14 @@
 Lengths are those of the world: a cart 0.4 m wide, a pole of 1 m, and a track that ends an episode at +-2.4 m.
 """
 
-import dataclasses
 import functools
 import math
 import pathlib
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from tasks.control.trial import Trial
 
 SIZE = (480, 270)
 """Width and height of a frame in pixels."""
@@ -44,43 +45,16 @@ _BEYOND: Color = (250, 236, 232)
 _LIMIT: Color = (213, 94, 0)
 _CART: Color = (44, 52, 64)
 _POLE: Color = (0, 114, 178)
+CAPTION = (
+    "The dark cart with the blue pole is the world, at its own pace; the arrow on it is the push it gets. The amber "
+    "ghost is the present sub-goal: the state that the upper layer asks the lower one to bring about some steps ahead. "
+    "It is an aim and no forecast: it moves on before it is met, and where it leans, the lower layer is to make the "
+    "pole lean. Where cart pole and ghost coincide, only the ghost's outline shows."
+)
+"""What a film shows."""
 GHOST: Color = (230, 159, 0)
 """The colour of ghosts, before it is mixed with what lies below."""
 _GHOST_FILL, _GHOST_EDGE = 80, 170
-
-
-@dataclasses.dataclass(frozen=True)
-class Trial:
-    """What happened in one episode.
-
-    Attributes:
-        states: `[T + 1, 4]` x, x_dot, theta, theta_dot, in metres, radians and seconds.
-        subgoals: `[T, 4]` the state that the upper layer asked for at each step.
-        actions: `[T]` 0 for a push to the left, 1 for one to the right.
-        goal: what the user asked for, as text.
-        terminated: whether the world ended the episode at the last state.
-
-    Raises:
-        ValueError: for arrays that do not fit together.
-    """
-
-    states: np.ndarray
-    subgoals: np.ndarray
-    actions: np.ndarray
-    goal: str
-    terminated: bool
-
-    def __post_init__(self) -> None:
-        expected = {"states": (self.num_steps + 1, 4), "subgoals": (self.num_steps, 4), "actions": (self.num_steps,)}
-        for name, shape in expected.items():
-            found = np.shape(getattr(self, name))
-            if found != shape:
-                raise ValueError(f"{name} is {list(found)}; expected {list(shape)} with {self.num_steps} actions")
-
-    @property
-    def num_steps(self) -> int:
-        """The number of actions taken, `T`."""
-        return len(self.actions)
 
 
 def draw_trial(path: pathlib.Path, trial: Trial, *, every: int = 2, max_frames: int = 250) -> None:

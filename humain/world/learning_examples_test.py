@@ -10,21 +10,23 @@ import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
+from humain.environments.actions import DiscreteActions
 from humain.kernels.network import NetworkState
 from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.spaces import Continuous, Discrete
+from humain.testing.imagining import SMALL
 from humain.types import Slots
-from humain.world import imagination
+from humain.world import learning
 from humain.world.dynamics import LinearDynamics
+from humain.world.knowledge import Knowledge
 from humain.world.limits import Limits
+from humain.world.linear import LinearWorld, LinearWorldState
 from humain.world.normalization import Normalizer
-from tasks.control import learner
-from tasks.control.small_settings import SETTINGS
 
 SPACE = Continuous(4)
 FIVE_STEPS = dataclasses.replace(
-    SETTINGS,
+    SMALL,
     pool_size=1,
     num_branches=2,
     branch_steps=5,
@@ -79,6 +81,16 @@ class _Hopeful:
 
 
 @dataclasses.dataclass(frozen=True)
+class _ByHand(DiscreteActions):
+    """Actions whose sequences are not drawn."""
+
+    def draw_sequences(self, tendency_key, action_key, *, num_sequences, num_steps, num_parts):
+        del tendency_key, action_key, num_parts
+        assert (num_sequences, num_steps) == (2, 5)
+        return jnp.array(PUSHES)
+
+
+@dataclasses.dataclass(frozen=True)
 class _Recording(Model):
     """Learns nothing; gives the examples back among its metrics."""
 
@@ -93,12 +105,13 @@ def model():
 
 def knowledge(farthest):
     """A world whose trajectories end where x is more than `farthest`."""
-    world = imagination.World(
+    world = LinearWorldState(
         dynamics=LinearDynamics(weights=jnp.array(WEIGHTS, jnp.float32), root=jnp.zeros((7, 7))),
         limits=Limits(lower=jnp.full(4, -jnp.inf), upper=jnp.array([farthest, jnp.inf, jnp.inf, jnp.inf])),
         max_leverage=jnp.float32(1),
+        num_steps=jnp.int32(1),
     )
-    return learner.Knowledge(
+    return Knowledge(
         world=world,
         normalizer=Normalizer(mean=jnp.zeros(4), scale=jnp.ones(4)),
         spread=jnp.ones(4),
@@ -106,36 +119,30 @@ def knowledge(farthest):
         num_starts=jnp.int32(1),
         lowest=-jnp.ones(4),
         highest=jnp.ones(4),
+        target=jnp.zeros(4),
     )
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=("one judged", "both judged"))
 def taught(request):
     """From where trajectories end to what an update gives, of the two trajectories from rest in the middle."""
-    settings = dataclasses.replace(FIVE_STEPS, num_judged=request.param)
-    branch = imagination.branch
+    config = dataclasses.replace(FIVE_STEPS, num_judged=request.param)
     params: Any = {}
     nothing = NetworkState(params=params, optimizer=())
-    begun = learner.Learner(
+    begun = learning.ImaginationState(
         model=ModelState(kernels=(nothing, nothing), abstractions=()),
         slow={},
         states=jnp.zeros((1, 4)),
         goals=jnp.array([GOAL]),
         key=jax.random.key(0),
     )
-    update = jax.jit(learner.build_update(settings, model()))
-
-    def by_hand(world, states, actions, num_actions):
-        assert actions.shape == (2, 5)
-        return branch(world, states, jnp.array(PUSHES), num_actions)
+    update = jax.jit(learning.build_update(config, model(), LinearWorld(_ByHand(2), max_leverage=1.0)))
 
     def teach(farthest):
         after, metrics = update(begun, knowledge(farthest), jnp.int32(0))
         return after, metrics["examples"]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imagination, "branch", by_hand)
-        yield teach
+    return teach
 
 
 def listed(examples):

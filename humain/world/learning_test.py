@@ -10,17 +10,21 @@ import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
+from humain.environments.actions import DiscreteActions
+from humain.environments.transitions import Transitions
 from humain.kernels.transformer import TransformerConfig
 from humain.layer import Layer
 from humain.model import Model
 from humain.spaces import Continuous, Discrete
+from humain.testing.imagining import SMALL
+from humain.world import knowledge as knowledge_lib
+from humain.world import learning
 from humain.world.limits import Limits
-from tasks.control import learner, small_settings
-from tasks.control.steps import Steps
+from humain.world.linear import LinearWorld
+from humain.world.normalization import Normalizer
 
-SETTINGS = dataclasses.replace(
-    small_settings.SETTINGS, action_examples=3, explore=0.0, restart=0.0, goal_weights=(1.0, 0.3), max_leverage=1e6
-)
+CONFIG = dataclasses.replace(SMALL, action_examples=3, explore=0.0, restart=0.0, goal_weights=(1.0, 0.3))
+WORLD = LinearWorld(DiscreteActions(2), max_leverage=1e6)
 SPACE = Continuous(2)
 NUM_FIRST = 30
 
@@ -51,9 +55,10 @@ def experience(later=1.0, rest=0.0, capacity=64):
         filling = np.full((capacity - 60, *np.shape(values)[1:]), rest)
         return jnp.asarray(np.concatenate([values, filling]).astype(dtype))
 
-    return Steps(
+    return Transitions(
         states=padded(states, np.float32),
         actions=padded(actions, np.int32),
+        rewards=padded(np.zeros(60), np.float32),
         next_states=padded(following, np.float32),
         terminated=padded(following[:, 0] > 6.5, bool),
         truncated=padded(np.zeros(60), bool),
@@ -61,7 +66,11 @@ def experience(later=1.0, rest=0.0, capacity=64):
     )
 
 
-KNOWLEDGE = learner.know(SETTINGS, experience(), NUM_FIRST)
+def know(store, config=CONFIG, world=WORLD):
+    return knowledge_lib.fit(config, world, store, NUM_FIRST, jax.random.key(0))
+
+
+KNOWLEDGE = know(experience())
 SPREAD = jnp.array([0.5, 2.0])
 EVERYWHERE = Limits(lower=jnp.full(2, -jnp.inf), upper=jnp.full(2, jnp.inf))
 ENDLESS = dataclasses.replace(KNOWLEDGE, world=dataclasses.replace(KNOWLEDGE.world, limits=EVERYWHERE))
@@ -82,29 +91,33 @@ def upper(state):
 
 @pytest.fixture(scope="module")
 def begun():
-    return learner.begin(SETTINGS, MODEL, KNOWLEDGE, jax.random.key(0))
+    return learning.begin(CONFIG, MODEL, KNOWLEDGE, jax.random.key(0))
 
 
 @pytest.fixture(scope="module")
 def update():
-    return jax.jit(learner.build_update(SETTINGS, MODEL))
+    return jax.jit(learning.build_update(CONFIG, MODEL, WORLD))
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"pool_size": 0}, "pool_size must be 1 or more, not 0"),
-        ({"num_judged": 3}, "num_branches must be a multiple of num_judged, and 4 is none of 3"),
-        ({"num_pushes": 3}, "branch_steps must be a multiple of num_pushes, and 4 is none of 3"),
-        ({"subgoal_steps": 4}, "subgoal_steps must be less than branch_steps, 4, and is 4"),
+        ({"pool_size": 0}, "pool_size must be at least 1, not 0"),
+        ({"num_judged": 3}, r"num_branches \(4\) is not a multiple of num_judged \(3\)"),
+        ({"num_pushes": 3}, r"branch_steps \(4\) is not a multiple of num_pushes \(3\)"),
+        ({"subgoal_steps": 4}, r"subgoal_steps \(4\) must be less than branch_steps \(4\)"),
         ({"discount": 1.0}, "discount must lie between 0 and 1, not 1.0"),
         ({"explore": -0.1}, r"explore must lie in \[0, 1\], not -0.1"),
+        (
+            {"target": ((2, 1.0),)},
+            r"goal_coordinates and target name coordinates \(0,\) and \(2,\); with 2 goal_weights there are 0 to 1",
+        ),
         ({"closeness_width": float("nan")}, "closeness_width must be more than 0, not nan"),
     ],
 )
-def test_settings_that_can_not_be_are_errors(values, message):
+def test_a_config_that_can_not_be_is_an_error(values, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
-        dataclasses.replace(SETTINGS, **values)
+        dataclasses.replace(CONFIG, **values)
 
 
 def test_closeness_by_hand():
@@ -122,16 +135,16 @@ def test_closeness_by_hand():
     )
     expected = [1, 6 / 13, 1 / (1 + 0.95 / 1.5), 1 / (1 + 2.7 / 1.5), 1 / 1.06, 0.5]
     goals = jnp.broadcast_to(goal, away.shape)
-    np.testing.assert_allclose(learner.closeness(SETTINGS, knowledge, goals + away, goals), expected, rtol=1e-5)
+    np.testing.assert_allclose(knowledge_lib.closeness(CONFIG, knowledge, goals + away, goals), expected, rtol=1e-5)
     # Any further axes, one goal for all of them.
     many = jnp.broadcast_to(goals + away, (3, 6, 2))
-    found = learner.closeness(SETTINGS, knowledge, many, goal[None, None])
+    found = knowledge_lib.closeness(CONFIG, knowledge, many, goal[None, None])
     np.testing.assert_allclose(found, np.broadcast_to(expected, (3, 6)), rtol=1e-5)
 
 
 def test_closeness_falls_off_without_end():
     far = jnp.array([[1.0, 0.0], [1e3, 0.0], [np.inf, 0.0]])
-    values = learner.closeness(SETTINGS, KNOWLEDGE, far, jnp.zeros((1, 2)))
+    values = knowledge_lib.closeness(CONFIG, KNOWLEDGE, far, jnp.zeros((1, 2)))
     assert values[0] > values[1] > values[2] == 0
 
 
@@ -140,15 +153,15 @@ def test_far_goals_come_nearer_by_hand():
     knowledge = dataclasses.replace(KNOWLEDGE, spread=SPREAD)
     states = jnp.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
     goals = jnp.array([[9.0, -3.0], [-9.0, 9.0], [2.0, 5.0]])
-    found = learner.nearer(SETTINGS, knowledge, states, goals)
+    found = knowledge_lib.nearer(CONFIG, knowledge, states, goals)
     np.testing.assert_allclose(found, [[2.25, -3.0], [-0.25, 5.0], [2.0, 5.0]])
-    assert_same(learner.nearer(SETTINGS, knowledge, found, found), found)
+    assert_same(knowledge_lib.nearer(CONFIG, knowledge, found, found), found)
 
 
 @pytest.mark.parametrize("later", [0.1, 3.0])
 def test_units_come_from_the_first_steps_unless_later_ones_go_farther(later):
     store = experience(later)
-    knowledge = learner.know(SETTINGS, store, NUM_FIRST)
+    knowledge = know(store)
     states = np.asarray(store.states)[:60]
     first, whole = states[:NUM_FIRST].std(0), states.std(0)
     scale = np.maximum(first, whole)
@@ -181,7 +194,7 @@ def test_goals_lie_a_little_beyond_experience_within_limits_and_what_is_known():
     # Leverage grows with the square of the distance: 4 times as much may be known twice as far out, less the 1 / 60
     # that the middle itself has.
     near, far = (
-        learner.know(dataclasses.replace(SETTINGS, max_leverage=leverage + 1 / 60), experience(), NUM_FIRST)
+        know(experience(), world=dataclasses.replace(WORLD, max_leverage=leverage + 1 / 60))
         for leverage in (0.005, 0.02)
     )
     np.testing.assert_allclose(far.highest, 2 * near.highest, rtol=1e-4)
@@ -189,12 +202,12 @@ def test_goals_lie_a_little_beyond_experience_within_limits_and_what_is_known():
     # Roughly the distance x ** 2 / 60 = 0.005 in units of the spread, and 0.8 of it.
     np.testing.assert_allclose(near.highest, 0.8 * np.sqrt(0.005 * 60) * np.ones(2), rtol=0.3)
     # Less than the middle has: nothing is known, and nothing else asked for.
-    nothing = learner.know(dataclasses.replace(SETTINGS, max_leverage=1 / 61), experience(), NUM_FIRST)
+    nothing = know(experience(), world=dataclasses.replace(WORLD, max_leverage=1 / 61))
     np.testing.assert_array_equal(jnp.abs(jnp.stack([nothing.lowest, nothing.highest])), jnp.zeros((2, 2)))
 
 
 def test_free_places_say_nothing():
-    other = learner.know(SETTINGS, experience(rest=1e3), NUM_FIRST)
+    other = know(experience(rest=1e3))
     starts = KNOWLEDGE.starts.at[60:].set(0)
     assert changed(other.starts, KNOWLEDGE.starts)
     assert_same(
@@ -202,9 +215,9 @@ def test_free_places_say_nothing():
     )
 
 
-def test_a_course_begins_where_goals_and_experience_are(begun):
-    many = dataclasses.replace(SETTINGS, pool_size=200)
-    pool = learner.begin(many, MODEL, KNOWLEDGE, jax.random.key(1))
+def test_a_stage_begins_where_goals_and_experience_are(begun):
+    many = dataclasses.replace(CONFIG, pool_size=200)
+    pool = learning.begin(many, MODEL, KNOWLEDGE, jax.random.key(1))
     low, high = KNOWLEDGE.lowest[0], KNOWLEDGE.highest[0]
     assert np.all((pool.goals[:, 0] >= low) & (pool.goals[:, 0] <= high))
     np.testing.assert_array_equal(pool.goals[:, 1], np.zeros(200))
@@ -215,15 +228,15 @@ def test_a_course_begins_where_goals_and_experience_are(begun):
     assert_same(begun.slow, upper(begun.model))
 
 
-def test_without_a_share_of_goals_all_are_to_stay_up():
-    pool = learner.begin(dataclasses.replace(SETTINGS, goal_share=0.0), MODEL, ENDLESS, jax.random.key(1))
-    middle = learner.nearer(SETTINGS, ENDLESS, pool.states, jnp.zeros((4, 2)))[:, 0]
+def test_without_a_share_of_goals_all_are_the_target():
+    pool = learning.begin(dataclasses.replace(CONFIG, goal_share=0.0), MODEL, ENDLESS, jax.random.key(1))
+    middle = knowledge_lib.nearer(CONFIG, ENDLESS, pool.states, jnp.zeros((4, 2)))[:, 0]
     np.testing.assert_array_equal(pool.goals[:, 0], jnp.clip(middle, ENDLESS.lowest[0], ENDLESS.highest[0]))
 
 
-def test_the_next_course_goes_on_with_the_layers_and_a_new_optimizer(begun, update):
+def test_the_next_stage_goes_on_with_the_layers_and_a_new_optimizer(begun, update):
     before = update(begun, KNOWLEDGE, jnp.int32(0))[0].model
-    after = learner.go_on(MODEL, learner.begin(SETTINGS, MODEL, KNOWLEDGE, jax.random.key(1)), before)
+    after = learning.go_on(MODEL, learning.begin(CONFIG, MODEL, KNOWLEDGE, jax.random.key(1)), before)
     for number in (0, 1):
         old, new, fresh = (MODEL.kernel_state(state, number) for state in (before, after.model, begun.model))
         assert_same(new.params, old.params)
@@ -251,7 +264,7 @@ def test_an_update_depends_on_state_and_step_alone(begun):
 
     def counted(*arguments):
         traced.append(True)
-        return learner.build_update(SETTINGS, MODEL)(*arguments)
+        return learning.build_update(CONFIG, MODEL, WORLD)(*arguments)
 
     update = jax.jit(counted)
     first, again, other = (update(begun, KNOWLEDGE, jnp.int32(step))[0] for step in (3, 3, 4))
@@ -272,7 +285,7 @@ def test_the_living_go_on_along_a_branch_with_their_goals(begun, update):
     for pushes in itertools.product((0, 1), repeat=2):
         states = begun.states
         for push in pushes:
-            states = ENDLESS.world.dynamics.step(states, jnp.tile(jnp.eye(2)[push], (4, 1)))
+            states = WORLD.step(ENDLESS.world, states, jnp.full(4, push))
         ways.append(states)
     distances = np.abs(np.stack(ways) - np.asarray(after.states)).max(-1)
     np.testing.assert_allclose(distances.min(0), 0, atol=1e-5)
@@ -285,5 +298,27 @@ def test_the_dead_begin_anew(begun, update):
     assert np.all(np.isin(after.states[:, 1], np.asarray(KNOWLEDGE.starts)[:60, 1]))
     assert not np.any(np.isin(after.states[:, 1], begun.states[:, 1]))
     # So does everybody where all are to, with the same draws.
-    restart = jax.jit(learner.build_update(dataclasses.replace(SETTINGS, restart=1.0), MODEL))
+    restart = jax.jit(learning.build_update(dataclasses.replace(CONFIG, restart=1.0), MODEL, WORLD))
     assert_same(restart(begun, ENDLESS, jnp.int32(0))[0].states, after.states)
+
+
+def test_a_target_is_asked_for_where_no_goal_is_drawn():
+    # A place at 6 and a speed of 0.5, in their own units.
+    config = dataclasses.replace(CONFIG, target=((0, 6.0), (1, 0.5)), goal_share=0.0, goal_distance=100.0)
+    knowledge = dataclasses.replace(know(experience(), config), lowest=jnp.full(2, -9.0), highest=jnp.full(2, 9.0))
+    normalizer = knowledge.normalizer
+    expected = (np.array([6.0, 0.5]) - normalizer.mean) / normalizer.scale
+    np.testing.assert_allclose(knowledge.target, expected, rtol=1e-5)
+    pool = learning.begin(config, MODEL, knowledge, jax.random.key(1))
+    np.testing.assert_allclose(pool.goals, np.broadcast_to(expected, (4, 2)), rtol=1e-5)
+    np.testing.assert_allclose(knowledge_lib.goal_state(config, normalizer, {}), expected, rtol=1e-5)
+    # What is named is asked for in its place.
+    goal = knowledge_lib.goal_state(config, normalizer, {0: 4.0})
+    np.testing.assert_allclose(normalizer.restore(jnp.asarray(goal)), [4.0, 0.5], rtol=1e-5)
+
+
+def test_a_goal_is_normalised_and_the_middle_elsewhere():
+    normalizer = Normalizer(mean=jnp.array([1.0, 2.0, 3.0]), scale=jnp.array([2.0, 4.0, 0.5]))
+    # (5 - 1) / 2, and (2.5 - 3) / 0.5.
+    np.testing.assert_allclose(knowledge_lib.goal_state(CONFIG, normalizer, {0: 5.0, 2: 2.5}), [2, 0, -1])
+    np.testing.assert_array_equal(knowledge_lib.goal_state(CONFIG, normalizer, {}), [0, 0, 0])

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageSequence
 
-from tasks.control import drawing
+from tasks.control import cart_pole_drawing as drawing
+from tasks.control.trial import Trial
 
 
 def _trial(num_steps: int = 12, *, subgoal=(1.0, 0.0, 0.0, 0.0), x: float = 0.0, terminated: bool = False):
     states = np.zeros((num_steps + 1, 4), np.float32)
     states[:, 0] = x
-    return drawing.Trial(
+    return Trial(
         states=states,
         subgoals=np.tile(np.array(subgoal, np.float32), (num_steps, 1)),
         actions=np.arange(num_steps) % 2,

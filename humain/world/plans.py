@@ -1,5 +1,6 @@
-"""A moment as a plan tree: what the layers ask for from a state on, followed in the world as they have learned it."""
+"""A plan in a learned world: what the layers ask for from a state on, and where it is expected to lead."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -10,33 +11,39 @@ from humain.model import Model, ModelState
 from humain.training.ahead import Ahead
 from humain.types import Array
 from humain.viewing.plan_tree import Node
-from tasks.control.contexts import present
-from tasks.control.learner import Knowledge, Settings, closeness, nearer
+from humain.world.config import ImaginationConfig
+from humain.world.imagination import first_contexts
+from humain.world.knowledge import Knowledge, closeness, nearer
+from humain.world.world import World
 
-_ACTION_NAMES = ("left", "right")
 
-
-def tree(
+def imagine(
     model: Model,
-    settings: Settings,
+    config: ImaginationConfig,
+    world: World,
     *,
     state: ModelState,
     knowledge: Knowledge,
     observation: np.ndarray,
     goal: Array | np.ndarray,
     goal_name: str,
+    name: Callable[[np.ndarray], str] = str,
+    action_name: Callable[[np.ndarray], str] = str,
     num_subgoals: int = 3,
 ) -> Node:
     """What would follow from an observation, as far as is known.
 
     Args:
         model: the two layers.
-        settings: that they learned by.
+        config: that they learned by.
+        world: in which they learned.
         state: what they have learned.
         knowledge: that they learned from.
         observation: `[D]`, in its own units.
         goal: `[D]`, normalised.
         goal_name: the user's words for it.
+        name: writes observations `[D]`.
+        action_name: writes actions `[*V]`.
         num_subgoals: how many sub-goals to follow, each for as many steps as it lies ahead.
 
     Returns:
@@ -49,21 +56,23 @@ def tree(
     here = (np.asarray(observation, np.float32) - normalizer.mean) / normalizer.scale
 
     def in_words(normalized: np.ndarray) -> str:
-        return describe(normalized * normalizer.scale + normalizer.mean)
+        return name(normalized * normalizer.scale + normalizer.mean)
 
     subgoals: list[Node] = []
     alive, near_goal = True, False
     while alive and len(subgoals) < num_subgoals:
-        following = _follow(model, settings, state, knowledge, here, goal)
-        outcome = _judge(settings, knowledge, following[-1], following[0], goal)
+        # Ask for one sub-goal, and act on it for as long as it lies ahead.
+        following = _follow(model, config, world, state, knowledge, here, goal)
+        outcome = _judge(config, world, knowledge, following[-1], following[0], goal)
         subgoal, score, actions, scores, path = jax.device_get(following)
         known, near_subgoal, near = jax.device_get(outcome)
+        # Keep what is known, and the first step that is not.
         alive = bool(known.all())
         length = len(known) if alive else int(np.argmin(known)) + 1
         here, near_goal = path[length - 1], bool(near[length - 1])
         steps = tuple(
             Node(
-                f"{_ACTION_NAMES[int(action)]} to {in_words(there)}",
+                f"{action_name(action)} to {in_words(there)}",
                 0,
                 float(value),
                 reached=True,
@@ -85,11 +94,13 @@ def tree(
     return Node(goal_name, 2, None, reached=alive and near_goal, attempted=True, children=tuple(subgoals))
 
 
-def compile_ahead(ahead: Ahead, model: Model, settings: Settings, *, state: ModelState, knowledge: Knowledge) -> None:
-    """Begins to compile what `tree` runs, for states and knowledge with a leading axis of seeds."""
+def compile_ahead(
+    ahead: Ahead, model: Model, config: ImaginationConfig, world: World, *, state: ModelState, knowledge: Knowledge
+) -> None:
+    """Begins to compile what `imagine` runs, for states and knowledge with a leading axis of seeds."""
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), (state, knowledge))
     place = jax.ShapeDtypeStruct(one[1].spread.shape, jnp.float32)
-    ahead.begin_behind(_follow, model, settings, *one, place, place)
+    ahead.begin_behind(_follow, model, config, world, *one, place, place)
 
 
 def wait(ahead: Ahead) -> None:
@@ -97,38 +108,38 @@ def wait(ahead: Ahead) -> None:
     ahead.wait(_follow)
 
 
-def describe(observation: np.ndarray) -> str:
-    """A state in words, with units."""
-    x, x_dot, theta, theta_dot = (float(value) for value in observation)
-    return f"x {x:+.2f} m, {x_dot:+.2f} m/s; pole {np.degrees(theta):+.1f} deg, {np.degrees(theta_dot):+.0f} deg/s"
-
-
-@partial(jax.jit, static_argnames=("model", "settings"))
+@partial(jax.jit, static_argnames=("model", "config", "world"))
 def _follow(
-    model: Model, settings: Settings, state: ModelState, knowledge: Knowledge, here: Array, goal: Array
+    model: Model,
+    config: ImaginationConfig,
+    world: World,
+    state: ModelState,
+    knowledge: Knowledge,
+    here: Array,
+    goal: Array,
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """One sub-goal from a state `[D]` and its score; the actions under it `[T]`, their scores and states `[T, D]`."""
-    bottom, top = (layer.cortex for layer in model.layers)
-    wanted = nearer(settings, knowledge, here, goal)[None]
-    asked = top.answer(model.kernel_state(state, 1), present(model, here[None]), wanted)
+    """One sub-goal from a state `[D]` and its score; the actions under it `[T, *V]`, their scores, states `[T, D]`."""
+    bottom, top = model.layers
+    wanted = nearer(config, knowledge, here, goal)[None]
+    asked = top.cortex.answer(model.kernel_state(state, 1), first_contexts(top, here[None], wanted), wanted)
 
     def act(here: Array, _: None) -> tuple[Array, tuple[Array, Array, Array]]:
-        answer = bottom.answer(model.kernel_state(state, 0), present(model, here[None]), asked.value)
-        action = answer.value[0]
-        num_actions = knowledge.world.dynamics.weights.shape[0] - here.shape[0] - 1
-        there = knowledge.world.dynamics.step(here, jax.nn.one_hot(action, num_actions))
+        context = first_contexts(bottom, here[None], asked.value)
+        answer = bottom.cortex.answer(model.kernel_state(state, 0), context, asked.value)
+        action = world.actions.clip(answer.value[0])
+        there = world.step(knowledge.world, here, action)
         return there, (action, answer.score[0], there)
 
-    _, (actions, scores, path) = jax.lax.scan(act, here, length=settings.subgoal_steps)
+    _, (actions, scores, path) = jax.lax.scan(act, here, length=config.subgoal_steps)
     return asked.value[0], asked.score[0], actions, scores, path
 
 
-@partial(jax.jit, static_argnames=("settings",))
+@partial(jax.jit, static_argnames=("config", "world"))
 def _judge(
-    settings: Settings, knowledge: Knowledge, path: Array, subgoal: Array, goal: Array
+    config: ImaginationConfig, world: World, knowledge: Knowledge, path: Array, subgoal: Array, goal: Array
 ) -> tuple[Array, Array, Array]:
     """Of states `[T, D]`: whether they are known, near enough to a sub-goal `[D]`, and to a goal `[D]`; bool `[T]`."""
     near_subgoal, near_goal = (
-        closeness(settings, knowledge, path, jnp.broadcast_to(there, path.shape)) >= 0.5 for there in (subgoal, goal)
+        closeness(config, knowledge, path, jnp.broadcast_to(there, path.shape)) >= 0.5 for there in (subgoal, goal)
     )
-    return knowledge.world.known(path), near_subgoal, near_goal
+    return world.known(knowledge.world, path), near_subgoal, near_goal

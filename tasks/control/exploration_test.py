@@ -1,6 +1,7 @@
-"""Collected steps are those of the cart pole, one after the other, and made as exploration says."""
+"""What is explored is made as the model and exploration say."""
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,19 +11,33 @@ import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
+from humain.environments import collecting
+from humain.environments.collecting import RandomPolicy
 from humain.kernels.linear import LinearConfig
 from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.spaces import Continuous, Discrete
+from humain.testing.imagining import SMALL
 from humain.types import Slots
+from humain.world import knowledge as knowledge_lib
+from humain.world import learning
+from humain.world.linear import LinearWorld
 from humain.world.normalization import Normalizer
-from tasks.control import cart_pole, collection, learner
-from tasks.control.collection import Exploration
-from tasks.control.small_settings import SETTINGS
+from tasks.control.cart_pole import CartPole
+from tasks.control.exploration import Exploration, Learned, ToAndFro
 
-SPACE = Continuous(cart_pole.STATE_SIZE)
-RANDOM = collection.collect_at_random(jax.random.key(0), num_steps=300)
-KNOWLEDGE = learner.know(SETTINGS, RANDOM, 300)
+CART_POLE = CartPole()
+SPACE = CART_POLE.observation_space
+WORLD = LinearWorld(CART_POLE.actions, max_leverage=0.2)
+
+
+@partial(jax.jit, static_argnames=("num_steps",))
+def collect_at_random(key, num_steps):
+    return collecting.scan(CART_POLE, RandomPolicy(CART_POLE.actions), (), (), key, num_steps=num_steps)
+
+
+RANDOM = collect_at_random(jax.random.key(0), 300)
+KNOWLEDGE = knowledge_lib.fit(SMALL, WORLD, RANDOM, 300, jax.random.key(1))
 # In its own units, with goals at -1 and 1, and none too far to be asked for at once.
 PLAIN = dataclasses.replace(
     KNOWLEDGE,
@@ -72,17 +87,19 @@ def by_hand(goal_weight):
 KEEPS_UP, HEADS_FOR_GOAL = by_hand(0.0), by_hand(1.0)
 
 
+@partial(jax.jit, static_argnames=("policy", "num_steps"))
+def explore(policy, learned, key, num_steps):
+    side_key, key = jax.random.split(key)
+    goal = policy.first_goal(learned, side_key)
+    return collecting.scan(CART_POLE, policy, learned, goal, key, num_steps=num_steps)
+
+
 def collect(model, share=1.0, *, seed=0, num_steps=100, knowledge=PLAIN, state=None, **exploration):
     """Steps of a hand-made model (`share` of the state counts), or of one that has learned `state`."""
-    return collection.collect(
-        model,
-        ModelState(kernels=(jnp.float32(share), jnp.zeros(())), abstractions=()) if state is None else state,
-        knowledge=knowledge,
-        key=jax.random.key(seed),
-        settings=SETTINGS,
-        exploration=Exploration(**{"random_actions": 0.0, "random_slots": 0.0, "goal_steps": 3, **exploration}),
-        num_steps=num_steps,
-    )
+    explored = Exploration(**{"random_actions": 0.0, "random_slots": 0.0, "goal_steps": 3, **exploration})
+    state = ModelState(kernels=(jnp.float32(share), jnp.zeros(())), abstractions=()) if state is None else state
+    policy = ToAndFro(model, SMALL, WORLD, explored)
+    return explore(policy, Learned(state=state, knowledge=knowledge), jax.random.key(seed), num_steps)
 
 
 def ages(steps):
@@ -99,13 +116,14 @@ def assert_steps_of_the_cart_pole(steps, num_steps):
     for name, shape, dtype in (
         ("states", (4,), jnp.float32),
         ("actions", (), jnp.int32),
+        ("rewards", (), jnp.float32),
         ("next_states", (4,), jnp.float32),
         ("terminated", (), bool),
         ("truncated", (), bool),
     ):
         found = getattr(steps, name)
         assert (found.shape, found.dtype) == ((num_steps, *shape), dtype)
-    expected, _ = jax.vmap(cart_pole.step)(steps.states, steps.actions)
+    expected = jax.vmap(partial(CART_POLE.step, key=jax.random.key(0)))(steps.states, steps.actions).state
     np.testing.assert_allclose(steps.next_states, expected, rtol=1e-5, atol=1e-6)
     # 2.4 m, 12 degrees.
     beyond = (np.abs(steps.next_states[:, 0]) > 2.4) | (np.abs(steps.next_states[:, 2]) > np.radians(12))
@@ -116,10 +134,10 @@ def assert_steps_of_the_cart_pole(steps, num_steps):
     assert np.all(np.abs(steps.states[0]) <= 0.05)
     assert np.all(np.abs(steps.states[1:][~went_on]) <= 0.05)
     # Cut off at the cap and at the end alone, where the world has not ended it.
-    cut = ages(steps) == cart_pole.MAX_STEPS - 1
+    cut = ages(steps) == CART_POLE.max_steps - 1
     cut[-1] = True
     np.testing.assert_array_equal(steps.truncated, cut & ~beyond)
-    assert np.all(ages(steps) < cart_pole.MAX_STEPS)
+    assert np.all(ages(steps) < CART_POLE.max_steps)
 
 
 def assert_same(first, second):
@@ -131,7 +149,7 @@ def assert_same(first, second):
     [
         ((1.5, 0.1, 10), r"random_actions must lie in \[0, 1\], not 1.5"),
         ((0.1, -1, 10), r"random_slots must lie in \[0, 1\], not -1"),
-        ((0.1, 0.1, 0), "goal_steps must be 1 or more, not 0"),
+        ((0.1, 0.1, 0), "goal_steps must be at least 1, not 0"),
     ],
 )
 def test_exploration_that_can_not_be_is_an_error(values, message):
@@ -147,8 +165,8 @@ def test_random_steps_are_those_of_the_cart_pole():
 
 
 def test_random_steps_depend_on_the_key_alone():
-    assert_same(collection.collect_at_random(jax.random.key(0), num_steps=300), RANDOM)
-    other = collection.collect_at_random(jax.random.key(1), num_steps=300)
+    assert_same(collect_at_random(jax.random.key(0), 300), RANDOM)
+    other = collect_at_random(jax.random.key(1), 300)
     assert not np.array_equal(other.actions, RANDOM.actions)
 
 
@@ -161,7 +179,7 @@ def test_the_last_step_ends_the_episode_one_way_or_the_other():
         assert steps.truncated[-1] == ~steps.terminated[-1]
         fallen.add(bool(steps.terminated[-1]))
     assert fallen == {False, True}
-    assert collection.collect_at_random(jax.random.key(0), num_steps=1).truncated.tolist() == [True]
+    assert collect_at_random(jax.random.key(0), 1).truncated.tolist() == [True]
 
 
 def test_an_episode_is_cut_off_at_the_cap():
@@ -174,10 +192,10 @@ def test_an_episode_is_cut_off_at_the_cap():
 def test_a_model_that_learned_collects_steps_of_the_cart_pole():
     layers = (
         LinearConfig(num_slots=2, num_keys=8, relative=True, learning_rate=0.01).build(SPACE, target)
-        for target in (Discrete(cart_pole.NUM_ACTIONS), SPACE)
+        for target in (Discrete(2), SPACE)
     )
     model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
-    state = learner.begin(SETTINGS, model, KNOWLEDGE, jax.random.key(0)).model
+    state = learning.begin(SMALL, model, KNOWLEDGE, jax.random.key(0)).model
     arguments = {"state": state, "knowledge": KNOWLEDGE, "random_actions": 0.1, "random_slots": 0.5}
     steps = collect(model, **arguments)
     assert_steps_of_the_cart_pole(steps, 100)

@@ -1,0 +1,110 @@
+"""Exploring: how experience is collected by what has been learned so far."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from humain.model import Model, ModelState
+from humain.types import Array
+from humain.world.config import ImaginationConfig
+from humain.world.imagination import first_contexts
+from humain.world.knowledge import Knowledge, nearer
+from humain.world.world import World
+
+
+@dataclasses.dataclass(frozen=True)
+class Exploration:
+    """How collecting departs from what the model would do.
+
+    Attributes:
+        random_actions: share of steps at which a random action is taken.
+        random_slots: share of steps at which the upper layer answers by any of its slots in place of the best.
+        goal_steps: how long a goal is kept; then the farthest known one on the other side is asked for.
+    """
+
+    random_actions: float
+    random_slots: float
+    goal_steps: int
+
+    def __post_init__(self) -> None:
+        for name in ("random_actions", "random_slots"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+        if self.goal_steps < 1:
+            raise ValueError(f"goal_steps must be at least 1, not {self.goal_steps}")
+
+
+@struct.dataclass
+class Learned:
+    """What a model acts by.
+
+    Attributes:
+        state: what it has learned.
+        knowledge: what it learned from.
+    """
+
+    state: ModelState
+    knowledge: Knowledge
+
+
+@dataclasses.dataclass(frozen=True)
+class ToAndFro:
+    """A policy of `humain.environments.collecting` that moves between the farthest goals that are known.
+
+    It is given `Learned`, and carries its present goal `[D]`, normalised.
+
+    Attributes:
+        model: the stack of two layers.
+        config: that it learned by.
+        world: that it learned in.
+        exploration: how to depart from what the model would do.
+    """
+
+    model: Model
+    config: ImaginationConfig
+    world: World
+    exploration: Exploration
+
+    def first_goal(self, given: Learned, key: jax.Array) -> Array:
+        """Either end, `[D]`; `key` is consumed."""
+        return jnp.where(jax.random.bernoulli(key), *self._far_goals(given.knowledge))
+
+    def act(
+        self, given: Learned, carry: Array, observation: Array, number: Array, key: jax.Array
+    ) -> tuple[Array, Array]:
+        """The goal of the next step, and the action of this one; see `humain.environments.collecting.Policy`."""
+        model, state, knowledge = self.model, given.state, given.knowledge
+        slot_key, which_key, action_key, random_key, _ = jax.random.split(key, 5)
+        bottom, top = model.layers
+        # The upper layer asks for a sub-goal: the best, or now and then any.
+        here = knowledge.normalizer.normalize(observation)[None]
+        wanted = nearer(self.config, knowledge, here, carry[None])
+        slots = top.cortex.kernel.recall(model.kernel_state(state, 1), first_contexts(top, here, wanted), wanted)
+        any_slot = jax.random.randint(which_key, (), 0, top.cortex.kernel.num_slots)
+        varies = jax.random.bernoulli(slot_key, self.exploration.random_slots)
+        slot = jnp.where(varies, any_slot, jnp.argmax(slots.scores[0]))
+        # The bottom layer answers an action, or chance does.
+        subgoal = slots.values[:, slot]
+        answer = bottom.cortex.answer(model.kernel_state(state, 0), first_contexts(bottom, here, subgoal), subgoal)
+        action = self.world.actions.clip(answer.value[0])
+        errs = jax.random.bernoulli(action_key, self.exploration.random_actions)
+        action = jnp.where(errs, self.world.actions.draw(random_key), action)
+        # To and fro, and not at random: with few goals in a stage, chance would leave out one side of the world.
+        over = (number + 1) % self.exploration.goal_steps == 0
+        return jnp.where(over, _other(self._far_goals(knowledge), carry), carry), action
+
+    def _far_goals(self, knowledge: Knowledge) -> tuple[Array, Array]:
+        """The ends of what is known in the coordinates that goals are drawn in, the target in others: `[D]` each."""
+        drawn = jnp.zeros(knowledge.lowest.shape, bool).at[jnp.array(self.config.goal_coordinates, jnp.int32)].set(True)
+        return (
+            jnp.where(drawn, knowledge.lowest, knowledge.target),
+            jnp.where(drawn, knowledge.highest, knowledge.target),
+        )
+
+
+def _other(goals: tuple[Array, Array], goal: Array) -> Array:
+    """The one of two goals `[D]` that this one is not."""
+    first, second = goals
+    return jnp.where(jnp.array_equal(goal, first), second, first)
