@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain import guards
 from humain.abstraction.abstraction import Track, begin_track, choose_pivot, lift_through
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
@@ -73,7 +74,6 @@ def begin(model: Model, batch_size: int) -> Episode:
     )
 
 
-@partial(jax.jit, static_argnames=("model",))
 def react(model: Model, state: ModelState, episode: Episode, states: Array, goals: Array) -> tuple[Episode, Reaction]:
     """One action for each of `B` agents.
 
@@ -82,20 +82,36 @@ def react(model: Model, state: ModelState, episode: Episode, states: Array, goal
         state: what it has learned.
         episode: from `begin` or the last call.
         states: `[B, *S]`, where the agents are.
-        goals: `[B, *S]`, where they shall go.
+        goals: `[B, *S]`, where they shall go. Both may be lists or NumPy arrays, which are looked at before anything is
+            computed. A JAX array is looked at where that costs no waiting: if it is on the CPU, computed already and
+            not large.
 
     Returns:
         The episodes with this step in them, and the reaction. A layer that is at its goal, or knows no answer, passes
         its goal on unchanged. An agent at its goal whose actions are next states is told to stay there.
+
+    Raises:
+        ValueError: naming ids outside the space, NaN, a wrong type or shape, or a state of another model.
     """
+    guards.check_number(len(model.layers), len(state.abstractions))
+    batch_size = episode.trails[0].count.shape[0]
+    states, goals = guards.questions(model.space, states, goals, batch_size=batch_size, wait=False)
+    return _react(model, state, episode, states, goals)
+
+
+@partial(jax.jit, static_argnames=("model",))
+def _react(model: Model, state: ModelState, episode: Episode, states: Array, goals: Array) -> tuple[Episode, Reaction]:
+    """As `react`, of what was checked."""
     # Of the space's own type, the episode comes out as it went in, whatever numbers these were made from.
     states, goals = (jnp.asarray(ids, model.space.dtype) for ids in (states, goals))
     first = episode.trails[0].count == 0
+    # First what has become past, on all layers: every answer of this step is given in sight of it.
     episode = _remember(model, state, episode, states)
     memories = list(episode.memories)
     present, wanted = lift_through(state.abstractions, states), lift_through(state.abstractions, goals)
     asked: list[Array] = list(wanted)
     scores: list[Array] = [jnp.zeros(states.shape[0])] * len(model.layers)
+    # Down the stack: the answer of each layer is the goal of the one below, and the last one is the action.
     goal = wanted[-1]
     for number in reversed(range(len(model.layers))):
         layer, here = model.layers[number], present[number]

@@ -17,8 +17,9 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import encodings
 from humain.hippocampus.recall import Recall
-from humain.kernels.table import table
-from humain.model import Layer, Model
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Continuous, Discrete
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
@@ -89,7 +90,7 @@ def test_what_a_layer_does_not_know_it_passes_on():
 
 def test_a_motor_action_is_asked_for_even_at_the_goal():
     space, motors = Discrete(3), Discrete(2)
-    kernel = table(state_space=space, target_space=motors, num_slots=1)
+    kernel = TableConfig(num_slots=1).build(space, motors)
     model = Model(layers=(Layer(Cortex(kernel, Linear(16))),), space=space)
     state = stacks.store(model, stacks.init(model), 0, [(0, 2, 1, 0.5), (2, 2, 1, 0.5)])
     episode = acting.begin(model, 3)
@@ -200,18 +201,16 @@ def test_contexts_are_those_that_training_showed(abstraction, refreshed, recalle
             since_refresh[layer] += grown if layer else (time > 0)
             if time == 9 and refreshed:
                 since_refresh[layer] = 0
-            shown = hindsight.contexts_at(
-                experience,
-                walks,
-                jnp.full(4, time),
-                jnp.asarray(since_refresh[layer]),
-                layer=layer,
-                length=model.layers[layer].stored_length,
-                space=model.space,
-                encoding=encodings.sinusoidal,
-            )
             asked = reaction.goals[layer]
-            shown = model.layers[layer].focus(shown, asked)
+            shown = hindsight.contexts(
+                experience,
+                model.layers[layer],
+                number=layer,
+                walks=walks,
+                times=jnp.full(4, time),
+                kept=jnp.asarray(since_refresh[layer]),
+                goals=asked,
+            )
             expected = probe.recall(state.kernels[0], shown, asked).scores[:, 0]
             np.testing.assert_allclose(
                 reaction.scores[layer], expected, atol=1e-5, err_msg=f"time {time} layer {layer}"

@@ -10,85 +10,15 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain import guards
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex import hindsight
-from humain.cortex.cortex import Cortex
-from humain.hippocampus import encodings
-from humain.hippocampus import memory as memory_lib
-from humain.hippocampus import recall as recall_lib
-from humain.hippocampus.memory import Memory
+from humain.cortex.hindsight import Experience
 from humain.kernels.kernel import KernelState, Metrics
+from humain.layer import Layer
 from humain.spaces import Space
 from humain.training import sharding
-from humain.types import Array, Context, Examples
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
-    """One layer of the stack. Nothing in it knows which layer it is.
-
-    Attributes:
-        cortex: learns and answers.
-        context_length: states that the hippocampus shows the cortex, the present one included.
-        encoding: of their positions.
-        refresh_on_new_goal: whether the hippocampus forgets when the layer's goal changes. Goals that count as equal in
-            the space, as tagged ones that leave open what the other tells, are no change.
-        max_sub_steps: answers that a plan may take for one goal.
-        max_nodes: answers of this layer that a plan has room for.
-        recall: how states that are no longer in the context are recalled into it, by the goal as the cue: before the
-            `context_length` newest ones come those of the older ones that are most like the goal. None for the newest
-            alone. The kernel is then for contexts of `shown_length`.
-        recall_capacity: older states that are kept to recall from.
-    """
-
-    cortex: Cortex
-    context_length: int = 1
-    encoding: encodings.Encoding = encodings.none
-    refresh_on_new_goal: bool = True
-    max_sub_steps: int = 16
-    max_nodes: int = 64
-    recall: recall_lib.Recall | None = None
-    recall_capacity: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("context_length", "max_sub_steps", "max_nodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        num_recalled = 0 if self.recall is None else self.recall.num_recalled
-        if self.recall_capacity < num_recalled or (self.recall is None and self.recall_capacity):
-            raise ValueError(
-                f"recall_capacity must be the older states kept to recall {num_recalled} from, as many at least and 0 "
-                f"without recall, not {self.recall_capacity}"
-            )
-
-    @property
-    def stored_length(self) -> int:
-        """States that a context is made from, the present one included."""
-        return self.context_length + self.recall_capacity
-
-    @property
-    def shown_length(self) -> int:
-        """States in a context, the present one included."""
-        return self.context_length + (0 if self.recall is None else self.recall.num_recalled)
-
-    def begin(self, batch_size: int) -> Memory:
-        """The hippocampi of `B` episodes before their first state."""
-        memory = memory_lib.empty(self.stored_length - 1, self.cortex.kernel.state_space)
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (batch_size, *leaf.shape)), memory)
-
-    def context(self, memories: Memory, states: Array, goals: Array) -> Context:
-        """What the cortex sees of `B` episodes in the present states `[B, *S]`, asked for goals `[B, *S]`."""
-        space = self.cortex.kernel.state_space
-        show = partial(memory_lib.context, length=self.stored_length, space=space, encoding=self.encoding)
-        return self.focus(jax.vmap(show)(memories, states), goals)
-
-    def focus(self, contexts: Context, goals: Array) -> Context:
-        """Of all that is stored, `[B, stored_length]`, what the cortex sees when asked for goals `[B, *S]`."""
-        if self.recall is None:
-            return contexts
-        space = self.cortex.kernel.state_space
-        focus = partial(recall_lib.focus, num_newest=self.context_length, space=space, encoding=self.encoding)
-        return jax.vmap(partial(focus, self.recall))(contexts, goals)
+from humain.types import Examples, Trajectories
 
 
 @struct.dataclass
@@ -150,8 +80,7 @@ class Model:
         Raises:
             ValueError: if there is not one abstraction for each layer.
         """
-        if len(abstractions) != len(self.layers):
-            raise ValueError(f"{len(self.layers)} layers need as many abstractions, not {len(abstractions)}")
+        guards.check_number(len(self.layers), len(abstractions))
         keys = jax.random.split(key, len(self.layers))
         kernels = []
         for members in self.groups:
@@ -168,6 +97,23 @@ class Model:
                 place = members.index(layer)
                 return jax.tree.map(operator.itemgetter(place), stacked)
         raise ValueError(f"there is no layer {layer}; there are {len(self.layers)}")
+
+    def gather(self, state: ModelState, trajectories: Trajectories) -> Experience:
+        """Trajectories as experience that the stack can learn from. Not for jit: it looks at them.
+
+        Args:
+            state: whose abstractions say what each layer sees of them.
+            trajectories: to learn from; of arrays, NumPy's or JAX's, or lists.
+
+        Raises:
+            ValueError: naming what is wrong with them: ids outside the space, actions where the bottom layer answers
+                states and none where it answers actions, a wrong type, shape or length, NaN, or no step at all.
+        """
+        guards.check_number(len(self.layers), len(state.abstractions))
+        answered = self.layers[0].cortex.kernel.target_space
+        return hindsight.gather(
+            guards.trajectories(trajectories, space=self.space, target_space=answered), state.abstractions
+        )
 
     def learn(self, state: ModelState, examples: Mapping[int, Examples]) -> tuple[ModelState, Metrics]:
         """One update of each layer that there are examples for.
@@ -207,27 +153,26 @@ class Model:
             kernels.append(learned)
         return dataclasses.replace(state, kernels=tuple(kernels)), metrics
 
-    def sample(self, experience: hindsight.Experience, key: jax.Array, batch_size: int) -> dict[int, Examples]:
-        """A batch of hindsight examples for each layer; `key` is consumed."""
-        keys = jax.random.split(key, len(self.layers))
-        batches = {}
-        for number, layer in enumerate(self.layers):
-            examples = hindsight.sample(
-                experience,
-                keys[number],
-                batch_size,
-                layer=number,
-                cortex=layer.cortex,
-                context_length=layer.stored_length,
-                space=self.space,
-                encoding=layer.encoding,
+    def sample(self, experience: Experience, key: jax.Array, batch_size: int) -> dict[int, Examples]:
+        """A batch of hindsight examples for each layer; `key` is consumed.
+
+        Raises:
+            ValueError: if the experience was gathered for another number of layers.
+        """
+        if len(experience.states) != len(self.layers):
+            raise ValueError(
+                f"the experience was gathered for {len(experience.states)} layers, and there are {len(self.layers)}; "
+                "gather it with this model"
             )
-            batches[number] = dataclasses.replace(examples, context=layer.focus(examples.context, examples.goals))
-        return batches
+        keys = jax.random.split(key, len(self.layers))
+        return {
+            number: hindsight.sample(experience, layer, number=number, key=keys[number], batch_size=batch_size)
+            for number, layer in enumerate(self.layers)
+        }
 
     @partial(jax.jit, static_argnames=("self", "batch_size"))
     def observe(
-        self, state: ModelState, experience: hindsight.Experience, key: jax.Array, batch_size: int
+        self, state: ModelState, experience: Experience, key: jax.Array, batch_size: int
     ) -> tuple[ModelState, Metrics]:
         """Learns from experience: one batch of hindsight examples for each layer, in one jitted call.
 

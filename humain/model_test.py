@@ -14,9 +14,10 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric, Linear
 from humain.hippocampus import encodings, memory
 from humain.hippocampus.recall import Recall
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.table import table
-from humain.model import Layer, Model
+from humain.kernels.linear import LinearConfig
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Continuous, Discrete
 from humain.testing import stacks
 from humain.types import Trajectories
@@ -26,8 +27,8 @@ ADAM = optax.adam(0.01)
 
 
 def linear_cortex(rule=None, *, target_space=SPACE, num_keys=16, context_length=1, optimizer=ADAM):
-    config = LinearConfig(num_slots=2, num_keys=num_keys, context_length=context_length)
-    kernel = linear(config, state_space=SPACE, target_space=target_space, optimizer=optimizer)
+    config = LinearConfig(num_slots=2, num_keys=num_keys)
+    kernel = config.build(SPACE, target_space, context_length=context_length, optimizer=optimizer)
     return Cortex(kernel, rule or Linear(8))
 
 
@@ -102,11 +103,8 @@ def stacks_examples(model):
         Trajectories(states=jnp.array([[0, 1, 2, 3, 4]]), lengths=jnp.array([5])), (Skip(1),) * 2
     )
     walks, times = jnp.zeros(4, jnp.int32), jnp.arange(4)
-    contexts = hindsight.contexts_at(
-        experience, walks, times, times, layer=0, length=1, space=model.space, encoding=encodings.none
-    )
     return hindsight.examples_between(
-        experience, walks, times, times + 1, layer=0, cortex=model.layers[0].cortex, contexts=contexts
+        experience, model.layers[0], number=0, walks=walks, times=times, goal_times=times + 1, kept=times
     )
 
 
@@ -212,7 +210,7 @@ def test_a_layer_of_nothing_is_refused(settings):
 
 
 def test_models_made_alike_are_equal():
-    models = [stack(linear_cortex(), Cortex(table(state_space=SPACE, target_space=SPACE), Linear(4))) for _ in range(2)]
+    models = [stack(linear_cortex(), Cortex(TableConfig().build(SPACE, SPACE), Linear(4))) for _ in range(2)]
     assert models[0] == models[1]
     assert hash(models[0]) == hash(models[1])
     assert models[0] != dataclasses.replace(models[0], group_layers=False)

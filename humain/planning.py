@@ -14,11 +14,13 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain import guards
 from humain.abstraction.abstraction import lift_through
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
 from humain.kernels.kernel import KernelState
-from humain.model import Layer, Model, ModelState
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.selection import select
 from humain.types import Array, Plan, PlanLayer
 
@@ -49,22 +51,33 @@ class _Progress:
     memory: Memory
 
 
-@partial(jax.jit, static_argnames=("model",))
 def think(model: Model, state: ModelState, states: Array, goals: Array) -> Plan:
     """Whole plans for `B` pairs of state and goal.
 
     Args:
         model: the stack; its bottom layer must answer states.
         state: what it has learned.
-        states: `[B, *S]`.
+        states: `[B, *S]`; a list or a NumPy array will do, as it will for the goals.
         goals: `[B, *S]`.
 
     Raises:
-        ValueError: if the bottom layer answers actions, of which nobody says where they lead.
+        ValueError: if the bottom layer answers actions: the model has not learned where they lead. Or naming ids
+            outside the space, NaN, a wrong type or shape, or a state of another model.
     """
     if model.layers[0].cortex.kernel.target_space != model.space:
         raise ValueError("plans are made of states, and the bottom layer answers actions; use react")
+    guards.check_number(len(model.layers), len(state.abstractions))
+    states, goals = guards.questions(model.space, states, goals)
+    return _think(model, state, states, goals)
+
+
+@partial(jax.jit, static_argnames=("model",))
+def _think(model: Model, state: ModelState, states: Array, goals: Array) -> Plan:
+    """As `think`, of what was checked."""
+    states, goals = (jnp.asarray(ids, model.space.dtype) for ids in (states, goals))
     starts, wanted = lift_through(state.abstractions, states), lift_through(state.abstractions, goals)
+    # Down the stack: the user's goal is all that the top layer is asked for; each layer below works through the nodes
+    # of the one above.
     layers: list[PlanLayer] = []
     asked = jnp.expand_dims(wanted[-1], 1)
     asked_valid = jnp.ones((states.shape[0], 1), bool)
@@ -120,19 +133,25 @@ def _work(
     bottom: bool,
 ) -> tuple[PlanLayer, Array]:
     """One layer's nodes for goals `[B, G, *S]`, of which the valid ones `[B, G]` come first; and where they end."""
+    # All plans of the batch take a step at a time, each at a goal of its own; one that is through, or stuck, stands
+    # still until the others are. Invariant: the first `num_nodes` places of a plan's layer are filled, in time order,
+    # and `states` is where they have come to.
     batch, num_goals = valid.shape
     num_valid = jnp.sum(valid, axis=1)
     rows = jnp.arange(batch)
 
     def step(progress: _Progress) -> _Progress:
+        # Ask for the present goal, in the layer's own terms.
         goal = specify(goals[rows, jnp.minimum(progress.goal_index, num_goals - 1)], progress.states)
         answer = layer.cortex.answer(kernel_state, layer.context(progress.memory, progress.states, goal), goal)
         # What an upper layer does not know it passes on; at the bottom nobody is left to ask.
         value = answer.value if bottom else select(answer.known, answer.value, goal)
+        # Decide who moves: not where the goal is reached already, or there is no room, or no answer to go by.
         there_already = model.space.equal(progress.states, goal)
         moves = progress.working & ~there_already & (progress.num_nodes < layer.max_nodes)
         if bottom:
             moves &= answer.known
+        # Write: a node for each who moves; whose goal was worked on, and reached, whether by a node or by being there.
         place = jnp.where(moves, progress.num_nodes, layer.max_nodes)
         nodes = progress.layer
         arrived = progress.working & (there_already | (moves & model.space.equal(value, goal)))
@@ -149,6 +168,8 @@ def _work(
                 True, mode="drop"
             ),
         )
+        # Go on: to the next goal from where the last one ended, with nothing remembered of it. A goal that is out of
+        # reach ends the plan: what would follow it would not begin where the plan is.
         sub_steps = jnp.where(arrived, 0, progress.sub_steps + moves)
         goal_index = progress.goal_index + arrived
         exhausted = ~arrived & ((sub_steps >= layer.max_sub_steps) | ~moves)
@@ -163,6 +184,7 @@ def _work(
             memory=jax.vmap(memory_lib.refresh)(memory, arrived),
         )
 
+    # Begin with no nodes, at the first goal.
     blank = jnp.zeros((batch, layer.max_nodes, *model.space.shape), model.space.dtype)
     numbers = jnp.zeros((batch, layer.max_nodes), jnp.int32)
     none_yet = jnp.zeros((batch, num_goals), bool)

@@ -12,8 +12,9 @@ from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus.recall import Recall
-from humain.kernels.table import table
-from humain.model import Layer, Model
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Discrete
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
@@ -232,7 +233,7 @@ def test_each_goal_starts_with_a_fresh_context():
 
 def test_plans_need_a_bottom_layer_that_answers_states():
     space = Discrete(3)
-    kernel = table(state_space=space, target_space=Discrete(2))
+    kernel = TableConfig().build(space, Discrete(2))
     model = Model(layers=(Layer(Cortex(kernel, Linear(16))),), space=space)
     with pytest.raises(ValueError, match="the bottom layer answers actions; use react"):
         think((model, stacks.init(model)), 0, 1)

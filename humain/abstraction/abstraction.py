@@ -72,6 +72,18 @@ class PathAbstraction(Abstraction, Protocol):
         """
 
 
+@runtime_checkable
+class StridedAbstraction(Abstraction, Protocol):
+    """An abstraction for which only a state's place on the path counts: its pivots are every k-th state.
+
+    Hindsight then finds pivots by arithmetic and need not table them for every trajectory; and as a stretch of a path
+    is a path too, it counts them from wherever an example begins.
+    """
+
+    def pivot_stride(self) -> int:
+        """k, 1 or more: `is_pivot` is True at the positions 0, k, 2 k, ... of any path."""
+
+
 _NO_PIVOT = 2**30
 """Far enough from a pivot for any abstraction."""
 

@@ -24,6 +24,10 @@ class Skip:
         del previous, state, following
         return position % self.stride == 0
 
+    def pivot_stride(self) -> int:
+        """The stride."""
+        return self.stride
+
     def lift(self, state: Array) -> Array:
         """The state itself."""
         return state

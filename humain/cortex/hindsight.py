@@ -10,12 +10,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain.abstraction.abstraction import Abstraction, lift_through
+from humain.abstraction.abstraction import Abstraction, StridedAbstraction, lift_through
 from humain.abstraction.pivots import PathIndex, Strided, arrivals_above, pivot_mask, tabled
-from humain.abstraction.skip import Skip
-from humain.cortex.cortex import Cortex
-from humain.hippocampus.encodings import Encoding
-from humain.spaces import Space
+from humain.layer import Layer
 from humain.types import Array, Context, Examples, Trajectories
 
 
@@ -45,7 +42,7 @@ def layer_paths(
 ) -> tuple[PathIndex, ...]:
     """The path of every layer, and last the pivots of the top layer.
 
-    As long as all abstractions so far are `Skip`, the path is `Strided`.
+    As long as all abstractions so far have a stride (`StridedAbstraction`), the path is `Strided`.
 
     Args:
         states: `[W, T, *S]` for each layer, as it sees them.
@@ -60,17 +57,17 @@ def layer_paths(
         below = paths[-1]
         arrivals = jax.vmap(arrivals_above)(arrivals, mask)
         mask = jax.vmap(pivot_mask, in_axes=(None, 0, 0))(abstraction, seen, mask)
-        if isinstance(abstraction, Skip) and isinstance(below, Strided):
+        if isinstance(abstraction, StridedAbstraction) and isinstance(below, Strided):
             # The bottom layer stores a state one step later, the layer above it too.
             delay = below.delay + below.stride if len(paths) > 1 else 1
-            paths.append(Strided(below.stride * abstraction.stride, delay))
+            paths.append(Strided(below.stride * abstraction.pivot_stride(), delay))
         else:
             paths.append(tabled(mask, arrivals))
     return tuple(paths)
 
 
 def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) -> Experience:
-    """Trajectories as experience. Not for jit: the number of places depends on the lengths.
+    """Trajectories as experience; `Model.gather` checks them first. Not for jit: it looks at the lengths.
 
     Args:
         trajectories: to learn from.
@@ -82,12 +79,16 @@ def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) ->
     num_times = trajectories.states.shape[1]
     if bool(jnp.any((trajectories.lengths < 0) | (trajectories.lengths > num_times))):
         raise ValueError(f"lengths must lie between 0 and {num_times}, the time axis of the states")
+    # Where an example can begin: at every state that another one follows. Drawing from this list is uniform over steps,
+    # however long the trajectories are.
     walks, times = jnp.nonzero(jnp.arange(num_times)[None] < trajectories.lengths[:, None] - 1)
     if walks.size == 0:
         raise ValueError("no trajectory has a step to learn from; at least one must have two states")
+    # Sums from the start, so that the return of any stretch is one subtraction.
     returns = None
     if trajectories.rewards is not None:
         returns = jnp.cumsum(jnp.pad(trajectories.rewards, ((0, 0), (1, 0))), axis=1)
+    # What each layer sees, and which of it is on its path.
     states = lift_through(abstractions, trajectories.states)
     return Experience(
         trajectories=trajectories,
@@ -105,112 +106,110 @@ def sample_places(experience: Experience, key: jax.Array, batch_size: int) -> tu
     return experience.walks[index], experience.times[index]
 
 
-def horizon(experience: Experience, walks: Array, times: Array, *, layer: int, lookahead: int) -> Array:
-    """Time `[B]` of the pivot `lookahead` pivots ahead, or of the trajectory's end where that comes first."""
+def horizon(experience: Experience, walks: Array, times: Array, *, number: int, lookahead: int) -> Array:
+    """Time `[B]` of the pivot `lookahead` pivots of layer `number` ahead, or of the end where that comes first."""
     ends = experience.trajectories.lengths[walks] - 1
     far = times
     for _ in range(lookahead):
-        far = jnp.minimum(experience.paths[layer + 1].following(walks, far), ends)
+        far = jnp.minimum(experience.paths[number + 1].following(walks, far), ends)
     return far
 
 
-def examples_between(
+def contexts(
     experience: Experience,
-    walks: Array,
-    times: Array,
-    goal_times: Array,
+    layer: Layer,
     *,
-    layer: int,
-    cortex: Cortex,
-    contexts: Context,
-) -> Examples:
-    """What a layer learns from going from `times` to `goal_times` (later, both `[B]`) in trajectories `walks` `[B]`."""
-    trajectories, states = experience.trajectories, experience.states[layer]
-    if layer == 0 and trajectories.actions is not None:
-        targets = trajectories.actions[walks, times]
-    else:
-        target_times = jnp.minimum(experience.paths[layer].following(walks, times), goal_times)
-        targets = states[walks, target_times]
-    returns = None
-    if experience.returns is not None:
-        returns = experience.returns[walks, goal_times] - experience.returns[walks, times]
-    return Examples(
-        context=contexts,
-        goals=states[walks, goal_times],
-        targets=targets,
-        scores=cortex.score_rule.score(goal_times - times, returns),
-        mask=goal_times > times,
-    )
-
-
-def contexts_at(
-    experience: Experience,
+    number: int,
     walks: Array,
     times: Array,
     kept: Array,
-    *,
-    layer: int,
-    length: int,
-    space: Space,
-    encoding: Encoding,
+    goals: Array | None = None,
 ) -> Context:
-    """The contexts that an agent would have had.
+    """The contexts that an agent would have had: what its hippocampus holds, and of that what the goals recall.
 
     Args:
         experience: that it lived through.
-        walks: `[B]`.
-        times: `[B]`.
+        layer: that is shown them.
+        number: of the layer, 0 at the bottom; its path is what is stored.
+        walks: `[B]` int32.
+        times: `[B]` int32.
         kept: `[B]` int32, states that it had stored since its last refresh; fewer are used where fewer exist.
-        layer: whose path is stored.
-        length: of the contexts.
-        space: of the states.
-        encoding: of the positions.
+        goals: `[B, *S]`, what it was asked for, the cue of recall. None where nothing is kept, as right after a
+            refresh: whatever the cue, there is nothing to recall.
     """
-    path = experience.paths[layer]
+    path, length = experience.paths[number], layer.stored_length
     path_times = [times]
     for age in range(1, length):
         path_times.append((path.newest_passed if age == 1 else path.preceding)(walks, path_times[-1]))
     at = jnp.stack(path_times[::-1], axis=1)
     ages = jnp.arange(length - 1, -1, -1)
     mask = (at >= 0) & (ages[None] <= kept[:, None])
+    # Positions count from the oldest state that is shown, as they do in the hippocampus itself.
     positions = jnp.cumsum(mask, axis=1) - 1
-    states = experience.states[layer][walks[:, None], jnp.maximum(at, 0)]
-    features = space.encode(states) + encoding(jnp.maximum(positions, 0), space.num_features)
-    return Context(states=states, features=features, mask=mask)
+    states = experience.states[number][walks[:, None], jnp.maximum(at, 0)]
+    features = layer.space.encode(states) + layer.encoding(jnp.maximum(positions, 0), layer.space.num_features)
+    stored = Context(states=states, features=features, mask=mask)
+    return layer.focus(stored, states[:, -1] if goals is None else goals)
 
 
-def sample(
-    experience: Experience,
-    key: jax.Array,
-    batch_size: int,
-    *,
-    layer: int,
-    cortex: Cortex,
-    context_length: int,
-    space: Space,
-    encoding: Encoding,
+def fresh_contexts(experience: Experience, layer: Layer, *, number: int, walks: Array, times: Array) -> Context:
+    """As `contexts`, right after a refresh: the present state and nothing else."""
+    return contexts(experience, layer, number=number, walks=walks, times=times, kept=jnp.zeros_like(times))
+
+
+def examples_between(
+    experience: Experience, layer: Layer, *, number: int, walks: Array, times: Array, goal_times: Array, kept: Array
 ) -> Examples:
+    """What a layer learns from going from one time to a later one.
+
+    Args:
+        experience: that it learns from.
+        layer: that learns.
+        number: of the layer, 0 at the bottom.
+        walks: `[B]` int32, the trajectories.
+        times: `[B]` int32.
+        goal_times: `[B]` int32, later than `times`; where they are not, the example is masked.
+        kept: `[B]` int32, see `contexts`.
+    """
+    trajectories, states = experience.trajectories, experience.states[number]
+    goals = states[walks, goal_times]
+    if number == 0 and trajectories.actions is not None:
+        targets = trajectories.actions[walks, times]
+    else:
+        target_times = jnp.minimum(experience.paths[number].following(walks, times), goal_times)
+        targets = states[walks, target_times]
+    returns = None
+    if experience.returns is not None:
+        returns = experience.returns[walks, goal_times] - experience.returns[walks, times]
+    return Examples(
+        context=contexts(experience, layer, number=number, walks=walks, times=times, kept=kept, goals=goals),
+        goals=goals,
+        targets=targets,
+        scores=layer.cortex.score_rule.score(goal_times - times, returns),
+        mask=goal_times > times,
+    )
+
+
+def sample(experience: Experience, layer: Layer, *, number: int, key: jax.Array, batch_size: int) -> Examples:
     """Draws hindsight examples for one layer; on the device, without ever listing all pairs of times and pivots.
+
+    How much of a context is filled is drawn too, as a refresh may have come any time.
 
     Args:
         experience: to draw from.
+        layer: that is to learn.
+        number: of the layer, 0 at the bottom.
         key: consumed.
         batch_size: B.
-        layer: 0 at the bottom.
-        cortex: that is to learn.
-        context_length: of its contexts; how much of it is filled is drawn too, as a refresh may have come any time.
-        space: of states and goals.
-        encoding: of positions.
     """
     place_key, goal_key, context_key = jax.random.split(key, 3)
     walks, times = sample_places(experience, place_key, batch_size)
-    spans = horizon(experience, walks, times, layer=layer, lookahead=cortex.lookahead) - times
-    distances = _sample_distances(goal_key, spans, cortex.goal_discount)
-    kept = jax.random.randint(context_key, (batch_size,), 0, context_length)
-    contexts = contexts_at(
-        experience, walks, times, kept, layer=layer, length=context_length, space=space, encoding=encoding
+    spans = horizon(experience, walks, times, number=number, lookahead=layer.cortex.lookahead) - times
+    distances = _sample_distances(goal_key, spans, layer.cortex.goal_discount)
+    kept = jax.random.randint(context_key, (batch_size,), 0, layer.stored_length)
+    return examples_between(
+        experience, layer, number=number, walks=walks, times=times, goal_times=times + distances, kept=kept
     )
-    return examples_between(experience, walks, times, times + distances, layer=layer, cortex=cortex, contexts=contexts)
 
 
 def _sample_distances(key: jax.Array, spans: Array, discount: float) -> Array:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 
 from humain.abstraction.entropy import Entropy
 from humain.abstraction.pivots import Strided, Tabled
@@ -15,7 +16,8 @@ from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear, Return
 from humain.hippocampus import encodings
-from humain.kernels.table import table
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
 from humain.spaces import Discrete
 from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
@@ -38,14 +40,7 @@ def cortex_of(rule=LINEAR, **settings):
 @partial(jax.jit, static_argnames=("layer", "cortex", "context_length", "batch_size"))
 def draw(experience, *, layer, cortex, context_length=1, batch_size=512, seed=0):
     return hindsight.sample(
-        experience,
-        jax.random.key(seed),
-        batch_size,
-        layer=layer,
-        cortex=cortex,
-        context_length=context_length,
-        space=SPACE,
-        encoding=encodings.none,
+        experience, Layer(cortex, context_length), number=layer, key=jax.random.key(seed), batch_size=batch_size
     )
 
 
@@ -215,15 +210,17 @@ def test_contexts_are_the_path_before_or_less_of_it():
 
 def test_contexts_of_the_bottom_layer_are_all_earlier_states():
     experience = hindsight.gather(walk(10, 20, 30, 40), SKIPS)
-    contexts = hindsight.contexts_at(
+
+    def encoding(positions, size):
+        return jnp.broadcast_to(100.0 * positions[..., None], (*positions.shape, size))
+
+    contexts = hindsight.contexts(
         experience,
-        jnp.zeros(4, jnp.int32),
-        jnp.array([0, 1, 3, 3]),
-        jnp.array([2, 2, 2, 1]),
-        layer=0,
-        length=3,
-        space=SPACE,
-        encoding=lambda positions, size: jnp.broadcast_to(100.0 * positions[..., None], (*positions.shape, size)),
+        Layer(cortex_of(), context_length=3, encoding=encoding),
+        number=0,
+        walks=jnp.zeros(4, jnp.int32),
+        times=jnp.array([0, 1, 3, 3]),
+        kept=jnp.array([2, 2, 2, 1]),
     )
     np.testing.assert_array_equal(
         contexts.mask, [[False, False, True], [False, True, True], [True, True, True], [False, True, True]]
@@ -283,7 +280,7 @@ def test_the_horizon_is_the_last_pivot_ahead_or_the_end():
     experience = hindsight.gather(walk(*range(8)), SKIPS)
     walks, times = jnp.zeros(4, jnp.int32), jnp.array([0, 1, 5, 6])
     spans = [
-        hindsight.horizon(experience, walks, times, layer=layer, lookahead=ahead).tolist()
+        hindsight.horizon(experience, walks, times, number=layer, lookahead=ahead).tolist()
         for layer, ahead in itertools.product((0, 1), (1, 2))
     ]
     assert spans == [[2, 3, 7, 7], [4, 5, 7, 7], [4, 5, 7, 7], [7, 7, 7, 7]]
@@ -301,6 +298,31 @@ def test_paths_of_skips_are_strided_and_others_tabled():
     assert [type(path) for path in mixed] == [Strided, Strided, Tabled, Tabled]
 
 
+@struct.dataclass
+class EveryThird:
+    """Somebody's own abstraction; all that hindsight knows of it is its Protocol."""
+
+    def is_pivot(self, previous, state, following, position):
+        return position % 3 == 0
+
+    def pivot_stride(self):
+        return 3
+
+    def lift(self, state):
+        return state
+
+    def specify(self, goal, state):
+        return goal
+
+
+def test_anybodys_abstraction_with_a_stride_is_strided():
+    experience = hindsight.gather(walk(*range(0, 80, 10)), (EveryThird(),) * 2)
+    assert experience.paths == (Strided(1), Strided(3), Strided(9, delay=4))
+    # Counted from where an example begins: from 10 the next pivot is 40, though the trajectory's own are 0, 30 and 60.
+    targets = {row[2] for row in listed(draw(experience, layer=1, cortex=cortex_of(), batch_size=512)) if row[0] == 10}
+    assert targets == {20, 30, 40}
+
+
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [([4], "between 0 and 3"), ([-1], "between 0 and 3"), ([1], "at least one must have two states")],
@@ -316,16 +338,8 @@ def test_sampling_again_does_not_recompile():
     @jax.jit
     def sample(experience, key):
         traced.append(True)
-        return hindsight.sample(
-            experience,
-            key,
-            4,
-            layer=1,
-            cortex=cortex_of(),
-            context_length=2,
-            space=SPACE,
-            encoding=encodings.sinusoidal,
-        )
+        layer = Layer(cortex_of(), context_length=2, encoding=encodings.sinusoidal)
+        return hindsight.sample(experience, layer, number=1, key=key, batch_size=4)
 
     first, second = (hindsight.gather(walk(*states), SKIPS) for states in ((1, 2, 3), (4, 5, 6)))
     sample(first, jax.random.key(0))
@@ -337,20 +351,12 @@ def test_what_a_table_learns_from_it_is_the_shortest_way_seen():
     # 1 -> 2 -> 3 -> 9 and the shorter 1 -> 4 -> 9: asked for 9 in 1, the answer is 4, at 1 - 2 / 8.
     states = jnp.array([[1, 2, 3, 9], [1, 4, 9, 0]])
     experience = hindsight.gather(Trajectories(states=states, lengths=jnp.array([4, 3])), SKIPS)
-    kernel = table(state_space=SPACE, target_space=SPACE)
+    kernel = TableConfig().build(SPACE, SPACE)
     cortex = Cortex(kernel, Linear(8))
     state, _ = kernel.learn(kernel.init(jax.random.key(0)), draw(experience, layer=0, cortex=cortex))
     state, _ = kernel.learn(state, draw(experience, layer=0, cortex=cortex, seed=1))
-    context = hindsight.contexts_at(
-        experience,
-        jnp.array([0]),
-        jnp.array([0]),
-        jnp.array([0]),
-        layer=0,
-        length=1,
-        space=SPACE,
-        encoding=encodings.none,
-    )
+    zero = jnp.array([0])
+    context = hindsight.fresh_contexts(experience, Layer(cortex), number=0, walks=zero, times=zero)
     answer = cortex.answer(state, context, jnp.array([9]))
     assert (int(answer.value[0]), bool(answer.known[0])) == (4, True)
     assert float(answer.score[0]) == pytest.approx(0.75)

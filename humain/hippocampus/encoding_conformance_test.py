@@ -2,29 +2,25 @@
 
 from typing import Any
 
-import optax
 import pytest
 
 from humain.hippocampus.location import PlacesInVectors, PlacesOfIds
 from humain.hippocampus.routing import NAMES
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.transformer import TransformerConfig, transformer
+from humain.kernels import configs
+from humain.kernels.linear import LinearConfig
+from humain.kernels.transformer import TransformerConfig
 from humain.spaces import Continuous, Discrete
 from humain.testing.encoding_conformance import CHECKS, CONTEXT_LENGTH, NUM_STATES, EncodingCase
 
-_OPTIMIZER = optax.adam(0.01)
-
 
 def make_linear(routing):
-    routing.check_kernel("linear", features=True, attention=False)
-    size = LinearConfig(num_slots=2, num_keys=16, context_length=CONTEXT_LENGTH)
-    return linear(size, state_space=routing.space, target_space=routing.space, optimizer=_OPTIMIZER)
+    config = LinearConfig(num_slots=2, num_keys=16, learning_rate=0.01)
+    return configs.build(config, routing, context_length=CONTEXT_LENGTH)
 
 
 def make_transformer(routing):
-    routing.check_kernel("transformer", features=True, attention=True)
-    sizes = TransformerConfig(num_slots=2, num_heads=2, width=16, hidden=16, offset=0.3, rotary=routing.rotary)
-    return transformer(sizes, state_space=routing.space, target_space=routing.space, optimizer=_OPTIMIZER)
+    config = TransformerConfig(num_slots=2, num_heads=2, width=16, hidden=16, offset=0.3, learning_rate=0.01)
+    return configs.build(config, routing, context_length=CONTEXT_LENGTH)
 
 
 _CORNERS = ((0.0, 0.5), (0.0, 2.0), (2.0, 1.0), (3.0, 2.0))

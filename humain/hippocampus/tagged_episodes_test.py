@@ -16,8 +16,9 @@ from humain.hippocampus import tagged_episodes
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagged import TaggedIds, TaggedVectors
 from humain.hippocampus.tagging import Tagging
-from humain.kernels.table import table
-from humain.model import Layer, Model
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Continuous
 from humain.types import Context, Examples, Trajectories
 
@@ -140,7 +141,7 @@ LINE = TaggedIds(num_states=6, tagging=Tagging(capacity=6), levels=TagLevels(ord
 @pytest.fixture(scope="module")
 def walker():
     """A model of a line of six places that has learned from tagged walks, asked for states whatever their tags."""
-    kernel = table(state_space=LINE, target_space=LINE)
+    kernel = TableConfig().build(LINE, LINE)
     model = Model(layers=(Layer(cortex=Cortex(kernel, Linear(32), lookahead=1)),), space=LINE)
     rng = np.random.default_rng(0)
     walks = [rng.integers(0, 6, 400)]
@@ -186,7 +187,7 @@ def test_a_model_goes_back_to_where_it_began(walker, out):
 
 def test_a_model_is_asked_for_a_tag_alone():
     """Told once, at place 3 that it came to as number 2, that 4 leads to the first place, it goes there and stays."""
-    kernel = table(state_space=LINE, target_space=LINE)
+    kernel = TableConfig().build(LINE, LINE)
     model = Model(layers=(Layer(cortex=Cortex(kernel, Linear(32))),), space=LINE)
     goal = tagged_episodes.goals(LINE, order=jnp.array([0]))
     here, there = (LINE.join(jnp.array([place]), jnp.array([[order]])) for place, order in [(3, 2), (4, 0)])

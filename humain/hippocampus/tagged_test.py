@@ -5,7 +5,6 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from humain.cortex.cortex import Cortex
@@ -14,8 +13,8 @@ from humain.hippocampus.location import Located, PlacesInVectors, Scales
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagged import TaggedIds, TaggedVectors
 from humain.hippocampus.tagging import Tagging
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.table import table
+from humain.kernels.linear import LinearConfig
+from humain.kernels.table import TableConfig
 from humain.spaces import Continuous, Discrete
 from humain.types import Context, Examples
 
@@ -116,12 +115,8 @@ def test_more_ids_than_can_be_numbered_are_refused():
 def test_a_kernel_learns_what_to_do_by_the_tag_alone(space, states):
     """The first time one way, the second time the other: a table and a network tell them apart."""
     actions = Discrete(2)
-    settings = LinearConfig(num_slots=2, num_keys=64)
-    kernel = (
-        table(state_space=space, target_space=actions)
-        if isinstance(space, TaggedIds)
-        else linear(settings, state_space=space, target_space=actions, optimizer=optax.adam(3e-2))
-    )
+    linear = LinearConfig(num_slots=2, num_keys=64, learning_rate=3e-2)
+    kernel = (TableConfig() if isinstance(space, TaggedIds) else linear).build(space, actions)
     seen = space.join(states[jnp.array([1, 1])], jnp.array([[0, 0], [0, 1]]))[:, None]
     context = Context(states=seen, features=space.encode(seen), mask=jnp.ones((2, 1), bool))
     goals = space.join(states[jnp.array([2, 2])], jnp.array([[3, 2]] * 2))
@@ -150,5 +145,5 @@ def test_predictions_are_the_base_s_where_it_shows_more_than_it_predicts():
 
 def test_tags_are_not_subtracted():
     with pytest.raises(ValueError, match="has no differences that are states: relative must be False"):
-        linear(LinearConfig(), state_space=VECTORS, target_space=VECTORS, optimizer=optax.sgd(0.1), relative=True)
+        LinearConfig(relative=True).build(VECTORS, VECTORS)
     assert not IDS.has_differences

@@ -7,31 +7,29 @@ import jax.numpy as jnp
 import pytest
 
 from humain.hippocampus.rotary import Rotary
+from humain.kernels import configs
 from humain.kernels.kernel import Kernel
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.slots import SlotLoss
-from humain.kernels.table import table
-from humain.kernels.transformer import TransformerConfig, transformer
+from humain.kernels.network import NetworkConfig
 from humain.native import sparse_rows
 from humain.native.sparse_rows import NativeSparseRows
 from humain.spaces import Continuous
 from humain.testing.kernel_conformance import CHECKS, CONTEXT_LENGTH, LEARNING_CHECKS, SPACE, KernelCase
 
-
-def make_table(*, num_slots, access, suppression, optimizer, sparse_capacity=None):
-    del suppression, optimizer
-    return table(
-        state_space=SPACE,
-        target_space=SPACE,
-        num_slots=num_slots,
-        context_length=CONTEXT_LENGTH,
-        access=access,
-        sparse_capacity=sparse_capacity,
-    )
+SIZES = {"linear": {"num_keys": 128}, "transformer": {"num_heads": 2, "width": 32, "hidden": 64}}
+"""Of the networks: as small as the toy world allows."""
 
 
-def make_sparse_table(**settings):
-    return make_table(**settings, sparse_capacity=256)
+def make(name, space=SPACE, *, rotary=None, **fields):
+    """Makes a kernel by its name; further fields of its config are as given."""
+
+    def make_kernel(*, num_slots, access, suppression, optimizer):
+        settings = {"num_slots": num_slots, "access": access, "suppression": suppression} | SIZES.get(name, {})
+        config = configs.read({"name": name, **settings, **fields})
+        # What learns by gradient comes to rest by the suite's own optimiser.
+        own = {"optimizer": optimizer} if isinstance(config, NetworkConfig) else {}
+        return config.build(space, space, context_length=CONTEXT_LENGTH, rotary=rotary, **own)
+
+    return make_kernel
 
 
 def make_native_sparse_table(**settings):
@@ -39,23 +37,7 @@ def make_native_sparse_table(**settings):
         pytest.skip("the C++ operations are for the CPU")
     if fault := sparse_rows.missing():
         pytest.skip(fault)
-    return dataclasses.replace(make_sparse_table(**settings), rows=NativeSparseRows(256))
-
-
-def make_linear(*, num_slots, access, suppression, optimizer):
-    config = LinearConfig(num_slots=num_slots, num_keys=128, context_length=CONTEXT_LENGTH)
-    loss = SlotLoss(access=access, suppression=suppression)
-    return linear(config, state_space=SPACE, target_space=SPACE, optimizer=optimizer, loss=loss)
-
-
-def make_transformer(*, num_slots, access, suppression, optimizer, rotary=None):
-    config = TransformerConfig(num_slots=num_slots, num_heads=2, width=32, hidden=64, rotary=rotary)
-    loss = SlotLoss(access=access, suppression=suppression)
-    return transformer(config, state_space=SPACE, target_space=SPACE, optimizer=optimizer, loss=loss)
-
-
-def make_rotary_transformer(**settings):
-    return make_transformer(**settings, rotary=Rotary())
+    return dataclasses.replace(make("table", sparse_capacity=256)(**settings), rows=NativeSparseRows(256))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,32 +78,30 @@ class Corners:
 VECTORS = Continuous(SPACE.num_features)
 
 
-def make_relative_linear(*, num_slots, access, suppression, optimizer):
-    config = LinearConfig(num_slots=num_slots, num_keys=128, context_length=CONTEXT_LENGTH)
-    loss = SlotLoss(access=access, suppression=suppression)
-    return Corners(
-        linear(config, state_space=VECTORS, target_space=VECTORS, optimizer=optimizer, loss=loss, relative=True)
-    )
-
-
-def make_relative_transformer(*, num_slots, access, suppression, optimizer):
-    config = TransformerConfig(num_slots=num_slots, num_heads=2, width=32, hidden=64, offset=1.0)
-    loss = SlotLoss(access=access, suppression=suppression)
-    return Corners(
-        transformer(config, state_space=VECTORS, target_space=VECTORS, optimizer=optimizer, loss=loss, relative=True)
-    )
+def make_relative(name, **fields):
+    """The same over vectors, relative to the present state."""
+    make_kernel = make(name, VECTORS, relative=True, **fields)
+    return lambda **settings: Corners(make_kernel(**settings))
 
 
 CASES = {
-    "table": KernelCase(make_table, "value", exact=True),
-    "table_by_score": KernelCase(make_table, "score", exact=True),
-    "sparse_table": KernelCase(make_sparse_table, "value", exact=True),
+    # Every kernel, as it is by default.
+    "table": KernelCase(make("table"), "value", exact=True),
+    "linear": KernelCase(make("linear"), "score", exact=False),
+    "transformer": KernelCase(make("transformer"), "score", exact=False, any_context_length=True),
+    # And in other settings.
+    "table_by_score": KernelCase(make("table"), "score", exact=True),
+    "sparse_table": KernelCase(make("table", sparse_capacity=256), "value", exact=True),
     "native_sparse_table": KernelCase(make_native_sparse_table, "value", exact=True),
-    "linear": KernelCase(make_linear, "score", exact=False),
-    "transformer": KernelCase(make_transformer, "score", exact=False, any_context_length=True),
-    "rotary_transformer": KernelCase(make_rotary_transformer, "score", exact=False, any_context_length=True),
-    "relative_linear": KernelCase(make_relative_linear, "score", exact=False),
+    "rotary_transformer": KernelCase(
+        make("transformer", rotary=Rotary()), "score", exact=False, any_context_length=True
+    ),
+    "relative_linear": KernelCase(make_relative("linear"), "score", exact=False),
 }
+
+
+def test_every_kernel_that_has_a_name_is_checked():
+    assert set(configs.KERNELS) <= set(CASES)
 
 
 @pytest.mark.parametrize("check", CHECKS + LEARNING_CHECKS, ids=lambda check: check.__name__)
@@ -132,10 +112,11 @@ def test_conformance(case, check, tmp_path):
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conformance_by_value(check, tmp_path):
-    check(KernelCase(make_linear, "value", exact=False), tmp_path)
+    check(KernelCase(make("linear"), "value", exact=False), tmp_path)
 
 
 # Without the checks of learning: this one, over vectors, is not at the optimum yet when the lesson is over.
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conformance_of_a_relative_transformer(check, tmp_path):
-    check(KernelCase(make_relative_transformer, "score", exact=False, any_context_length=True), tmp_path)
+    relative = make_relative("transformer", offset=1.0)
+    check(KernelCase(relative, "score", exact=False, any_context_length=True), tmp_path)

@@ -3,18 +3,17 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from flax import nnx
 
-from humain.kernels.linear import LinearConfig, LinearNetwork, linear
+from humain.kernels.linear import LinearConfig, LinearNetwork
 from humain.spaces import Continuous, Discrete
 from humain.types import Context
 
 
 def test_a_question_reads_the_memories_by_how_well_it_fits_their_keys():
-    config = LinearConfig(num_slots=2, num_keys=2, context_length=1, sharpness=2.0)
-    network = LinearNetwork(config, 1, 1, rngs=nnx.Rngs(params=0))
+    config = LinearConfig(num_slots=2, num_keys=2, sharpness=2.0)
+    network = LinearNetwork(config, 1, num_features=1, num_values=1, rngs=nnx.Rngs(params=0))
     network.keys[...] = jnp.array([[0.0, 1.0], [0.0, 0.5]])
     network.biases[...] = jnp.array([0.0, np.log(3.0) - 4.0])
     network.memories[...] = jnp.array([[0.0, 4.0, 8.0, 0.0], [4.0, 0.0, 0.0, 4.0]])
@@ -24,33 +23,26 @@ def test_a_question_reads_the_memories_by_how_well_it_fits_their_keys():
 
 
 def test_the_context_is_read_in_order():
-    config = LinearConfig(num_slots=1, num_keys=8, context_length=2)
-    network = LinearNetwork(config, 2, 3, rngs=nnx.Rngs(params=0))
+    config = LinearConfig(num_slots=1, num_keys=8)
+    network = LinearNetwork(config, 2, num_features=2, num_values=3, rngs=nnx.Rngs(params=0))
     features, mask, goals = jnp.eye(2)[None], jnp.ones((1, 2), bool), jnp.zeros((1, 2))
     assert np.abs(network(features, mask, goals) - network(features[:, ::-1], mask, goals)).max() > 1e-3
 
 
 def test_a_context_of_another_length_is_refused():
-    network = LinearNetwork(LinearConfig(num_keys=2, context_length=2), 1, 1, rngs=nnx.Rngs(params=0))
+    network = LinearNetwork(LinearConfig(num_keys=2), 2, num_features=1, num_values=1, rngs=nnx.Rngs(params=0))
     with pytest.raises(ValueError, match="context_length 2, and the contexts have 3 states"):
         network(jnp.ones((1, 3, 1)), jnp.ones((1, 3), bool), jnp.ones((1, 1)))
 
 
 def test_the_kernel_has_the_sizes_that_were_asked_for():
-    optimizer = optax.sgd(0.1)
-    kernel = linear(LinearConfig(num_slots=3), state_space=Discrete(5), target_space=Discrete(2), optimizer=optimizer)
+    kernel = LinearConfig(num_slots=3).build(Discrete(5), Discrete(2))
     assert (kernel.num_slots, kernel.state_space, kernel.target_space) == (3, Discrete(5), Discrete(2))
 
 
 def test_a_relative_memory_answers_offsets_from_the_present_state():
     space = Continuous(1)
-    kernel = linear(
-        LinearConfig(num_slots=1, num_keys=2, sharpness=2.0),
-        state_space=space,
-        target_space=space,
-        optimizer=optax.sgd(0.1),
-        relative=True,
-    )
+    kernel = LinearConfig(num_slots=1, num_keys=2, sharpness=2.0, relative=True).build(space, space)
     state = kernel.init(jax.random.key(0))
     state.params["keys"] = jnp.array([[0.0, 0.0], [0.0, 0.5]])
     state.params["memories"] = jnp.array([[0.0, 1.0], [4.0, 0.0]])
@@ -65,12 +57,16 @@ def test_a_relative_memory_answers_offsets_from_the_present_state():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_slots": 0}, "num_slots must be 1 or more, not 0"),
-        ({"num_keys": 0}, "num_keys must be 1 or more, not 0"),
-        ({"context_length": 0}, "context_length must be 1 or more, not 0"),
+        ({"num_slots": 0}, "num_slots must be at least 1, not 0"),
+        ({"num_keys": 0}, "num_keys must be at least 1, not 0"),
         ({"sharpness": 0.0}, "sharpness must be more than 0, not 0.0"),
     ],
 )
 def test_what_makes_no_memory_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         LinearConfig(**settings)
+
+
+def test_no_context_is_refused():
+    with pytest.raises(ValueError, match="context_length must be at least 1, not 0"):
+        LinearConfig().build(Discrete(2), Discrete(2), context_length=0)

@@ -1,6 +1,8 @@
 """Kernels that learn by gradient: a network behind the kernel's interface."""
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -45,6 +47,83 @@ class NetworkState:
 
     params: Params
     optimizer: optax.OptState
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+    """What kernels that learn by gradient have in common.
+
+    Attributes:
+        num_slots: hypotheses a question.
+        access: see `SlotLoss`, and so are the next four.
+        asymmetry: in `(0, 1)`.
+        score_delta: more than 0.
+        suppression: `per_slot` or `log_sum_exp`.
+        suppression_weight: 0 or more.
+        relative: see `NetworkKernel`.
+        learning_rate: of Adam, more than 0.
+        num_updates: over which the learning rate falls to 0, as half a cosine; None if it stays what it is.
+    """
+
+    num_slots: int = 4
+    access: slots_lib.Access = "score"
+    asymmetry: float = 0.9
+    score_delta: float = 0.05
+    suppression: slots_lib.Suppression = "per_slot"
+    suppression_weight: float = 0.2
+    relative: bool = False
+    learning_rate: float = 1e-3
+    num_updates: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_slots < 1:
+            raise ValueError(f"num_slots must be at least 1, not {self.num_slots}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be a number above 0, not {self.learning_rate}")
+        if self.num_updates is not None and self.num_updates < 1:
+            raise ValueError(f"num_updates must be at least 1, or None, not {self.num_updates}")
+        _ = self.loss  # refuses what slots can't be written by
+
+    @property
+    def loss(self) -> slots_lib.SlotLoss:
+        """How slots are chosen, scored and suppressed."""
+        return slots_lib.SlotLoss(
+            access=self.access,
+            asymmetry=self.asymmetry,
+            score_delta=self.score_delta,
+            suppression=self.suppression,
+            suppression_weight=self.suppression_weight,
+        )
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """One and the same object for equal settings, so that kernels made alike are equal."""
+        return _adam(self.learning_rate, self.num_updates)
+
+    def _kernel(
+        self,
+        state_space: Space,
+        target_space: Space,
+        module: Callable[[nnx.Rngs], Network],
+        optimizer: optax.GradientTransformation | None,
+    ) -> "NetworkKernel":
+        """The kernel around a module; `optimizer` in place of the config's, if there is one."""
+        return NetworkKernel(
+            state_space=state_space,
+            target_space=target_space,
+            num_slots=self.num_slots,
+            build=module,
+            optimizer=self.optimizer if optimizer is None else optimizer,
+            loss=self.loss,
+            relative=self.relative,
+        )
+
+
+@functools.cache
+def _adam(learning_rate: float, num_updates: int | None) -> optax.GradientTransformation:
+    if num_updates is None:
+        return optax.adam(learning_rate)
+    return optax.adam(optax.cosine_decay_schedule(learning_rate, num_updates))
 
 
 @dataclasses.dataclass(frozen=True)

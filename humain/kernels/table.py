@@ -5,15 +5,17 @@ what is there, whole, in any order, on any device, however many examples of a ba
 """
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
+from humain.hippocampus.rotary import Rotary
 from humain.kernels import slots as slots_lib
 from humain.kernels.kernel import Metrics
 from humain.kernels.rows import DenseRows, Index, Rows, SparseRows
-from humain.spaces import Discrete
+from humain.spaces import Discrete, Space
 from humain.types import Array, Context, Examples, Slots
 
 _WORD_BITS = 31
@@ -85,6 +87,8 @@ class Table:
         no states: an answer that changes nothing.
         """
         rows = self.rows.find(state.index, self._context_ids(context), goals)
+        # By arithmetic an id outside the space would find another question's row.
+        rows = jnp.where(self._in_space(context, goals), rows, self.rows.num_rows)
         packed = state.packed.at[rows].get(mode="fill", fill_value=0)
         stay = context.states[:, -1:] if self.target_space == self.state_space else jnp.int32(0)
         return Slots(
@@ -98,7 +102,10 @@ class Table:
         New values that meet in one row within one batch claim the same slot, and the best of them gets it; the others
         are stored when they are met again.
         """
-        index, rows = self.rows.locate(state.index, self._context_ids(examples.context), examples.goals, examples.mask)
+        # A value that does not fit its field would be stored as another one, at another score.
+        fits = (examples.targets >= 0) & (examples.targets < self.target_space.num_elements)
+        mask = examples.mask & fits & self._in_space(examples.context, examples.goals)
+        index, rows = self.rows.locate(state.index, self._context_ids(examples.context), examples.goals, mask)
         before = state.packed.at[rows].get(mode="fill", fill_value=0)
         if self.access == "value":
             same = (before > 0) & (self._values(before) == examples.targets[:, None])
@@ -129,8 +136,14 @@ class Table:
     def _scores(self, packed: Array) -> Array:
         return ((packed >> self._value_bits) - 1).astype(jnp.float32) / (self.num_levels - 1)
 
+    def _in_space(self, context: Context, goals: Array) -> Array:
+        """Bool `[B]`: whether the goal and all states of the context that are there have an id of the space."""
+        num_ids = self.state_space.num_elements
+        states = (context.states >= 0) & (context.states < num_ids)
+        return (goals >= 0) & (goals < num_ids) & jnp.all(states | ~context.mask, axis=1)
+
     def _context_ids(self, context: Context) -> Array:
-        """One number for the states of a context: exact while the combinations fit, which `table` sees to."""
+        """One number for the states of a context: exact while the combinations fit (see `TableConfig.build`)."""
         if context.states.shape[1] != self.context_length:
             raise ValueError(
                 f"this table is for context_length {self.context_length}, and the contexts have "
@@ -144,50 +157,74 @@ class Table:
         return ids
 
 
-def table(
-    *,
-    state_space: Discrete,
-    target_space: Discrete,
-    num_slots: int = 4,
-    context_length: int = 1,
-    access: slots_lib.Access = "value",
-    sparse_capacity: int | None = None,
-) -> Table:
-    """A table for these spaces, dense where that is small and sparse where it is not.
+@dataclasses.dataclass(frozen=True)
+class TableConfig:
+    """A memory that stores what it is told.
 
-    Args:
-        state_space: of contexts and goals.
-        target_space: of values.
+    Attributes:
         num_slots: hypotheses a question.
-        context_length: states in a context.
         access: see `Table`.
         sparse_capacity: rows of a sparse table; None chooses dense rows where they are few, and else a sparse table
             with room for half of all (state, goal) pairs, 2**22 rows at most.
-
-    Raises:
-        ValueError: if there are too many different contexts or values to number them, or a number is too small.
     """
-    if context_length < 1:
-        raise ValueError(f"context_length must be 1 or more, not {context_length}")
-    num_states = state_space.num_elements
-    num_contexts = num_states * (num_states + 1) ** (context_length - 1)
-    if num_contexts >= 2**31:
-        raise ValueError(
-            f"{context_length} states out of {num_states} make {num_contexts} contexts, more than a table can number "
-            "(2**31); use a shorter context_length or a network kernel"
+
+    reads_features: ClassVar[bool] = False
+    attends: ClassVar[bool] = False
+
+    num_slots: int = 4
+    access: slots_lib.Access = "value"
+    sparse_capacity: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_slots < 1:
+            raise ValueError(f"num_slots must be at least 1, not {self.num_slots}")
+        if self.access not in ("value", "score"):
+            raise ValueError(f"access must be 'value' or 'score', not {self.access!r}")
+        if self.sparse_capacity is not None:
+            SparseRows(self.sparse_capacity)  # refuses a capacity that is not a power of two
+
+    def build(
+        self, state_space: Space, target_space: Space, *, context_length: int = 1, rotary: Rotary | None = None
+    ) -> Table:
+        """A table for these spaces, dense where that is small and sparse where it is not.
+
+        Args:
+            state_space: of contexts and goals, ids.
+            target_space: of values, ids.
+            context_length: states in a context.
+            rotary: None; a table looks ids up and attends to nothing.
+
+        Raises:
+            ValueError: if there are too many different contexts or values to number them, a space is not one of ids,
+                or an encoding is given that has no effect.
+        """
+        for space in (state_space, target_space):
+            if not isinstance(space, Discrete):
+                raise ValueError(f"a table stores ids, and {space} is not a space of ids; choose another kernel")
+        assert isinstance(state_space, Discrete) and isinstance(target_space, Discrete)
+        if rotary is not None:
+            raise ValueError("a rotary encoding acts inside self-attention; the kernel 'table' has none")
+        if context_length < 1:
+            raise ValueError(f"context_length must be at least 1, not {context_length}")
+        num_states = state_space.num_elements
+        num_contexts = num_states * (num_states + 1) ** (context_length - 1)
+        if num_contexts >= 2**31:
+            raise ValueError(
+                f"{context_length} states out of {num_states} make {num_contexts} contexts, more than a table can "
+                "number (2**31); use a shorter context_length or a network kernel"
+            )
+        rows: Rows
+        if self.sparse_capacity is not None:
+            rows = SparseRows(self.sparse_capacity)
+        elif num_contexts * num_states * self.num_slots <= _DENSE_LIMIT:
+            rows = DenseRows(num_contexts, num_states)
+        else:
+            rows = SparseRows(2 ** min(22, (num_contexts * num_states // 2).bit_length()))
+        return Table(
+            state_space=state_space,
+            target_space=target_space,
+            num_slots=self.num_slots,
+            context_length=context_length,
+            rows=rows,
+            access=self.access,
         )
-    rows: Rows
-    if sparse_capacity is not None:
-        rows = SparseRows(sparse_capacity)
-    elif num_contexts * num_states * num_slots <= _DENSE_LIMIT:
-        rows = DenseRows(num_contexts, num_states)
-    else:
-        rows = SparseRows(2 ** min(22, (num_contexts * num_states // 2).bit_length()))
-    return Table(
-        state_space=state_space,
-        target_space=target_space,
-        num_slots=num_slots,
-        context_length=context_length,
-        rows=rows,
-        access=access,
-    )

@@ -10,7 +10,7 @@ import pytest
 
 from humain.kernels import slots as slots_lib
 from humain.kernels.rows import DenseRows, SparseRows
-from humain.kernels.table import Table, table
+from humain.kernels.table import Table, TableConfig
 from humain.spaces import Discrete
 from humain.types import Context, Examples
 
@@ -19,8 +19,9 @@ LEARN = jax.jit(lambda kernel, state, examples: kernel.learn(state, examples), s
 
 
 def make(**settings):
-    settings = {"state_space": Discrete(NUM_STATES), "target_space": Discrete(NUM_STATES)} | settings
-    return table(**settings)
+    states, targets = (settings.pop(name, Discrete(NUM_STATES)) for name in ("state_space", "target_space"))
+    context_length = settings.pop("context_length", 1)
+    return TableConfig(**settings).build(states, targets, context_length=context_length)
 
 
 def context_of(states):
@@ -238,9 +239,8 @@ def test_ids_at_their_limits(sparse_capacity):
 def test_every_context_has_its_own_row(sparse_capacity):
     # Contexts of up to three states out of 4: 4 alone, 16 of two, 64 of three.
     space = Discrete(4)
-    kernel = table(
-        state_space=space, target_space=Discrete(84), num_slots=1, context_length=3, sparse_capacity=sparse_capacity
-    )
+    config = TableConfig(num_slots=1, sparse_capacity=sparse_capacity)
+    kernel = config.build(space, Discrete(84), context_length=3)
     states = np.array(list(itertools.product(range(4), repeat=3)))
     contexts = np.concatenate([states[:4] * 0 + np.arange(4)[:, None], states[:16], states])
     masks = np.array([[0, 0, 1]] * 4 + [[0, 1, 1]] * 16 + [[1, 1, 1]] * 64, bool)
@@ -272,12 +272,12 @@ def test_the_table_chooses_how_it_keeps_its_rows():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: make(num_slots=0), "at least one slot, not 0"),
+        (lambda: make(num_slots=0), "num_slots must be at least 1, not 0"),
         (lambda: make(sparse_capacity=12), "power of two, not 12"),
         (lambda: make(target_space=Discrete(2**26)), "leaves 30 levels for the score; it needs 64"),
         (lambda: make(state_space=Discrete(2000), context_length=3), "2000 make .* use a shorter context_length"),
         (lambda: make(access="best"), "'value' or 'score', not 'best'"),
-        (lambda: make(context_length=0), "context_length must be 1 or more, not 0"),
+        (lambda: make(context_length=0), "context_length must be at least 1, not 0"),
     ],
 )
 def test_what_makes_no_table_is_refused(build, message):

@@ -1,6 +1,7 @@
 """The `transformer` kernel: causal self-attention over the context, cross-attention to the goal, feed-forward."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -8,52 +9,77 @@ import optax
 from flax import nnx
 
 from humain.hippocampus.rotary import Rotary
-from humain.kernels.network import NetworkKernel
-from humain.kernels.slots import SlotLoss
+from humain.kernels.network import NetworkConfig, NetworkKernel
 from humain.spaces import Space
 from humain.types import Array
 
-_DEFAULT_LOSS = SlotLoss()
-
 
 @dataclasses.dataclass(frozen=True)
-class TransformerConfig:
-    """Size of the network.
+class TransformerConfig(NetworkConfig):
+    """A memory by a network of attention.
 
     Attributes:
-        num_slots: hypotheses a question.
         num_blocks: blocks of self-attention, cross-attention and feed-forward.
         num_heads: of each attention; divides `width`.
         width: of the residual stream.
         hidden: of the feed-forward layers.
-        window: how many states back a position attends, itself included.
+        window: how many states back a position attends, itself included; None for the whole context.
         offset: spread of the constant that is added to embedded states and goals. The norms that follow keep only the
             direction of a vector; with an offset, one near 0 keeps its size too. 0 for ids.
-        rotary: of the context's positions in self-attention, or None; a head's width must then be even.
     """
 
-    num_slots: int = 4
+    reads_features: ClassVar[bool] = True
+    attends: ClassVar[bool] = True
+
     num_blocks: int = 1
     num_heads: int = 4
     width: int = 96
     hidden: int = 384
-    window: int = 16
+    window: int | None = None
     offset: float = 0.0
-    rotary: Rotary | None = None
 
     def __post_init__(self) -> None:
-        for name in ("num_slots", "num_blocks", "num_heads", "width", "hidden", "window"):
+        super().__post_init__()
+        for name in ("num_blocks", "num_heads", "width", "hidden"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"window must be at least 1, or None, not {self.window}")
         if not self.offset >= 0:
             raise ValueError(f"offset must be 0 or more, not {self.offset}")
         if self.width % self.num_heads:
-            raise ValueError(f"width {self.width} must be a multiple of num_heads {self.num_heads}")
-        if self.rotary is not None and self.width // self.num_heads % 2:
+            raise ValueError(f"width {self.width} is not a multiple of num_heads {self.num_heads}")
+
+    def build(
+        self,
+        state_space: Space,
+        target_space: Space,
+        *,
+        context_length: int = 1,
+        rotary: Rotary | None = None,
+        optimizer: optax.GradientTransformation | None = None,
+    ) -> NetworkKernel:
+        """The kernel for these spaces; it reads contexts of any length.
+
+        Args:
+            state_space: of contexts and goals.
+            target_space: of values.
+            context_length: states in a context; the network is the same for any.
+            rotary: of the context's positions in self-attention, or None; a head's width must then be even.
+            optimizer: in place of Adam.
+
+        Raises:
+            ValueError: if a number does not fit.
+        """
+        if context_length < 1:
+            raise ValueError(f"context_length must be at least 1, not {context_length}")
+        if rotary is not None and self.width // self.num_heads % 2:
             raise ValueError(
                 f"rotary encoding turns pairs, so width {self.width} must be an even multiple of num_heads "
                 f"{self.num_heads}"
             )
+        module = _Build(self, rotary, state_space.num_features, target_space.num_outputs)
+        return self._kernel(state_space, target_space, module, optimizer)
 
 
 class Attention(nnx.Module):
@@ -96,9 +122,9 @@ class Attention(nnx.Module):
 class Block(nnx.Module):
     """Pre-norm block: self-attention over the context, cross-attention to the goal, feed-forward."""
 
-    def __init__(self, config: TransformerConfig, *, rngs: nnx.Rngs) -> None:
-        """Args: sizes, and `rngs` with a `params` stream."""
-        self.context_attention = Attention(config.width, config.num_heads, rotary=config.rotary, rngs=rngs)
+    def __init__(self, config: TransformerConfig, *, rotary: Rotary | None = None, rngs: nnx.Rngs) -> None:
+        """Args: sizes, what turns queries and keys of self-attention, and `rngs` with a `params` stream."""
+        self.context_attention = Attention(config.width, config.num_heads, rotary=rotary, rngs=rngs)
         self.goal_attention = Attention(config.width, config.num_heads, rngs=rngs)
         self.context_norm = nnx.LayerNorm(config.width, rngs=rngs)
         self.goal_norm = nnx.LayerNorm(config.width, rngs=rngs)
@@ -117,14 +143,22 @@ class Block(nnx.Module):
 class TransformerNetwork(nnx.Module):
     """Reads the context with the goal fused in at each position; answers from the present state's position."""
 
-    def __init__(self, config: TransformerConfig, num_features: int, num_values: int, *, rngs: nnx.Rngs) -> None:
-        """Args: sizes, features of a state, features of a value, and `rngs` with a `params` stream."""
+    def __init__(
+        self,
+        config: TransformerConfig,
+        *,
+        num_features: int,
+        num_values: int,
+        rotary: Rotary | None = None,
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Args: sizes, features of a state and of a value, what turns queries and keys, `rngs` with `params`."""
         self.config = config
         offset = nnx.initializers.normal(config.offset) if config.offset else nnx.initializers.zeros
         self.embed_state = nnx.Linear(num_features, config.width, bias_init=offset, rngs=rngs)
         self.embed_goal = nnx.Linear(num_features, config.width, bias_init=offset, rngs=rngs)
         self.goal_norm = nnx.LayerNorm(config.width, rngs=rngs)
-        self.blocks = nnx.List([Block(config, rngs=rngs) for _ in range(config.num_blocks)])
+        self.blocks = nnx.List([Block(config, rotary=rotary, rngs=rngs) for _ in range(config.num_blocks)])
         self.norm = nnx.LayerNorm(config.width, rngs=rngs)
         self.head = nnx.Linear(
             config.width,
@@ -137,7 +171,9 @@ class TransformerNetwork(nnx.Module):
         """Slot outputs `[B, K, V + 1]` for features `[B, C, F]`, mask `[B, C]` and goals `[B, F]`."""
         length = features.shape[1]
         ages = jnp.arange(length)[:, None] - jnp.arange(length)[None, :]
-        window = (ages >= 0) & (ages < self.config.window)
+        window = ages >= 0
+        if self.config.window is not None:
+            window &= ages < self.config.window
         # A padding position sees only itself: no row without an entry, so no division by zero.
         visible = window[None] & (mask[:, None, :] | (ages == 0)[None])
         stream = self.embed_state(features)
@@ -147,34 +183,16 @@ class TransformerNetwork(nnx.Module):
         return self.head(self.norm(stream[:, -1])).reshape(features.shape[0], self.config.num_slots, -1)
 
 
-def transformer(
-    config: TransformerConfig,
-    *,
-    state_space: Space,
-    target_space: Space,
-    optimizer: optax.GradientTransformation,
-    loss: SlotLoss = _DEFAULT_LOSS,
-    relative: bool = False,
-) -> NetworkKernel:
-    """The kernel for these spaces."""
-    return NetworkKernel(
-        state_space=state_space,
-        target_space=target_space,
-        num_slots=config.num_slots,
-        build=_Build(config, state_space.num_features, target_space.num_outputs),
-        optimizer=optimizer,
-        loss=loss,
-        relative=relative,
-    )
-
-
 @dataclasses.dataclass(frozen=True)
 class _Build:
     """Makes the module; equal sizes make equal builders, so kernels made alike compare equal."""
 
     config: TransformerConfig
+    rotary: Rotary | None
     num_features: int
     num_values: int
 
     def __call__(self, rngs: nnx.Rngs) -> TransformerNetwork:
-        return TransformerNetwork(self.config, self.num_features, self.num_values, rngs=rngs)
+        return TransformerNetwork(
+            self.config, num_features=self.num_features, num_values=self.num_values, rotary=self.rotary, rngs=rngs
+        )

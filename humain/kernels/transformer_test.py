@@ -1,5 +1,7 @@
 """Attention by hand, and what the transformer can and can't see. What all kernels do is in conformance_test."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from flax import nnx
 
 from humain.hippocampus.rotary import Rotary
-from humain.kernels.transformer import Attention, TransformerConfig, TransformerNetwork, transformer
+from humain.kernels.transformer import Attention, TransformerConfig, TransformerNetwork
 from humain.spaces import Continuous
 from humain.types import Context, Examples
 
@@ -18,7 +20,7 @@ LENGTH = 5
 
 @pytest.fixture(scope="module")
 def network():
-    return TransformerNetwork(CONFIG, 3, 2, rngs=nnx.Rngs(params=0))
+    return TransformerNetwork(CONFIG, num_features=3, num_values=2, rngs=nnx.Rngs(params=0))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,7 @@ def test_rotary_attention_tells_distances():
 
 def test_a_head_of_odd_width_can_not_be_turned():
     with pytest.raises(ValueError, match="width 6 must be an even multiple of num_heads 2"):
-        TransformerConfig(width=6, num_heads=2, rotary=Rotary())
+        TransformerConfig(width=6, num_heads=2).build(Continuous(3), Continuous(2), rotary=Rotary())
 
 
 def test_one_entry_to_attend_to_is_a_shortcut_to_the_same():
@@ -132,7 +134,7 @@ def test_nothing_but_the_present_state_gives_a_finite_answer(ask):
 def test_the_order_of_earlier_states_matters_only_by_what_encodes_it():
     # Without positions, attention sees a set: a window over both earlier states gives the same for either order.
     config = TransformerConfig(num_slots=1, num_heads=1, width=8, hidden=8, window=3)
-    network = TransformerNetwork(config, 3, 2, rngs=nnx.Rngs(params=1))
+    network = TransformerNetwork(config, num_features=3, num_values=2, rngs=nnx.Rngs(params=1))
     features, mask, goals = question()
     features, mask = features[:, :3], mask[:, :3]
     swapped = features[:, jnp.array([1, 0, 2])]
@@ -149,7 +151,7 @@ def test_the_goal_matters(ask):
 
 def offset_network(offset):
     config = TransformerConfig(num_slots=2, num_heads=2, width=64, hidden=16, offset=offset)
-    return TransformerNetwork(config, 3, 2, rngs=nnx.Rngs(params=0))
+    return TransformerNetwork(config, num_features=3, num_values=2, rngs=nnx.Rngs(params=0))
 
 
 def test_without_an_offset_the_embeddings_are_plain_layers():
@@ -193,7 +195,7 @@ def kernels():
     config = TransformerConfig(num_slots=2, num_heads=2, width=16, hidden=16, window=3, offset=1.0)
     space, optimizer = Continuous(3), optax.sgd(0.1)
     return {
-        relative: transformer(config, state_space=space, target_space=space, optimizer=optimizer, relative=relative)
+        relative: dataclasses.replace(config, relative=relative).build(space, space, optimizer=optimizer)
         for relative in (False, True)
     }
 
@@ -255,9 +257,9 @@ def test_a_silent_head_answers_the_present_state(kernels):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"width": 10, "num_heads": 4}, "width 10 must be a multiple of num_heads 4"),
-        ({"num_blocks": 0}, "num_blocks must be 1 or more, not 0"),
-        ({"window": 0}, "window must be 1 or more, not 0"),
+        ({"width": 10, "num_heads": 4}, "width 10 is not a multiple of num_heads 4"),
+        ({"num_blocks": 0}, "num_blocks must be at least 1, not 0"),
+        ({"window": 0}, "window must be at least 1, or None, not 0"),
         ({"offset": -1.0}, "offset must be 0 or more, not -1.0"),
         ({"offset": float("nan")}, "offset must be 0 or more, not nan"),
     ],

@@ -6,6 +6,7 @@ from it in hindsight. Nothing is learned from a roll that does not arrive.
 """
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from humain.abstraction.abstraction import lift_through
 from humain.cortex import hindsight
 from humain.cortex.hindsight import Experience
 from humain.model import Model, ModelState
-from humain.types import Array, Context, Examples, Trajectories
+from humain.types import Array, Examples, Trajectories
 
 
 def compose(
@@ -44,8 +45,8 @@ def compose(
     goal_walks, goal_times = hindsight.sample_places(experience, goal_key, batch_size)
     # The place drawn is followed by a state, and that one can be a trajectory's last: any state met can be a goal.
     goals = experience.trajectories.states[goal_walks, goal_times + 1]
-    starts = _contexts(model, experience, walks, times)
-    middles = _contexts(model, experience, walks, middle_times)
+    fresh = partial(hindsight.fresh_contexts, experience, model.layers[0], number=0)
+    starts, middles = fresh(walks=walks, times=times), fresh(walks=walks, times=middle_times)
     cortex, kernel = model.layers[0].cortex, model.kernel_state(state, 0)
     first = cortex.answer(kernel, starts, middles.states[:, -1])
     second = cortex.answer(kernel, middles, goals)
@@ -96,39 +97,17 @@ def imagine(
     )
     batches = {}
     for number, layer in enumerate(model.layers[1:], start=1):
-        contexts = hindsight.contexts_at(
-            imagined,
-            walks,
-            times,
-            times,
-            layer=number,
-            length=layer.stored_length,
-            space=model.space,
-            encoding=layer.encoding,
-        )
         examples = hindsight.examples_between(
-            imagined, walks, times, trajectories.lengths - 1, layer=number, cortex=layer.cortex, contexts=contexts
+            imagined,
+            layer,
+            number=number,
+            walks=walks,
+            times=times,
+            goal_times=trajectories.lengths - 1,
+            kept=times,
         )
-        examples = dataclasses.replace(examples, context=layer.focus(contexts, examples.goals))
         batches[number] = dataclasses.replace(examples, mask=examples.mask & arrived)
     return batches
-
-
-def _contexts(model: Model, experience: Experience, walks: Array, times: Array) -> Context:
-    """Contexts `[B]` of the bottom layer, as right after a refresh."""
-    layer = model.layers[0]
-    contexts = hindsight.contexts_at(
-        experience,
-        walks,
-        times,
-        jnp.zeros_like(times),
-        layer=0,
-        length=layer.stored_length,
-        space=model.space,
-        encoding=layer.encoding,
-    )
-    # Nothing is stored yet: whatever the cue, there is nothing to recall.
-    return layer.focus(contexts, contexts.states[:, -1])
 
 
 def _roll(model: Model, state: ModelState, starts: Array, goals: Array, max_steps: int) -> tuple[Trajectories, Array]:

@@ -119,6 +119,7 @@ def sweep(
         those pairs in it.
     """
     cortex, kernel, layer = model.layers[0].cortex, model.kernel_state(state, 0), model.layers[0]
+    # Take the pairs m -> g that have waited longest, and for each all steps s -> m that were seen.
     capacity = queue.states.shape[0]
     waiting = jnp.arange(batch_size) < queue.size
     places = (queue.first + jnp.arange(batch_size)) % capacity
@@ -128,29 +129,20 @@ def sweep(
     step_valid = (before.valid[middles] & waiting[:, None]).reshape(-1)
     goals_each = jnp.repeat(goals, num_steps)
 
-    def contexts(walks: Array, times: Array) -> hindsight.Context:
-        shown = hindsight.contexts_at(
-            experience,
-            walks,
-            times,
-            jnp.zeros_like(times),
-            layer=0,
-            length=layer.stored_length,
-            space=model.space,
-            encoding=layer.encoding,
-        )
-        # Nothing is stored yet: whatever the cue, there is nothing to recall.
-        return layer.focus(shown, shown.states[:, -1])
-
+    # Join: the step as hindsight scores it, with what is stored for the rest of the way.
     steps = hindsight.examples_between(
-        experience, walks, times, times + 1, layer=0, cortex=cortex, contexts=contexts(walks, times)
+        experience, layer, number=0, walks=walks, times=times, goal_times=times + 1, kept=jnp.zeros_like(times)
     )
     # Every step to a state knows the same context of it: the present state alone. Its first one serves.
-    onward = cortex.answer(kernel, contexts(before.walks[middles, 0], before.times[middles, 0] + 1), goals)
+    there = hindsight.fresh_contexts(
+        experience, layer, number=0, walks=before.walks[middles, 0], times=before.times[middles, 0] + 1
+    )
+    onward = cortex.answer(kernel, there, goals)
     arrived = cortex.score_rule.score(jnp.zeros_like(middles), jnp.zeros(middles.shape))
     onward_score = jnp.where(middles == goals, arrived, onward.score)
     scores = cortex.score_rule.compose(steps.scores, jnp.repeat(onward_score, num_steps))
     examples = dataclasses.replace(steps, goals=goals_each, scores=scores, mask=step_valid & (scores > 0))
+    # What gets better by it waits in turn; all else is masked, so that the queue runs empty.
     taken = jnp.sum(waiting, dtype=jnp.int32)
     rest = dataclasses.replace(queue, first=(queue.first + taken) % capacity, size=queue.size - taken)
     better, rest = enqueue_improvements(model, state, rest, examples, resolution=resolution)

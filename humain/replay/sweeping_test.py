@@ -9,8 +9,9 @@ from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
-from humain.kernels.table import Table, table
-from humain.model import Layer, Model, ModelState
+from humain.kernels.table import Table, TableConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.replay import sweeping
 from humain.spaces import Discrete
 from humain.types import Trajectories
@@ -20,7 +21,7 @@ LONGEST = 64
 
 def make(num_states: int, walks: list[list[int]]) -> tuple[Model, ModelState, hindsight.Experience]:
     space = Discrete(num_states)
-    cortex = Cortex(kernel=table(state_space=space, target_space=space, num_slots=2), score_rule=Linear(LONGEST))
+    cortex = Cortex(kernel=TableConfig(num_slots=2).build(space, space), score_rule=Linear(LONGEST))
     model = Model(layers=(Layer(cortex=cortex),), space=space, group_layers=False)
     length = max(len(walk) for walk in walks)
     states = jnp.array([walk + [0] * (length - len(walk)) for walk in walks], jnp.int32)
@@ -124,24 +125,14 @@ def test_an_improvement_learned_elsewhere_reaches_what_leads_to_it():
     first = make(4, [[0, 1], [1, 2], [2, 3]])[2]
     state, queue, _ = run(model, state, first, batch_size=4, max_updates=50)
     assert distances(model, state)[0, 3] == 3
-    contexts = hindsight.contexts_at(
-        experience,
-        jnp.array([3]),
-        jnp.array([0]),
-        jnp.array([0]),
-        layer=0,
-        length=1,
-        space=model.space,
-        encoding=model.layers[0].encoding,
-    )
     lesson = hindsight.examples_between(
         experience,
-        jnp.array([3]),
-        jnp.array([0]),
-        jnp.array([1]),
-        layer=0,
-        cortex=model.layers[0].cortex,
-        contexts=contexts,
+        model.layers[0],
+        number=0,
+        walks=jnp.array([3]),
+        times=jnp.array([0]),
+        goal_times=jnp.array([1]),
+        kept=jnp.array([0]),
     )
     better, queue = sweeping.enqueue_improvements(model, state, queue, lesson, resolution=resolution(model))
     assert better.tolist() == [True]

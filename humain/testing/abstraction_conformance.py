@@ -12,7 +12,8 @@ from humain.abstraction.abstraction import Abstraction, PathAbstraction, lift_pa
 from humain.abstraction.pivots import pivot_mask, reverse_mask
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
-from humain.model import Layer, Model
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Space
 from humain.testing.probe import Probe
 from humain.types import Array

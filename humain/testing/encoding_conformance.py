@@ -21,7 +21,7 @@ from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.location import Places, Scales
 from humain.hippocampus.routing import Location, Routing, route
 from humain.kernels.kernel import Kernel
-from humain.model import Layer
+from humain.layer import Layer
 from humain.spaces import Space
 from humain.types import Array, Context, Examples, Trajectories
 
@@ -82,17 +82,7 @@ class EncodingCase:
 
     def examples(self) -> Examples:
         """Returns a batch of hindsight examples."""
-        layer = self.layer
-        return hindsight.sample(
-            self.experience(),
-            jax.random.key(1),
-            16,
-            layer=0,
-            cortex=layer.cortex,
-            context_length=layer.context_length,
-            space=self.routing.space,
-            encoding=layer.encoding,
-        )
+        return hindsight.sample(self.experience(), self.layer, number=0, key=jax.random.key(1), batch_size=16)
 
     def experience(self) -> hindsight.Experience:
         """Returns one walk along the path."""
@@ -115,16 +105,7 @@ def hindsight_shows_what_an_agent_would_have_seen(case: EncodingCase) -> None:
     """The context sampled from a walk equals that of a memory to which the walk's states were appended."""
     layer, zero = case.layer, jnp.zeros(1, jnp.int32)
     for time in (0, 3):
-        shown = hindsight.contexts_at(
-            case.experience(),
-            zero,
-            zero + time,
-            zero + time,
-            layer=0,
-            length=layer.context_length,
-            space=case.routing.space,
-            encoding=layer.encoding,
-        )
+        shown = hindsight.contexts(case.experience(), layer, number=0, walks=zero, times=zero + time, kept=zero + time)
         lived = case.remembered(_PATH[: time + 1])
         np.testing.assert_array_equal(shown.mask, lived.mask)
         np.testing.assert_allclose(shown.features[shown.mask], lived.features[lived.mask], atol=1e-6)

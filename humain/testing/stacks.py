@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear, ScoreRule
-from humain.kernels.table import table
-from humain.model import Layer, Model, ModelState
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Context, Examples
 
@@ -32,7 +33,7 @@ def table_stack(
     """Returns a stack of equal layers with table kernels over `num_states` ids; other arguments go to `Layer`."""
     space = Discrete(num_states)
     context_length = layer_settings.get("context_length", 1)
-    kernel = table(state_space=space, target_space=space, num_slots=num_slots, context_length=context_length)
+    kernel = TableConfig(num_slots=num_slots).build(space, space, context_length=context_length)
     layer = Layer(cortex=Cortex(kernel, score_rule), **layer_settings)
     return Model(layers=(layer,) * num_layers, space=space, group_layers=False)
 

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from humain.abstraction.skip import Skip
@@ -20,24 +19,23 @@ from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.kernels.kernel import Kernel, Metrics
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.table import table
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model, ModelState
+from humain.kernels.linear import LinearConfig
+from humain.kernels.table import TableConfig
+from humain.kernels.transformer import TransformerConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.testing.probe import Probe
 from humain.training import checkpoint, loop, sharding
 from humain.types import Array, Examples, Trajectories
 
 _SPACE = Discrete(6)
-_NETWORK: dict[str, Any] = {"state_space": _SPACE, "target_space": _SPACE, "optimizer": optax.adam(0.01)}
+_NETWORK: dict[str, Any] = {"num_slots": 2, "learning_rate": 0.01}
 _KERNELS: dict[str, Kernel] = {
-    "dense_table": table(state_space=_SPACE, target_space=_SPACE),
-    "sparse_table": table(state_space=_SPACE, target_space=_SPACE, sparse_capacity=64),
-    "linear": linear(LinearConfig(num_slots=2, num_keys=8), **_NETWORK),
-    "transformer": transformer(
-        TransformerConfig(num_slots=2, num_blocks=1, num_heads=2, width=8, hidden=8), **_NETWORK
-    ),
+    "dense_table": TableConfig().build(_SPACE, _SPACE),
+    "sparse_table": TableConfig(sparse_capacity=64).build(_SPACE, _SPACE),
+    "linear": LinearConfig(num_keys=8, **_NETWORK).build(_SPACE, _SPACE),
+    "transformer": TransformerConfig(num_heads=2, width=8, hidden=8, **_NETWORK).build(_SPACE, _SPACE),
 }
 _TOLERANCE = {"dense_table": 0.0, "sparse_table": 0.0, "linear": 1e-5, "transformer": 1e-5}
 _BATCH_SIZE = 32

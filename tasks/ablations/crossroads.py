@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from humain import planning
+from humain import learning, planning
 from humain.abstraction import visit_density
 from humain.abstraction.abstraction import Abstraction
 from humain.abstraction.entropy import Entropy
@@ -28,10 +28,12 @@ from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.hindsight import Experience
 from humain.cortex.scores import Linear
-from humain.kernels.table import table
-from humain.model import Layer, Model, ModelState
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.learning import Learner, LearningConfig, Lessons
+from humain.model import Model
 from humain.spaces import Continuous, Discrete
-from humain.types import Array, Trajectories
+from humain.types import Trajectories
 from tasks.ablations import doors, room_worlds
 from tasks.ablations.outcome import Outcome
 from tasks.ablations.room_worlds import Rooms, Ways
@@ -234,15 +236,9 @@ def _plan(settings: Settings, world: Rooms, ways: Ways, abstraction: Abstraction
     # As many places for every world, drawn at random, so that what is compiled fits.
     drawn = rng.integers(len(experience.walks), size=settings.num_positions)
     experience = dataclasses.replace(experience, walks=experience.walks[drawn], times=experience.times[drawn])
-    init_key, learn_key = jax.random.split(jax.random.key(rng.integers(2**31)))
-    state = _learn(
-        model,
-        model.init(init_key, (abstraction,) * _LAYERS),
-        experience,
-        learn_key,
-        num_updates=settings.num_updates,
-        batch_size=settings.batch_size,
-    )
+    how = LearningConfig(batch_size=settings.batch_size)
+    learner = learning.begin(model, how, (abstraction,) * _LAYERS, jax.random.key(rng.integers(2**31)))
+    state = _learn(model, how, learner, experience, num_updates=settings.num_updates).state
     starts = rng.integers(len(world.places), size=settings.num_pairs)
     goals = (starts + rng.integers(1, len(world.places), settings.num_pairs)) % len(world.places)
     plan = planning.think(model, state, jnp.asarray(starts, jnp.int32), jnp.asarray(goals, jnp.int32))
@@ -261,21 +257,17 @@ def _plan(settings: Settings, world: Rooms, ways: Ways, abstraction: Abstraction
 
 def _model(settings: Settings) -> Model:
     space = Discrete(settings.num_states)
-    cortex = Cortex(kernel=table(state_space=space, target_space=space), score_rule=Linear(64))
+    cortex = Cortex(kernel=TableConfig().build(space, space), score_rule=Linear(64))
     layer = Layer(cortex=cortex, max_sub_steps=_LONGEST_WAY, max_nodes=_MAX_NODES)
     return Model(layers=(layer,) * _LAYERS, space=space, group_layers=False)
 
 
-@partial(jax.jit, static_argnames=("model", "num_updates", "batch_size"))
-def _learn(
-    model: Model, state: ModelState, experience: Experience, key: Array, *, num_updates: int, batch_size: int
-) -> ModelState:
-    """Hindsight alone."""
-
-    def update(number: Array, state: ModelState) -> ModelState:
-        return model.observe(state, experience, jax.random.fold_in(key, number), batch_size)[0]
-
-    return jax.lax.fori_loop(0, num_updates, update, state)
+@partial(jax.jit, static_argnames=("model", "how", "num_updates"))
+def _learn(model: Model, how: LearningConfig, learner: Learner, experience: Experience, *, num_updates: int) -> Learner:
+    update = learning.build_update(model, how)
+    return jax.lax.fori_loop(
+        0, num_updates, lambda number, learner: update(learner, Lessons(experience), number)[0], learner
+    )
 
 
 def _thinking(plans: dict[str, list[_Plans]]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from humain import acting
 from humain.abstraction.skip import Skip
@@ -22,9 +21,9 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import routing
 from humain.hippocampus.location import PlacesOfIds, Scales
-from humain.kernels.slots import SlotLoss
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model, ModelState
+from humain.kernels.transformer import TransformerConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
@@ -147,13 +146,8 @@ def _build(settings: Settings, name: str) -> Model:
         Discrete(settings.size**2),
         location=routing.Location(places, Scales(2.0 * settings.size, settings.num_scales)),
     )
-    kernel = transformer(
-        TransformerConfig(num_slots=4, num_heads=1, width=32, hidden=64, window=1),
-        state_space=encoding.space,
-        target_space=Discrete(len(_MOVES)),
-        optimizer=optax.adam(optax.cosine_decay_schedule(5e-3, settings.num_updates)),
-        loss=SlotLoss(),
-    )
+    config = TransformerConfig(num_heads=1, width=32, hidden=64, learning_rate=5e-3, num_updates=settings.num_updates)
+    kernel = config.build(encoding.space, Discrete(len(_MOVES)))
     layer = Layer(Cortex(kernel, Linear(2 * settings.size)), encoding=encoding.added)
     return Model((layer,), encoding.space)
 

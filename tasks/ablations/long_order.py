@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from humain import acting
 from humain.abstraction.skip import Skip
@@ -22,8 +21,10 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import encodings, routing
 from humain.hippocampus import memory as memory_lib
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model, ModelState
+from humain.kernels import configs
+from humain.kernels.transformer import TransformerConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.types import Array
 from tasks.ablations import order, seeds
 from tasks.ablations.outcome import Outcome
@@ -78,10 +79,9 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     led = [
         jnp.stack([led_ways(settings, rng, length - settings.max_steps) for rng in generators]) for length in lengths
     ]
-    optimizer = optax.adam(optax.cosine_decay_schedule(5e-3, settings.num_updates))
 
     def shares(name: str) -> list[Shares]:
-        models = [_build(settings, name, length, optimizer) for length in lengths]
+        models = [_build(settings, name, length) for length in lengths]
         state = seeds.learn(
             models[0],
             _ABSTRACTIONS,
@@ -121,19 +121,20 @@ def led_ways(settings: Settings, rng: np.random.Generator, length: int) -> Array
     return jnp.asarray(ways, jnp.int32)
 
 
-def _build(settings: Settings, name: str, context_length: int, optimizer: optax.GradientTransformation) -> Model:
+def _build(settings: Settings, name: str, context_length: int) -> Model:
     encoding = routing.route(name, order.SPACE)
     added = encoding.added
     if name == "sinusoidal":
         added = partial(encodings.sinusoidal, longest_period=settings.longest_period)
-    kernel = transformer(
-        TransformerConfig(
-            num_slots=1, num_heads=4, width=32, hidden=64, window=settings.window, rotary=encoding.rotary
-        ),
-        state_space=encoding.space,
-        target_space=encoding.space,
-        optimizer=optimizer,
+    config = TransformerConfig(
+        num_slots=1,
+        width=32,
+        hidden=64,
+        window=settings.window,
+        learning_rate=5e-3,
+        num_updates=settings.num_updates,
     )
+    kernel = configs.build(config, encoding, context_length=context_length)
     layer = Layer(Cortex(kernel, Linear(6)), context_length=context_length, encoding=added)
     return Model((layer,), encoding.space)
 

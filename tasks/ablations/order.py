@@ -17,7 +17,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from humain import acting
 from humain.abstraction.skip import Skip
@@ -25,9 +24,10 @@ from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import encodings, routing
-from humain.kernels.slots import SlotLoss
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model, ModelState
+from humain.kernels import configs
+from humain.kernels.transformer import TransformerConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
@@ -175,21 +175,10 @@ def _build(settings: Settings, name: str) -> Model:
     added = encoding.added
     if name == "sinusoidal":
         added = partial(encodings.sinusoidal, longest_period=settings.longest_period)
-    kernel = transformer(
-        TransformerConfig(
-            num_slots=1,
-            num_blocks=_BLOCKS,
-            num_heads=4,
-            width=32,
-            hidden=64,
-            window=settings.walk_length,
-            rotary=encoding.rotary,
-        ),
-        state_space=encoding.space,
-        target_space=encoding.space,
-        optimizer=optax.adam(optax.cosine_decay_schedule(5e-3, settings.num_updates)),
-        loss=SlotLoss(),
+    config = TransformerConfig(
+        num_slots=1, num_blocks=_BLOCKS, width=32, hidden=64, learning_rate=5e-3, num_updates=settings.num_updates
     )
+    kernel = configs.build(config, encoding, context_length=settings.walk_length)
     layer = Layer(Cortex(kernel, Linear(6)), context_length=settings.walk_length, encoding=added)
     return Model((layer,), encoding.space)
 

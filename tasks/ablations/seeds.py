@@ -7,8 +7,10 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from humain import learning
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex.hindsight import Experience
+from humain.learning import Learner, LearningConfig, Lessons
 from humain.model import Model, ModelState
 from humain.types import Array
 
@@ -50,17 +52,14 @@ def learn(
         batch_size: of a seed.
         ask: what a reached state `[B, *S]` is asked for by, where that is less than the whole of it.
     """
+    how = LearningConfig(batch_size=batch_size)
+    update = learning.build_update(model, how, ask=ask)
 
     def learn_one(experience: Experience, key: jax.Array) -> ModelState:
-        init_key, root_key = jax.random.split(key)
+        def step(learner: Learner, number: Array) -> tuple[Learner, None]:
+            return update(learner, Lessons(experience), number)[0], None
 
-        def update(state: ModelState, step: jax.Array) -> tuple[ModelState, None]:
-            examples = model.sample(experience, jax.random.fold_in(root_key, step), batch_size)
-            if ask is not None:
-                examples = {at: dataclasses.replace(batch, goals=ask(batch.goals)) for at, batch in examples.items()}
-            return model.learn(state, examples)[0], None
-
-        state = model.init(init_key, abstractions)
-        return jax.lax.scan(update, state, jnp.arange(num_updates))[0]
+        learner = learning.begin(model, how, abstractions, key)
+        return jax.lax.scan(step, learner, jnp.arange(num_updates))[0].state
 
     return jax.vmap(learn_one)(experience, keys)

@@ -11,16 +11,15 @@ from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
-from humain.kernels.linear import LinearConfig, linear
-from humain.model import Layer, Model
+from humain.kernels.linear import LinearConfig
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Discrete
 from humain.types import Trajectories
 from tasks.ablations import seeds
 
 _SPACE = Discrete(3)
-_KERNEL = linear(
-    LinearConfig(num_slots=1, num_keys=4), state_space=_SPACE, target_space=_SPACE, optimizer=optax.sgd(0.1)
-)
+_KERNEL = LinearConfig(num_slots=1, num_keys=4).build(_SPACE, _SPACE, optimizer=optax.sgd(0.1))
 _MODEL = Model((Layer(Cortex(_KERNEL, Linear(4))),), _SPACE)
 _SKIP = (Skip(2),)
 

@@ -20,8 +20,9 @@ from humain.hippocampus import tagged_episodes
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagged import TaggedIds
 from humain.hippocampus.tagging import Tagging
-from humain.kernels.table import table
-from humain.model import Layer, Model, ModelState
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
@@ -121,12 +122,8 @@ def shares_of_optimum(
     space: Discrete = Discrete(num_looks)
     if tagging is not None and levels is not None:
         space = TaggedIds(num_states=num_looks, tagging=tagging, levels=levels)
-    kernel = table(
-        state_space=space,
-        target_space=Discrete(num_actions),
-        num_slots=num_actions,
-        context_length=context_length,
-    )
+    config = TableConfig(num_slots=num_actions)
+    kernel = config.build(space, Discrete(num_actions), context_length=context_length)
     cortex = Cortex(kernel=kernel, score_rule=Linear(budget.num_steps + 1), lookahead=1)
     model = Model(layers=(Layer(cortex=cortex, context_length=context_length),), space=space)
     # One pivot a walk: any later look of it may be the goal.

@@ -29,8 +29,9 @@ from humain.hippocampus.recall import Recall
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagged import TaggedIds
 from humain.hippocampus.tagging import Tagging
-from humain.kernels.table import table
-from humain.model import Layer, Model, ModelState
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
@@ -116,12 +117,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
 def _shares(settings: Settings, seed: int, num_seeds: int, *, context_length: int, recalls: bool) -> list[float]:
     """Each seed's share of the optimum: shortest way over steps taken, 0 if not there, mean over orders and goals."""
     num_recalled = settings.recall.num_recalled if recalls else 0
-    kernel = table(
-        state_space=settings.space,
-        target_space=Discrete(2),
-        num_slots=2,
-        context_length=context_length + num_recalled,
-    )
+    kernel = TableConfig(num_slots=2).build(settings.space, Discrete(2), context_length=context_length + num_recalled)
     cortex = Cortex(kernel=kernel, score_rule=Linear(settings.num_steps + 1), lookahead=1)
     layer = Layer(
         cortex=cortex,

@@ -11,23 +11,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from flax import struct
 
+from humain import learning
 from humain.abstraction.skip import Skip
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
-from humain.kernels.kernel import Kernel
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.table import table
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model, ModelState
+from humain.kernels import configs
+from humain.layer import Layer
+from humain.learning import Learner, LearningConfig, Lessons
+from humain.model import Model
 from humain.spaces import Discrete
 from humain.training import loop
 from humain.types import Trajectories
 
-KERNELS = ("table", "linear", "transformer")
+KERNELS = tuple(configs.KERNELS)
 _STRIDE = 4
 _NUM_WALKS, _WALK_STATES = 256, 64
 _LEARNING_RATE = 1e-3
@@ -76,12 +73,6 @@ class Form:
     run: Callable[[], None]
 
 
-@struct.dataclass
-class _Learner:
-    state: ModelState
-    key: jax.Array
-
-
 def build(kernel: str, sizes: Sizes, *, unrolls: Sequence[int] = (1,)) -> Mapping[str, Form]:
     """The forms of one kernel's training.
 
@@ -97,17 +88,18 @@ def build(kernel: str, sizes: Sizes, *, unrolls: Sequence[int] = (1,)) -> Mappin
     Raises:
         ValueError: for an unknown kernel.
     """
-    layer = Layer(cortex=Cortex(_kernel(kernel, sizes), Linear(64)))
-    model = Model(layers=(layer,) * sizes.num_layers, space=Discrete(sizes.num_states), group_layers=kernel != "table")
+    space = Discrete(sizes.num_states)
+    of_kernels = {name: getattr(sizes, name) for name in ("num_keys", "width", "hidden", "num_heads")}
+    config = configs.read({"name": kernel, "learning_rate": _LEARNING_RATE, **of_kernels})
+    layer = Layer(cortex=Cortex(config.build(space, space), Linear(64)))
+    model = Model(layers=(layer,) * sizes.num_layers, space=space, group_layers=kernel != "table")
     abstractions = tuple(Skip(_STRIDE) for _ in model.layers)
     walks = np.random.default_rng(0).integers(0, sizes.num_states, (_NUM_WALKS, _WALK_STATES))
     lengths = jnp.full(_NUM_WALKS, _WALK_STATES, jnp.int32)
-    experience = hindsight.gather(Trajectories(states=jnp.asarray(walks, jnp.int32), lengths=lengths), abstractions)
-
-    def update(learner: _Learner, experience: hindsight.Experience, step: jax.Array) -> tuple[_Learner, loop.Metrics]:
-        key = jax.random.fold_in(learner.key, step)
-        state, metrics = model.observe(learner.state, experience, key, sizes.batch_size)
-        return _Learner(state=state, key=learner.key), metrics
+    walked = Trajectories(states=jnp.asarray(walks, jnp.int32), lengths=lengths)
+    how = LearningConfig(batch_size=sizes.batch_size)
+    lessons = learning.gather(model, how, model.init(jax.random.key(0), abstractions), walked)
+    update = learning.build_update(model, how)
 
     functions: dict[str, tuple[loop.Chunk, int]] = {"one by one": (update, 1)}
     for unroll in unrolls:
@@ -115,17 +107,15 @@ def build(kernel: str, sizes: Sizes, *, unrolls: Sequence[int] = (1,)) -> Mappin
         functions[name] = loop.make_chunk(update, sizes.chunk_steps, unroll=unroll), sizes.chunk_steps
     forms = {}
     for name, (function, steps) in functions.items():
-        learner = _Learner(state=model.init(jax.random.key(0), abstractions), key=jax.random.key(1))
+        learner = learning.begin(model, how, abstractions, jax.random.key(0))
         started = time.perf_counter()
-        compiled = jax.jit(function, donate_argnums=0).lower(learner, experience, jnp.int32(0)).compile()
+        compiled = jax.jit(function, donate_argnums=0).lower(learner, lessons, jnp.int32(0)).compile()
         seconds = time.perf_counter() - started
-        forms[name] = Form(seconds, _runner(compiled, learner, experience, steps=steps, total=sizes.chunk_steps))
+        forms[name] = Form(seconds, _runner(compiled, learner, lessons, steps=steps, total=sizes.chunk_steps))
     return forms
 
 
-def _runner(
-    compiled: Any, learner: _Learner, experience: hindsight.Experience, *, steps: int, total: int
-) -> Callable[[], None]:
+def _runner(compiled: Any, learner: Learner, lessons: Lessons, *, steps: int, total: int) -> Callable[[], None]:
     """A function that makes `total` updates by calls of `steps` updates each."""
     carried = [learner]
     starts = [jnp.int32(first) for first in range(0, total, steps)]
@@ -133,21 +123,7 @@ def _runner(
     def run() -> None:
         learner = carried.pop()
         for first in starts:
-            learner, _ = compiled(learner, experience, first)
+            learner, _ = compiled(learner, lessons, first)
         carried.append(jax.block_until_ready(learner))
 
     return run
-
-
-def _kernel(name: str, sizes: Sizes) -> Kernel:
-    space = Discrete(sizes.num_states)
-    if name == "table":
-        return table(state_space=space, target_space=space, num_slots=4, context_length=1)
-    optimizer = optax.adam(_LEARNING_RATE)
-    if name == "linear":
-        size = LinearConfig(num_keys=sizes.num_keys)
-        return linear(size, state_space=space, target_space=space, optimizer=optimizer)
-    if name == "transformer":
-        shape = TransformerConfig(width=sizes.width, hidden=sizes.hidden, num_heads=sizes.num_heads)
-        return transformer(shape, state_space=space, target_space=space, optimizer=optimizer)
-    raise ValueError(f"kernel {name!r} is none of {', '.join(KERNELS)}")

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from humain.kernels import table as table_lib
-from humain.kernels.table import Table, TableState
+from humain.kernels.table import Table, TableConfig, TableState
 from humain.native import sparse_rows
 from humain.spaces import Discrete
 from humain.types import Array, Context, Examples
@@ -55,7 +54,7 @@ def measure(*, capacity: int, batch_size: int, effort: Effort) -> list[Line]:
     """
     num_ids = math.isqrt(capacity) + 1
     space = Discrete(num_ids)
-    plain = table_lib.table(state_space=space, target_space=space, num_slots=_NUM_SLOTS, sparse_capacity=capacity)
+    plain = TableConfig(num_slots=_NUM_SLOTS, sparse_capacity=capacity).build(space, space)
     native = dataclasses.replace(plain, rows=sparse_rows.NativeSparseRows(capacity))
     random = np.random.default_rng(0)
 

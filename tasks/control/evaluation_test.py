@@ -5,13 +5,13 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
-from humain.kernels.linear import LinearConfig, linear
-from humain.model import Layer, Model
+from humain.kernels.linear import LinearConfig
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Continuous, Discrete
 from humain.types import Context
 from humain.world.normalization import Normalizer
@@ -143,13 +143,7 @@ def test_a_summary_by_hand():
 def taught():
     """A model, and what two seeds have learned from what."""
     layers = (
-        linear(
-            LinearConfig(num_slots=2, num_keys=8),
-            state_space=SPACE,
-            target_space=target,
-            optimizer=optax.adam(0.01),
-            relative=True,
-        )
+        LinearConfig(num_slots=2, num_keys=8, relative=True, learning_rate=0.01).build(SPACE, target)
         for target in (Discrete(cart_pole.NUM_ACTIONS), SPACE)
     )
     model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)

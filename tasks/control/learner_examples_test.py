@@ -11,7 +11,8 @@ import pytest
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.kernels.network import NetworkState
-from humain.model import Layer, Model, ModelState
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Continuous, Discrete
 from humain.types import Slots
 from humain.world import imagination

@@ -6,14 +6,13 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
-from humain.kernels.slots import SlotLoss
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model
+from humain.kernels.transformer import TransformerConfig
+from humain.layer import Layer
+from humain.model import Model
 from humain.spaces import Continuous, Discrete
 from humain.world.limits import Limits
 from tasks.control import learner, small_settings
@@ -27,15 +26,10 @@ NUM_FIRST = 30
 
 
 def layer(target_space):
-    sizes = TransformerConfig(num_slots=1, num_blocks=1, num_heads=2, width=8, hidden=8, window=1, offset=1.0)
-    kernel = transformer(
-        sizes,
-        state_space=SPACE,
-        target_space=target_space,
-        optimizer=optax.adam(0.01),
-        loss=SlotLoss(access="value"),
-        relative=True,
+    config = TransformerConfig(
+        num_slots=1, num_heads=2, width=8, hidden=8, offset=1.0, access="value", relative=True, learning_rate=0.01
     )
+    kernel = config.build(SPACE, target_space)
     return Layer(cortex=Cortex(kernel=kernel, score_rule=Geometric(0.9)))
 
 

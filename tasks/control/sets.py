@@ -2,19 +2,15 @@
 
 from typing import Any
 
-import optax
-
 from humain import errors
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.hippocampus import routing
 from humain.hippocampus.location import PlacesInVectors, Scales
-from humain.kernels.kernel import Kernel
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.slots import SlotLoss
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model
-from humain.spaces import Continuous, Discrete, Space
+from humain.kernels import configs
+from humain.layer import Layer
+from humain.model import Model
+from humain.spaces import Continuous, Discrete
 from tasks.control import cart_pole
 from tasks.control.collection import Exploration
 from tasks.control.learner import Settings
@@ -62,11 +58,18 @@ def build_model(config: Any, num_updates: int) -> Model:
     """
     try:
         encoding = _build_encoding(config)
-        optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, num_updates))
+        rate = {"learning_rate": config.learning_rate, "num_updates": num_updates}
+        # Ways look alike wherever they begin, and a state near 0 keeps its size.
+        shown = {"relative": True, "offset": 1.0}
         layers = tuple(
             Layer(
                 cortex=Cortex(
-                    kernel=_build_kernel(config.kernel, layer, encoding, target, optimizer),
+                    kernel=configs.build(
+                        configs.read({**config.kernel, **shown, **rate, **layer}),
+                        encoding,
+                        target_space=target,
+                        context_length=1,
+                    ),
                     score_rule=Geometric(config.score_discount),
                 ),
                 encoding=encoding.added,
@@ -86,34 +89,3 @@ def _build_encoding(config: Any) -> routing.Routing:
         scales = Scales(config.location.longest, config.location.num_scales)
         location = routing.Location(places, scales, own_features=True)
     return routing.route(config.encoding, Continuous(cart_pole.STATE_SIZE), location=location)
-
-
-def _build_kernel(
-    config: Any, layer: Any, encoding: routing.Routing, targets: Space, optimizer: optax.GradientTransformation
-) -> Kernel:
-    states = encoding.space
-    loss = SlotLoss(
-        access=layer.access,
-        asymmetry=layer.asymmetry,
-        suppression=layer.suppression,
-        suppression_weight=layer.suppression_weight,
-    )
-    if config.name == "transformer":
-        sizes = TransformerConfig(
-            num_slots=layer.num_slots,
-            num_blocks=config.num_blocks,
-            num_heads=config.num_heads,
-            width=config.width,
-            hidden=config.hidden,
-            window=1,
-            offset=1.0,
-            rotary=encoding.rotary,
-        )
-        return transformer(
-            sizes, state_space=states, target_space=targets, optimizer=optimizer, loss=loss, relative=True
-        )
-    if config.name == "linear":
-        encoding.check_kernel("linear", features=True, attention=False)
-        size = LinearConfig(num_slots=layer.num_slots, num_keys=config.num_keys, sharpness=config.sharpness)
-        return linear(size, state_space=states, target_space=targets, optimizer=optimizer, loss=loss, relative=True)
-    raise ValueError(f"kernel {config.name!r} is none of transformer, linear")

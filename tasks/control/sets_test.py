@@ -70,10 +70,10 @@ def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
 @pytest.mark.parametrize(
     ("part", "key", "value", "match"),
     [
-        ("model.kernel", "name", "lstm", "model: kernel 'lstm' is none of transformer, linear"),
+        ("model.kernel", "name", "lstm", "model: kernel 'lstm' is not one of table, linear, transformer"),
         ("model", "encoding", "rotten", "model: encoding 'rotten' is not one of none, sinusoidal, rotary, location"),
         ("model.top", "access", "rank", "model: access must be 'value' or 'score', not 'rank'"),
-        ("model.bottom", "num_slots", 0, "model: num_slots must be 1 or more, not 0"),
+        ("model.bottom", "num_slots", 0, "model: num_slots must be at least 1, not 0"),
         (
             "learning",
             "goal_coordinates",

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from humain import planning
+from humain import learning, planning
+from humain.learning import Lessons
 from humain.model import Model, ModelState
 from humain.training import loop
 from humain.types import Trajectories
@@ -28,7 +29,7 @@ class _Worlds:
     """
 
     graphs: tuple[Graph, ...]
-    lessons: sets.Lessons
+    lessons: Lessons
     ideal: float
 
 
@@ -45,14 +46,15 @@ def measure(task: TaskContext, walk_steps: int) -> dict[str, float]:
     row["ideal"] = worlds.ideal
     for kind in ("replay", "hindsight"):
         set_config = config.sets[f"table_{kind}"]
-        update = _over_trials(sets.build_update(set_config, model))
+        how = sets.build_learning(set_config)
+        update = _over_trials(learning.build_update(model, how))
         abstractions = sets.build_abstractions(
             set_config, worlds.lessons.experience.trajectories, config.world.num_nodes
         )
         keys = jax.random.split(jax.random.key(task.seed), len(worlds.graphs))
         result = task.train(
             f"{kind}_{walk_steps}",
-            jax.vmap(partial(sets.init_learner, set_config, model, abstractions))(keys),
+            jax.vmap(partial(learning.begin, model, how, abstractions))(keys),
             chunk=loop.make_chunk(update, set_config.chunk_steps),
             data=worlds.lessons,
             num_steps=set_config.num_steps,
@@ -96,11 +98,12 @@ def _make_worlds(task: TaskContext, model: Model, walk_steps: int) -> _Worlds:
     for trial in range(len(walks)):
         trajectories = Trajectories(states=jnp.asarray(states[trial]), lengths=jnp.asarray(all_lengths[trial]))
         abstractions = sets.build_abstractions(set_config, trajectories, config.num_nodes)
-        lessons.append(sets.make_lessons(set_config, model, trajectories, abstractions))
+        state = model.init(jax.random.key(trial), abstractions)
+        lessons.append(learning.gather(model, sets.build_learning(set_config), state, trajectories))
     return _Worlds(graphs=tuple(graphs), lessons=_stack(lessons), ideal=float(np.mean(ideals)))
 
 
-def _stack(lessons: list[sets.Lessons]) -> sets.Lessons:
+def _stack(lessons: list[Lessons]) -> Lessons:
     """One tree with the trials as leading axis. Every trial has as many places; predecessors are padded."""
     most = max((lesson.before.valid.shape[1] for lesson in lessons if lesson.before is not None), default=0)
 

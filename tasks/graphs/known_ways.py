@@ -9,8 +9,9 @@ import numpy as np
 from humain.abstraction.skip import Skip
 from humain.cortex import scores
 from humain.cortex.cortex import Cortex
-from humain.kernels.table import table
-from humain.model import Layer, Model, ModelState
+from humain.kernels.table import TableConfig
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Context, Examples
 from tasks.graphs.world import Graph
@@ -28,7 +29,7 @@ def graph() -> Graph:
 def model(num_layers: int = 1, *, max_sub_steps: int = 4) -> Model:
     """A stack of tables of two slots."""
     space = Discrete(graph().num_nodes)
-    kernel = table(state_space=space, target_space=space, num_slots=2)
+    kernel = TableConfig(num_slots=2).build(space, space)
     cortex = Cortex(kernel=kernel, score_rule=scores.Linear(10))
     layer = Layer(cortex=cortex, max_sub_steps=max_sub_steps, max_nodes=16)
     return Model(layers=(layer,) * num_layers, space=space, group_layers=False)

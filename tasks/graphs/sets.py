@@ -1,14 +1,12 @@
 """Model sets of the graph planner: a config becomes a stack of layers, its training data and its update."""
 
+import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from flax import struct
 
 from humain import errors
 from humain.abstraction.abstraction import Abstraction
@@ -16,58 +14,26 @@ from humain.abstraction.entropy import count_visits
 from humain.abstraction.neural_entropy import check_peaks, learn_visits
 from humain.abstraction.skip import Skip
 from humain.abstraction.visit_density import DensityConfig
-from humain.cortex import balance, hindsight, scores
+from humain.cortex import scores
 from humain.cortex.cortex import Cortex
 from humain.hippocampus import routing
-from humain.hippocampus.location import Located, PlacesOfIds, Scales
+from humain.hippocampus.location import PlacesOfIds, Scales
+from humain.kernels import configs
 from humain.kernels.kernel import Kernel
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.slots import SlotLoss
-from humain.kernels.table import Table, table
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model, ModelState
-from humain.replay import composition, sweeping
+from humain.layer import Layer
+from humain.learning import LearningConfig, ReplayConfig
+from humain.model import Model
 from humain.spaces import Discrete
-from humain.training.loop import Update
 from humain.types import Trajectories
 
-_MAX_QUEUE = 2**22
 _WHOLE_NUMBERS = {
     **dict.fromkeys(("num_layers", "stride", "num_steps", "chunk_steps", "batch_size", "candidates"), 1),
     **dict.fromkeys(("replay.sweep_batch_size", "replay.compose_batch_size", "replay.imagine_batch_size"), 0),
     "replay.imagine_max_steps": 1,
 }
 """The least that they may be."""
-
-
-@struct.dataclass
-class Learner:
-    """What training carries.
-
-    Attributes:
-        state: what the model has learned.
-        key: root of all randomness.
-        queue: pairs that wait to be swept, or None.
-        tallies: for each layer, what it has learned from; empty where examples are taken as they come.
-    """
-
-    state: ModelState
-    key: jax.Array
-    queue: sweeping.Queue | None
-    tallies: tuple[balance.Tally, ...]
-
-
-@struct.dataclass
-class Lessons:
-    """What training reads.
-
-    Attributes:
-        experience: the walks.
-        before: the steps by where they lead, or None.
-    """
-
-    experience: hindsight.Experience
-    before: sweeping.Predecessors | None
+_LEFT_TO_THE_KERNEL = {"score_delta", "relative", "window", "offset"}
+"""Fields of kernels that a set's config may leave out."""
 
 
 def check(name: str, config: Any, num_nodes: int, places: PlacesOfIds | None = None) -> None:
@@ -106,7 +72,7 @@ def _check_numbers(config: Any) -> None:
             raise errors.UserError(f"{key} must be {least} or more, not {value}")
     if config.num_steps % config.chunk_steps:
         raise errors.UserError(
-            f"num_steps must be a multiple of chunk_steps, and {config.num_steps} is none of {config.chunk_steps}"
+            f"num_steps must be a multiple of chunk_steps ({config.chunk_steps}), not {config.num_steps}"
         )
     if not 0 <= _value(config, "replay.pivot_share") <= 1:
         raise errors.UserError(f"replay.pivot_share must lie between 0 and 1, not {config.replay.pivot_share}")
@@ -212,7 +178,7 @@ def build_abstractions(
         density, peaks = _neural_entropy(config)
         learned = learn_visits(trajectories, jax.random.key(seed), space=Discrete(num_nodes), config=density, **peaks)
         return (learned,) * config.num_layers
-    raise errors.UserError(f"abstraction {config.abstraction!r} is none of skip, entropy, neural_entropy")
+    raise errors.UserError(f"abstraction {config.abstraction!r} is not one of skip, entropy, neural_entropy")
 
 
 def _neural_entropy(config: Any) -> tuple[DensityConfig, dict[str, Any]]:
@@ -238,94 +204,10 @@ def shuffled_together(
     return nodes[order], lengths[order]
 
 
-def make_lessons(
-    config: Any, model: Model, trajectories: Trajectories, abstractions: tuple[Abstraction, ...]
-) -> Lessons:
-    """Trajectories, prepared for what the set's config asks for."""
-    experience = hindsight.gather(trajectories, abstractions)
-    before = sweeping.predecessors(experience, _ids(model)) if config.replay.sweep_batch_size else None
-    return Lessons(experience=experience, before=before)
-
-
-def init_learner(config: Any, model: Model, abstractions: tuple[Abstraction, ...], key: jax.Array) -> Learner:
-    """The state before the first update; `key` is consumed."""
-    init_key, root_key = jax.random.split(key)
-    space = _ids(model)
-    queue = None
-    if config.replay.sweep_batch_size:
-        # A pair can wait several times over; what is met at the start improves all at once.
-        queue = sweeping.begin(space, min(_MAX_QUEUE, max(2**15, 2 * space.num_elements**2)))
-    tallies: tuple[balance.Tally, ...] = ()
-    if config.candidates > 1:
-        tallies = tuple(balance.begin(space) for _ in model.layers)
-    return Learner(state=model.init(init_key, abstractions), key=root_key, queue=queue, tallies=tallies)
-
-
-def build_update(config: Any, model: Model) -> Update:
-    """One update of all layers: hindsight, and what the set's config asks of replay."""
-    replay_config = config.replay
-    space = _ids(model)
-    kernel = model.layers[0].cortex.kernel
-    if replay_config.sweep_batch_size and not isinstance(kernel, Table):
-        raise errors.UserError("replay.sweep_batch_size needs the table kernel, which stores scores exactly")
-    resolution = 1 / (kernel.num_levels - 1) if isinstance(kernel, Table) else 0.0
-
-    def update(learner: Learner, lessons: Lessons, step: jax.Array) -> tuple[Learner, Mapping[str, jax.Array]]:
-        state, queue = learner.state, learner.queue
-        observe_key, compose_key, imagine_key = jax.random.split(jax.random.fold_in(learner.key, step), 3)
-        examples = model.sample(lessons.experience, observe_key, config.batch_size * config.candidates)
-        tallies = []
-        for number, tally in enumerate(learner.tallies):
-            examples[number], tally = balance.choose(tally, space, examples[number], config.batch_size)
-            tallies.append(tally)
-        if queue is not None:
-            _, queue = sweeping.enqueue_improvements(model, state, queue, examples[0], resolution=resolution)
-        state, metrics = model.learn(state, examples)
-        if queue is not None and lessons.before is not None:
-            swept, queue = sweeping.sweep(
-                model,
-                state,
-                experience=lessons.experience,
-                before=lessons.before,
-                queue=queue,
-                batch_size=replay_config.sweep_batch_size,
-                resolution=resolution,
-            )
-            state, values = model.learn(state, {0: swept})
-            metrics |= {f"sweep/{name}": value for name, value in values.items()}
-            metrics |= {"sweep/waiting": queue.size, "sweep/dropped": queue.dropped}
-        if replay_config.compose_batch_size:
-            composed = composition.compose(
-                model,
-                state,
-                experience=lessons.experience,
-                key=compose_key,
-                batch_size=replay_config.compose_batch_size,
-                pivot_share=replay_config.pivot_share,
-            )
-            state, values = model.learn(state, {0: composed})
-            metrics |= {f"compose/{name}": value for name, value in values.items()}
-        if replay_config.imagine_batch_size:
-            imagined = composition.imagine(
-                model,
-                state,
-                experience=lessons.experience,
-                key=imagine_key,
-                batch_size=replay_config.imagine_batch_size,
-                max_steps=replay_config.imagine_max_steps,
-            )
-            state, values = model.learn(state, imagined)
-            metrics |= {f"imagine/{name}": value for name, value in values.items()}
-        return Learner(state=state, key=learner.key, queue=queue, tallies=tuple(tallies)), metrics
-
-    return update
-
-
-def _ids(model: Model) -> Discrete:
-    """The model's space, which is one of ids, with places or without, in all that `build_model` builds."""
-    space = model.space.space if isinstance(model.space, Located) else model.space
-    assert isinstance(space, Discrete)
-    return space
+def build_learning(config: Any) -> LearningConfig:
+    """How the set that a config describes learns."""
+    replay = ReplayConfig(**{field.name: config.replay[field.name] for field in dataclasses.fields(ReplayConfig)})
+    return LearningConfig(batch_size=config.batch_size, candidates=config.candidates, replay=replay)
 
 
 def _location(config: Any, places: PlacesOfIds | None) -> routing.Location | None:
@@ -337,46 +219,15 @@ def _location(config: Any, places: PlacesOfIds | None) -> routing.Location | Non
 
 
 def _build_kernel(config: Any, encoding: routing.Routing) -> Kernel:
-    kernel, space = config.kernel, encoding.space
-    if kernel.name == "table":
-        encoding.check_kernel("table", features=False, attention=False)
-        assert isinstance(space, Discrete)
-        return table(
-            state_space=space,
-            target_space=space,
-            num_slots=kernel.num_slots,
-            context_length=config.context_length,
-            access=kernel.access,
-            sparse_capacity=kernel.sparse_capacity or None,
-        )
-    loss = SlotLoss(
-        access=kernel.access,
-        asymmetry=kernel.asymmetry,
-        suppression=kernel.suppression,
-        suppression_weight=kernel.suppression_weight,
-    )
-    schedule = optax.cosine_decay_schedule(config.learning_rate, config.num_steps)
-    if kernel.name == "linear":
-        encoding.check_kernel("linear", features=True, attention=False)
-        size = LinearConfig(
-            num_slots=kernel.num_slots,
-            num_keys=kernel.num_keys,
-            context_length=config.context_length,
-            sharpness=kernel.sharpness,
-        )
-        return linear(size, state_space=space, target_space=space, optimizer=optax.adam(schedule), loss=loss)
-    if kernel.name == "transformer":
-        sizes = TransformerConfig(
-            num_slots=kernel.num_slots,
-            num_blocks=kernel.num_blocks,
-            num_heads=kernel.num_heads,
-            width=kernel.width,
-            hidden=kernel.hidden,
-            window=config.context_length,
-            rotary=encoding.rotary,
-        )
-        return transformer(sizes, state_space=space, target_space=space, optimizer=optax.adam(schedule), loss=loss)
-    raise errors.UserError(f"kernel {kernel.name!r} is none of table, linear, transformer")
+    learning = {"learning_rate": config.learning_rate, "num_updates": config.num_steps}
+    values = {"name": _value(config, "kernel.name"), **config.kernel, **learning}
+    # A config of plain numbers says 0 where the choice is left to the table.
+    values |= {"sparse_capacity": values["sparse_capacity"] or None} if "sparse_capacity" in values else {}
+    kernel = configs.read(values)
+    missing = {field.name for field in dataclasses.fields(kernel)} - set(values) - _LEFT_TO_THE_KERNEL
+    if missing:
+        raise errors.UserError(f"its config lacks {', '.join(sorted(f'kernel.{name}' for name in missing))}")
+    return configs.build(kernel, encoding, context_length=config.context_length)
 
 
 def _build_score_rule(config: Any, stretch: int) -> scores.ScoreRule:
@@ -384,4 +235,4 @@ def _build_score_rule(config: Any, stretch: int) -> scores.ScoreRule:
         return scores.Linear(config.longest * stretch)
     if config.score_rule == "geometric":
         return scores.Geometric(config.score_discount)
-    raise errors.UserError(f"score_rule {config.score_rule!r} is none of linear, geometric")
+    raise errors.UserError(f"score_rule {config.score_rule!r} is not one of linear, geometric")

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from humain import errors, planning
+from humain import errors, learning, planning
 from humain.abstraction.entropy import Entropy
 from humain.abstraction.neural_entropy import NeuralEntropy
 from humain.abstraction.skip import Skip
@@ -30,9 +30,10 @@ def _prepared(config, seed: int = 0):
     model = sets.build_model(config, 5)
     trajectories = sets.as_trajectories(_NODES, _LENGTHS)
     abstractions = sets.build_abstractions(config, trajectories, 5)
-    learner = sets.init_learner(config, model, abstractions, jax.random.key(seed))
-    lessons = sets.make_lessons(config, model, trajectories, abstractions)
-    return model, learner, lessons, jax.jit(sets.build_update(config, model))
+    how = sets.build_learning(config)
+    learner = learning.begin(model, how, abstractions, jax.random.key(seed))
+    lessons = learning.gather(model, how, learner.state, trajectories)
+    return model, learner, lessons, jax.jit(learning.build_update(model, how))
 
 
 def _learned(config, num_updates: int):
@@ -91,12 +92,12 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
     [
         ({"encoding": "rotten"}, "encoding 'rotten' is not one of none, sinusoidal, rotary, location"),
         ({"encoding": "location"}, "'location' needs states that have 1 to 3 coordinates, and these have none; .*"),
-        ({"abstraction": "kmean"}, "abstraction 'kmean' is none of skip, entropy, neural_entropy"),
-        ({"score_rule": "cubic"}, "score_rule 'cubic' is none of linear, geometric"),
-        ({"kernel": {"name": "tabel"}}, "kernel 'tabel' is none of table, linear, transformer"),
+        ({"abstraction": "kmean"}, "abstraction 'kmean' is not one of skip, entropy, neural_entropy"),
+        ({"score_rule": "cubic"}, "score_rule 'cubic' is not one of linear, geometric"),
+        ({"kernel": {"name": "tabel"}}, "kernel 'tabel' is not one of table, linear, transformer"),
         ({"kernel": {"access": "best"}}, "access must be 'value' or 'score', not 'best'"),
-        ({"kernel": {"num_heads": 7, "width": 96}}, "width 96 must be a multiple of num_heads 7"),
-        ({"kernel": {"name": "table"}}, "needs a value that its config lacks: sparse_capacity"),
+        ({"kernel": {"num_heads": 7, "width": 96}}, "width 96 is not a multiple of num_heads 7"),
+        ({"kernel": {"name": "table"}}, "its config lacks kernel.sparse_capacity"),
         ({"stride": 0}, "stride must be 1 or more, not 0"),
         ({"num_layers": 0}, "num_layers must be 1 or more, not 0"),
         ({"batch_size": -4}, "batch_size must be 1 or more, not -4"),
@@ -110,7 +111,7 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
         ({"lookahead": 0}, "the lookahead must be 1 pivot or more, not 0"),
         ({"goal_discount": -0.5}, r"the goal_discount must lie in \(0, 1\], not -0.5"),
         ({"num_steps": 0}, "num_steps must be 1 or more, not 0"),
-        ({"num_steps": 25}, "num_steps must be a multiple of chunk_steps, and 25 is none of 10"),
+        ({"num_steps": 25}, "num_steps must be a multiple of chunk_steps \\(10\\), not 25"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(changes, message):
@@ -302,9 +303,10 @@ def test_every_encoding_that_makes_sense_learns(kernel, encoding):
     model = sets.build_model(config, 5, _PLACES)
     trajectories = sets.as_trajectories(_NODES, _LENGTHS)
     abstractions = sets.build_abstractions(config, trajectories, 5)
-    learner = sets.init_learner(config, model, abstractions, jax.random.key(0))
-    lessons = sets.make_lessons(config, model, trajectories, abstractions)
-    _, metrics = jax.jit(sets.build_update(config, model))(learner, lessons, jnp.int32(0))
+    how = sets.build_learning(config)
+    learner = learning.begin(model, how, abstractions, jax.random.key(0))
+    lessons = learning.gather(model, how, learner.state, trajectories)
+    _, metrics = jax.jit(learning.build_update(model, how))(learner, lessons, jnp.int32(0))
     assert all(np.isfinite(value) for value in metrics.values())
 
 

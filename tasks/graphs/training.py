@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from humain import learning
 from humain.hippocampus.location import PlacesOfIds
 from humain.model import Model, ModelState
 from humain.training import loop
@@ -82,11 +83,13 @@ def train_set(
     model = sets.build_model(config, num_nodes, places)
     abstractions = sets.build_abstractions(config, trajectories, num_nodes, seed=task.seed)
     key = jax.random.fold_in(jax.random.key(task.seed), _name_code(name))
+    how = sets.build_learning(config)
+    learner = jax.jit(learning.begin, static_argnums=(0, 1))(model, how, abstractions, key)
     result = task.train(
         name,
-        jax.jit(sets.init_learner, static_argnums=(0, 1))(config, model, abstractions, key),
-        chunk=loop.make_chunk(sets.build_update(config, model), config.chunk_steps),
-        data=sets.make_lessons(config, model, trajectories, abstractions),
+        learner,
+        chunk=loop.make_chunk(learning.build_update(model, how), config.chunk_steps),
+        data=learning.gather(model, how, learner.state, trajectories),
         num_steps=config.num_steps,
         chunk_steps=config.chunk_steps,
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import struct
 
 from humain import errors
@@ -15,11 +14,9 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.hippocampus import encodings, routing
 from humain.hippocampus.encodings import Encoding
-from humain.kernels.kernel import Kernel
-from humain.kernels.linear import LinearConfig, linear
-from humain.kernels.slots import SlotLoss
-from humain.kernels.transformer import TransformerConfig, transformer
-from humain.model import Layer, Model, ModelState
+from humain.kernels import configs
+from humain.layer import Layer
+from humain.model import Model, ModelState
 from humain.spaces import Continuous
 from humain.training.loop import Update
 from humain.types import Array, Context, Examples
@@ -57,18 +54,14 @@ def build_model(config: Any, *, num_features: int, num_updates: int, context_len
     space = Continuous(num_features)
     try:
         encoding = routing.route(config.encoding, space)
-        optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, num_updates))
-        loss = SlotLoss(
-            access=config.access,
-            asymmetry=config.asymmetry,
-            suppression=config.suppression,
-            suppression_weight=config.suppression_weight,
-        )
+        names = ("num_slots", "access", "asymmetry", "suppression", "suppression_weight", "learning_rate")
+        slots = {name: getattr(config, name) for name in names}
+        kernel = configs.read({**config.kernel, **slots, "num_updates": num_updates})
         return Model(
             layers=tuple(
                 Layer(
                     cortex=Cortex(
-                        kernel=_build_kernel(config, encoding, length, optimizer, loss),
+                        kernel=configs.build(kernel, encoding, context_length=length),
                         score_rule=Geometric(config.score_discount),
                     ),
                     context_length=length,
@@ -80,44 +73,6 @@ def build_model(config: Any, *, num_features: int, num_updates: int, context_len
         )
     except (TypeError, ValueError) as error:
         raise errors.UserError(f"model: {error}") from error
-
-
-def _build_kernel(
-    config: Any, encoding: routing.Routing, context_length: int, optimizer: optax.GradientTransformation, loss: SlotLoss
-) -> Kernel:
-    kernel, space = config.kernel, encoding.space
-    if kernel.name == "transformer":
-        return transformer(
-            TransformerConfig(
-                num_slots=config.num_slots,
-                num_blocks=kernel.num_blocks,
-                num_heads=kernel.num_heads,
-                width=kernel.width,
-                hidden=kernel.hidden,
-                window=context_length,
-                offset=kernel.offset,
-                rotary=encoding.rotary,
-            ),
-            state_space=space,
-            target_space=space,
-            optimizer=optimizer,
-            loss=loss,
-        )
-    if kernel.name == "linear":
-        encoding.check_kernel("linear", features=True, attention=False)
-        return linear(
-            LinearConfig(
-                num_slots=config.num_slots,
-                num_keys=kernel.num_keys,
-                context_length=context_length,
-                sharpness=kernel.sharpness,
-            ),
-            state_space=space,
-            target_space=space,
-            optimizer=optimizer,
-            loss=loss,
-        )
-    raise ValueError(f"kernel.name {kernel.name!r} is neither 'transformer' nor 'linear'")
 
 
 def begin(model: Model, key: jax.Array) -> Learner:

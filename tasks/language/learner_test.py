@@ -12,7 +12,7 @@ from humain import errors
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Geometric
 from humain.hippocampus import encodings
-from humain.model import Layer
+from humain.layer import Layer
 from humain.spaces import Continuous
 from humain.testing.probe import Probe
 from tasks.language import hierarchy, learner
@@ -208,10 +208,10 @@ def test_layers_have_the_sizes_of_the_config(name):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"kernel": "mlp"}, "model: kernel.name 'mlp' is neither 'transformer' nor 'linear'"),
+        ({"kernel": "mlp"}, "model: kernel 'mlp' is not one of table, linear, transformer"),
         ({"access": "best"}, "model: access must be 'value' or 'score', not 'best'"),
         ({"score_discount": 2.0}, "model: .*2.0"),
-        ({"num_slots": 0}, "model: num_slots must be 1 or more, not 0"),
+        ({"num_slots": 0}, "model: num_slots must be at least 1, not 0"),
         ({"encoding": "rotten"}, "model: encoding 'rotten' is not one of none, sinusoidal, rotary, location"),
         ({"encoding": "location"}, "model: encoding 'location' needs states that have 1 to 3 coordinates"),
         ({"encoding": "rotary", "kernel": "linear"}, "model: encoding 'rotary' acts inside self-attention"),

@@ -1,0 +1,207 @@
+"""What is refused where a user's data enters: what would otherwise be learned, or answered, wrong without a word.
+
+All of this runs on the host, before anything is traced, and converts lists and NumPy arrays once. Within a user's own
+jit there are no values yet: of tracers shapes and types are checked, and nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from humain.hippocampus.location import Located
+from humain.spaces import Discrete, Space
+from humain.types import Array, Trajectories
+
+_LOOKED_AT = 4096
+"""Most numbers of an array on a device that are looked at while acting."""
+
+
+def check_number(num_layers: int, num_abstractions: int) -> None:
+    """Refuses another number of abstractions than layers.
+
+    Raises:
+        ValueError: saying how many there are of each.
+    """
+    if num_layers != num_abstractions:
+        raise ValueError(
+            f"{num_layers} layers need as many abstractions, one for each, bottom first, not {num_abstractions}"
+        )
+
+
+def questions(
+    space: Space, states: Any, goals: Any, *, batch_size: int | None = None, wait: bool = True
+) -> tuple[Any, Any]:
+    """Where agents are and shall go, checked, and of the space's own type.
+
+    Args:
+        space: of states and goals.
+        states: `[B, *S]`.
+        goals: `[B, *S]`.
+        batch_size: B, where it is known; else the states say it.
+        wait: whether values that are on a device, or not computed yet, are waited for to be looked at. False while
+            acting, where waiting would cost more than the step; then they are looked at only where they are at hand.
+
+    Raises:
+        ValueError: naming what is wrong with which of them.
+    """
+    states = _elements("states", space, states, wait=wait)
+    goals = _elements("goals", space, goals, wait=wait)
+    if batch_size is None:
+        batch_size = states.shape[0] if states.ndim else 1
+    expected = (batch_size, *space.shape)
+    for name, found in (("states", states), ("goals", goals)):
+        if found.shape != expected:
+            raise ValueError(
+                f"{name} have shape {list(found.shape)}, expected {list(expected)}: one element of {space} for each "
+                "agent"
+            )
+    return states, goals
+
+
+def trajectories(given: Trajectories, *, space: Space, target_space: Space) -> Trajectories:
+    """Trajectories as arrays of the spaces' own types. What lies behind a trajectory's end is not looked at.
+
+    Args:
+        given: of arrays, NumPy's or JAX's, or lists.
+        space: of the states.
+        target_space: of what the bottom layer answers. Where it is `space`, that is the next state, else an action.
+
+    Raises:
+        ValueError: naming what is wrong with what.
+    """
+    if target_space == space and given.actions is not None:
+        raise ValueError(
+            f"the trajectories have actions, and the bottom layer answers states of {space}: it would learn actions as "
+            "states; leave them out (actions=None), or give the bottom layer a kernel whose target_space is theirs"
+        )
+    if target_space != space and given.actions is None:
+        raise ValueError(
+            f"the trajectories have no actions, and the bottom layer answers {target_space}: it would learn states as "
+            f"actions; give actions, or give the bottom layer a kernel whose target_space is {space}"
+        )
+    states = _array("states", space, given.states)
+    if states.ndim != 2 + len(space.shape) or states.shape[2:] != space.shape:
+        raise ValueError(
+            f"states have shape {list(states.shape)}, expected [W, T{''.join(f', {size}' for size in space.shape)}]: "
+            f"W trajectories of T elements of {space}; a single one is states[None]"
+        )
+    num_walks, num_times = states.shape[:2]
+    lengths = _lengths(given.lengths, num_walks, num_times)
+    # A step is taken from each state but a trajectory's last.
+    there = np.arange(num_times)[None] < lengths[:, None]
+    steps = np.arange(num_times)[None] < lengths[:, None] - 1
+    _check_values("states", space, states[there])
+    return Trajectories(
+        states=jnp.asarray(states, space.dtype),
+        lengths=jnp.asarray(lengths, jnp.int32),
+        actions=None if given.actions is None else _actions(given.actions, target_space, steps),
+        rewards=None if given.rewards is None else _rewards(given.rewards, steps),
+        terminated=None if given.terminated is None else _terminated(given.terminated, num_walks),
+    )
+
+
+def _actions(given: Any, space: Space, steps: np.ndarray) -> Array:
+    actions = _array("actions", space, given)
+    _check_shape("actions", actions, (*steps.shape, *space.shape))
+    _check_values("actions", space, actions[steps])
+    return jnp.asarray(actions, space.dtype)
+
+
+def _rewards(given: Any, steps: np.ndarray) -> Array:
+    rewards = _host(given)
+    if rewards.dtype.kind not in "fiu":
+        raise ValueError(f"rewards are {rewards.dtype}, expected numbers")
+    _check_shape("rewards", rewards, steps.shape)
+    _check_finite("rewards", rewards[steps])
+    # A sum must not be spoilt by what fills up the rest.
+    return jnp.asarray(np.where(steps, rewards, 0), jnp.float32)
+
+
+def _terminated(given: Any, num_walks: int) -> Array:
+    terminated = _host(given)
+    if terminated.dtype != bool:
+        raise ValueError(f"terminated is {terminated.dtype}, expected bool: True where the world ended it")
+    _check_shape("terminated", terminated, (num_walks,))
+    return jnp.asarray(terminated)
+
+
+def _elements(name: str, space: Space, given: Any, *, wait: bool) -> Any:
+    """Elements of a space, of its own type: NumPy's for a list, which a jitted call takes as it is."""
+    if isinstance(given, jax.Array):
+        if given.dtype != space.dtype:
+            _check_type(name, space, given.dtype)
+            given = jnp.asarray(given, space.dtype)
+        if isinstance(given, jax.core.Tracer):
+            return given
+        if wait or (given.platform() == "cpu" and given.is_ready() and given.size <= _LOOKED_AT):
+            _check_values(name, space, np.asarray(given))
+        return given
+    elements = _array(name, space, given)
+    _check_values(name, space, elements)
+    return elements.astype(space.dtype, copy=False)
+
+
+def _array(name: str, space: Space, given: Any) -> np.ndarray:
+    """What is given, on the host, if it is of a type that elements of the space can be made of."""
+    found = _host(given)
+    _check_type(name, space, found.dtype)
+    return found
+
+
+def _host(given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"expected an array, all rows of one length; pad shorter ones: {error}") from error
+
+
+def _check_type(name: str, space: Space, dtype: Any) -> None:
+    """Ids are whole numbers and vectors are numbers; neither are truth values."""
+    wanted = "iu" if np.dtype(space.dtype).kind in "iu" else "fiu"
+    # `bfloat16` and its like are of kind V.
+    if np.dtype(dtype).kind not in wanted and not ("f" in wanted and jnp.issubdtype(dtype, jnp.floating)):
+        kind = "whole numbers" if wanted == "iu" else "numbers"
+        raise ValueError(f"{name} are {np.dtype(dtype)}, and the elements of {space} are {kind}; convert them")
+
+
+def _check_values(name: str, space: Space, elements: np.ndarray) -> None:
+    """Ids lie in the space, and vectors are finite."""
+    if not elements.size:
+        return
+    ids = space.space if isinstance(space, Located) else space
+    if isinstance(ids, Discrete):
+        least, most = elements.min(), elements.max()
+        if least < 0 or most >= ids.num_elements:
+            raise ValueError(
+                f"{name} hold {least if least < 0 else most}, and the ids of {space} are 0 to {ids.num_elements - 1}; "
+                "make the space larger, or leave it out"
+            )
+    elif elements.dtype.kind == "f":
+        _check_finite(name, elements)
+
+
+def _check_finite(name: str, values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        where = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(f"{name} hold {values[tuple(where)]}, expected finite numbers; leave out what is not known")
+
+
+def _check_shape(name: str, found: np.ndarray, expected: Sequence[int]) -> None:
+    if found.shape != tuple(expected):
+        raise ValueError(f"{name} have shape {list(found.shape)}, expected {list(expected)}, as the states say")
+
+
+def _lengths(given: Any, num_walks: int, num_times: int) -> np.ndarray:
+    lengths = _host(given)
+    if lengths.shape != (num_walks,) or lengths.dtype.kind not in "iu":
+        raise ValueError(
+            f"lengths are {lengths.dtype}{list(lengths.shape)}, expected whole numbers [{num_walks}], one for each "
+            "trajectory"
+        )
+    if lengths.size and (lengths.min() < 0 or lengths.max() > num_times):
+        wrong = lengths.min() if lengths.min() < 0 else lengths.max()
+        raise ValueError(f"lengths must lie between 0 and {num_times}, the time axis of the states, not {wrong}")
+    return lengths

@@ -1,0 +1,80 @@
+"""Configs of kernels: plain values there and back, and equal kernels of equal configs."""
+
+import json
+
+import pytest
+
+from humain.hippocampus.routing import route
+from humain.kernels import configs
+from humain.kernels.linear import LinearConfig
+from humain.kernels.table import TableConfig
+from humain.kernels.transformer import TransformerConfig
+from humain.spaces import Continuous, Discrete
+
+SPACE = Discrete(5)
+CONFIGS = [
+    TableConfig(num_slots=2, access="score", sparse_capacity=64),
+    TableConfig(),
+    LinearConfig(num_keys=8, learning_rate=0.25, num_updates=10, suppression="log_sum_exp"),
+    TransformerConfig(width=8, num_heads=2, window=3, relative=True),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=repr)
+def test_a_config_goes_through_json_and_back(config):
+    assert configs.read(json.loads(json.dumps(configs.to_values(config)))) == config
+
+
+@pytest.mark.parametrize("name", configs.KERNELS)
+def test_equal_configs_give_equal_kernels_and_others_do_not(name):
+    first, second = (configs.read({"name": name, "num_slots": 2}).build(SPACE, SPACE) for _ in range(2))
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != configs.read({"name": name, "num_slots": 3}).build(SPACE, SPACE)
+
+
+@pytest.mark.parametrize("name", ["linear", "transformer"])
+def test_another_learning_rate_is_another_kernel(name):
+    kernels = [
+        configs.read({"name": name, "learning_rate": rate, "num_updates": updates}).build(SPACE, SPACE)
+        for rate, updates in ((0.1, None), (0.2, None), (0.1, 5), (0.1, 6))
+    ]
+    assert len(set(kernels)) == 4
+
+
+def test_fields_of_other_kernels_are_passed_over_and_unknown_ones_refused():
+    values = {"name": "linear", "num_keys": 8, "width": 64, "sparse_capacity": None}
+    assert configs.read(values) == LinearConfig(num_keys=8)
+    with pytest.raises(ValueError, match="no kernel has a field num_kyes; there are access, "):
+        configs.read({"name": "linear", "num_kyes": 8})
+    with pytest.raises(ValueError, match="kernel 'lstm' is not one of table, linear, transformer"):
+        configs.read({"name": "lstm"})
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("table", {"num_slots": 0}, "num_slots must be at least 1, not 0"),
+        ("table", {"access": "best"}, "access must be 'value' or 'score', not 'best'"),
+        ("table", {"sparse_capacity": 100}, "must be a power of two, not 100"),
+        ("linear", {"learning_rate": 0.0}, "learning_rate must be a number above 0, not 0.0"),
+        ("linear", {"num_updates": 0}, "num_updates must be at least 1, or None, not 0"),
+        ("transformer", {"asymmetry": 1.0}, "asymmetry must lie between 0 and 1, not 1.0"),
+        ("transformer", {"window": 0}, "window must be at least 1, or None, not 0"),
+    ],
+)
+def test_what_can_not_be_is_refused_at_construction(name, fields, message):
+    with pytest.raises(ValueError, match=message):
+        configs.read({"name": name, **fields})
+
+
+def test_an_encoding_without_effect_is_refused():
+    with pytest.raises(ValueError, match="'rotary' acts inside self-attention, which the kernel 'linear'"):
+        configs.build(LinearConfig(), route("rotary", SPACE), context_length=2)
+    with pytest.raises(ValueError, match="'sinusoidal' acts on features, and the kernel 'table' reads ids"):
+        configs.build(TableConfig(), route("sinusoidal", SPACE), context_length=2)
+
+
+def test_a_table_of_vectors_is_refused():
+    with pytest.raises(ValueError, match="a table stores ids, and Continuous"):
+        TableConfig().build(Continuous(2), Continuous(2))

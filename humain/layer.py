@@ -1,0 +1,86 @@
+"""One layer of the stack: its learner, its memory, and what the one sees of the other."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from humain.cortex.cortex import Cortex
+from humain.hippocampus import encodings
+from humain.hippocampus import memory as memory_lib
+from humain.hippocampus import recall as recall_lib
+from humain.hippocampus.memory import Memory
+from humain.spaces import Space
+from humain.types import Array, Context
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One layer of the stack. Nothing in it knows which layer it is.
+
+    Attributes:
+        cortex: learns and answers.
+        context_length: states that the hippocampus shows the cortex, the present one included.
+        encoding: of their positions.
+        refresh_on_new_goal: whether the hippocampus forgets when the layer's goal changes. Goals that count as equal in
+            the space, as tagged ones that leave open what the other tells, are no change.
+        max_sub_steps: answers that a plan may take for one goal.
+        max_nodes: answers of this layer that a plan has room for.
+        recall: how states that are no longer in the context are recalled into it, by the goal as the cue: before the
+            `context_length` newest ones come those of the older ones that are most like the goal. None for the newest
+            alone. The kernel is then for contexts of `shown_length`.
+        recall_capacity: older states that are kept to recall from.
+    """
+
+    cortex: Cortex
+    context_length: int = 1
+    encoding: encodings.Encoding = encodings.none
+    refresh_on_new_goal: bool = True
+    max_sub_steps: int = 16
+    max_nodes: int = 64
+    recall: recall_lib.Recall | None = None
+    recall_capacity: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("context_length", "max_sub_steps", "max_nodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        num_recalled = 0 if self.recall is None else self.recall.num_recalled
+        if self.recall_capacity < num_recalled or (self.recall is None and self.recall_capacity):
+            raise ValueError(
+                f"recall_capacity must be at least num_recalled ({num_recalled}), or 0 without recall, "
+                f"not {self.recall_capacity}"
+            )
+
+    @property
+    def space(self) -> Space:
+        """Of the layer's states and goals."""
+        return self.cortex.kernel.state_space
+
+    @property
+    def stored_length(self) -> int:
+        """States that a context is made from, the present one included."""
+        return self.context_length + self.recall_capacity
+
+    @property
+    def shown_length(self) -> int:
+        """States in a context, the present one included."""
+        return self.context_length + (0 if self.recall is None else self.recall.num_recalled)
+
+    def begin(self, batch_size: int) -> Memory:
+        """The hippocampi of `B` episodes before their first state."""
+        memory = memory_lib.empty(self.stored_length - 1, self.space)
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (batch_size, *leaf.shape)), memory)
+
+    def context(self, memories: Memory, states: Array, goals: Array) -> Context:
+        """What the cortex sees of `B` episodes in the present states `[B, *S]`, asked for goals `[B, *S]`."""
+        show = partial(memory_lib.context, length=self.stored_length, space=self.space, encoding=self.encoding)
+        return self.focus(jax.vmap(show)(memories, states), goals)
+
+    def focus(self, contexts: Context, goals: Array) -> Context:
+        """Of all that is stored, `[B, stored_length]`, what the cortex sees when asked for goals `[B, *S]`."""
+        if self.recall is None:
+            return contexts
+        focus = partial(recall_lib.focus, num_newest=self.context_length, space=self.space, encoding=self.encoding)
+        return jax.vmap(partial(focus, self.recall))(contexts, goals)

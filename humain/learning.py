@@ -1,0 +1,262 @@
+"""Learning: one update of all layers, from hindsight and, where it is asked for, from replay.
+
+`begin`, `gather` and `build_update` give what `humain.training.loop` trains: a state, its data and an update.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import jax
+from flax import struct
+
+from humain.abstraction.abstraction import Abstraction
+from humain.cortex import balance
+from humain.cortex.hindsight import Experience
+from humain.hippocampus.location import Located
+from humain.kernels.table import Table
+from humain.model import Model, ModelState
+from humain.replay import composition, sweeping
+from humain.spaces import Discrete
+from humain.training.loop import Update
+from humain.types import Array, Examples, Trajectories
+
+_MAX_QUEUE = 2**22
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayConfig:
+    """What is learned from plans that the model composes itself; each kind is off where its batch size is 0.
+
+    Attributes:
+        sweep_batch_size: pairs that are swept in an update, see `replay.sweeping`; for tables of ids.
+        compose_batch_size: examples that are composed in an update, see `replay.composition`.
+        pivot_share: of these, the share composed by way of a pivot, in `[0, 1]`.
+        imagine_batch_size: ways that are imagined in an update.
+        imagine_max_steps: of an imagined way.
+    """
+
+    sweep_batch_size: int = 0
+    compose_batch_size: int = 0
+    pivot_share: float = 0.5
+    imagine_batch_size: int = 0
+    imagine_max_steps: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("sweep_batch_size", "compose_batch_size", "imagine_batch_size"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if self.imagine_max_steps < 1:
+            raise ValueError(f"imagine_max_steps must be at least 1, not {self.imagine_max_steps}")
+        if not 0 <= self.pivot_share <= 1:
+            raise ValueError(f"pivot_share must lie between 0 and 1, not {self.pivot_share}")
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningConfig:
+    """How a model learns; numbers only, so that it fits into JSON.
+
+    Attributes:
+        batch_size: examples of each layer in an update.
+        candidates: so many times as many are drawn, of which those learned least often are learned, see
+            `cortex.balance`; 1 takes examples as they come. More than 1 needs a space of ids.
+        replay: what is learned beside hindsight, or None.
+    """
+
+    batch_size: int = 64
+    candidates: int = 1
+    replay: ReplayConfig | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "candidates"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    @property
+    def sweeps(self) -> bool:
+        """Whether anything is swept."""
+        return self.replay is not None and self.replay.sweep_batch_size > 0
+
+
+@struct.dataclass
+class Learner:
+    """What training carries.
+
+    Attributes:
+        state: what the model has learned.
+        key: root of all randomness.
+        queue: pairs that wait to be swept, or None.
+        tallies: for each layer, what it has learned from; empty where examples are taken as they come.
+    """
+
+    state: ModelState
+    key: jax.Array
+    queue: sweeping.Queue | None = None
+    tallies: tuple[balance.Tally, ...] = ()
+
+
+@struct.dataclass
+class Lessons:
+    """What training reads.
+
+    Attributes:
+        experience: the trajectories.
+        before: the steps by where they lead, or None where nothing is swept.
+    """
+
+    experience: Experience
+    before: sweeping.Predecessors | None = None
+
+
+def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction, ...], key: jax.Array) -> Learner:
+    """The state before the first update; `key` is consumed.
+
+    Args:
+        model: the stack.
+        config: how it is to learn.
+        abstractions: one for each layer, bottom first. They are handed over here and nowhere else.
+        key: consumed.
+
+    Raises:
+        ValueError: if the model can't learn like that.
+    """
+    _check(model, config)
+    init_key, root_key = jax.random.split(key)
+    queue = None
+    if config.sweeps:
+        space = _ids(model)
+        # A pair can wait several times over; what is met at the start improves all at once.
+        queue = sweeping.begin(space, min(_MAX_QUEUE, max(2**15, 2 * space.num_elements**2)))
+    tallies: tuple[balance.Tally, ...] = ()
+    if config.candidates > 1:
+        tallies = tuple(balance.begin(_ids(model)) for _ in model.layers)
+    return Learner(state=model.init(init_key, abstractions), key=root_key, queue=queue, tallies=tallies)
+
+
+def gather(model: Model, config: LearningConfig, state: ModelState, trajectories: Trajectories) -> Lessons:
+    """Trajectories, prepared for all that the config asks for. Not for jit.
+
+    Args:
+        model: the stack.
+        config: how it is to learn.
+        state: whose abstractions say what each layer sees of them.
+        trajectories: to learn from.
+
+    Raises:
+        ValueError: see `Model.gather`.
+    """
+    experience = model.gather(state, trajectories)
+    return Lessons(experience, sweeping.predecessors(experience, _ids(model)) if config.sweeps else None)
+
+
+def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array], Array] | None = None) -> Update:
+    """One update of all layers: from hindsight, and from what the config asks of replay.
+
+    Args:
+        model: the stack.
+        config: how it learns.
+        ask: what a state `[B, *S]` that was reached is asked for by, where that is less than the whole of it.
+
+    Returns:
+        `update(learner, lessons, step) -> (learner, metrics)`, to be jitted with all else of a chunk.
+
+    Raises:
+        ValueError: if the model can't learn like that.
+    """
+    _check(model, config)
+    replay = config.replay
+    kernel = model.layers[0].cortex.kernel
+    # Differences that a table can't store would look like improvements again and again.
+    resolution = 1 / (kernel.num_levels - 1) if isinstance(kernel, Table) else 0.0
+
+    def draw(
+        learner: Learner, lessons: Lessons, key: jax.Array
+    ) -> tuple[dict[int, Examples], tuple[balance.Tally, ...]]:
+        examples = model.sample(lessons.experience, key, config.batch_size * config.candidates)
+        if ask is not None:
+            examples = {at: dataclasses.replace(batch, goals=ask(batch.goals)) for at, batch in examples.items()}
+        tallies = []
+        for number, tally in enumerate(learner.tallies):
+            examples[number], tally = balance.choose(tally, _ids(model), examples[number], config.batch_size)
+            tallies.append(tally)
+        return examples, tuple(tallies)
+
+    def update(learner: Learner, lessons: Lessons, step: jax.Array) -> tuple[Learner, Mapping[str, jax.Array]]:
+        key = jax.random.fold_in(learner.key, step)
+        if replay is None:
+            examples, tallies = draw(learner, lessons, key)
+            state, metrics = model.learn(learner.state, examples)
+            return dataclasses.replace(learner, state=state, tallies=tallies), metrics
+        observe_key, compose_key, imagine_key = jax.random.split(key, 3)
+        # Hindsight. The queue is told before the table learns: what gets better unseen is never passed on.
+        examples, tallies = draw(learner, lessons, observe_key)
+        state, queue = learner.state, learner.queue
+        if queue is not None:
+            _, queue = sweeping.enqueue_improvements(model, state, queue, examples[0], resolution=resolution)
+        state, metrics = model.learn(state, examples)
+        # Replay, each kind from what the one before has just learned.
+        if queue is not None and lessons.before is not None:
+            swept, queue = sweeping.sweep(
+                model,
+                state,
+                experience=lessons.experience,
+                before=lessons.before,
+                queue=queue,
+                batch_size=replay.sweep_batch_size,
+                resolution=resolution,
+            )
+            state, values = model.learn(state, {0: swept})
+            metrics |= {f"sweep/{name}": value for name, value in values.items()}
+            metrics |= {"sweep/waiting": queue.size, "sweep/dropped": queue.dropped}
+        if replay.compose_batch_size:
+            composed = composition.compose(
+                model,
+                state,
+                experience=lessons.experience,
+                key=compose_key,
+                batch_size=replay.compose_batch_size,
+                pivot_share=replay.pivot_share,
+            )
+            state, values = model.learn(state, {0: composed})
+            metrics |= {f"compose/{name}": value for name, value in values.items()}
+        if replay.imagine_batch_size:
+            imagined = composition.imagine(
+                model,
+                state,
+                experience=lessons.experience,
+                key=imagine_key,
+                batch_size=replay.imagine_batch_size,
+                max_steps=replay.imagine_max_steps,
+            )
+            state, values = model.learn(state, imagined)
+            metrics |= {f"imagine/{name}": value for name, value in values.items()}
+        return Learner(state=state, key=learner.key, queue=queue, tallies=tallies), metrics
+
+    return update
+
+
+def _ids(model: Model) -> Discrete:
+    """The model's space of ids, with places or without.
+
+    Raises:
+        ValueError: if it is not one of ids.
+    """
+    space = model.space.space if isinstance(model.space, Located) else model.space
+    if not isinstance(space, Discrete):
+        raise ValueError(f"sweeping and balance count ids, and {space} is not a space of ids; use neither")
+    return space
+
+
+def _check(model: Model, config: LearningConfig) -> None:
+    """Refuses what would learn nothing, or something wrong."""
+    if config.candidates > 1:
+        _ids(model)
+    if not config.sweeps:
+        return
+    _ids(model)
+    if not isinstance(model.layers[0].cortex.kernel, Table):
+        raise ValueError("sweep_batch_size needs the table kernel, which stores scores exactly; set it to 0")
+    if model.layers[0].shown_length > 1:
+        raise ValueError(
+            "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
+            "sweep_batch_size to 0"
+        )
