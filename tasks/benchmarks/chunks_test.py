@@ -41,5 +41,5 @@ def test_the_flags_choose_what_is_measured(capsys, monkeypatch):
     chunks.main(["benchmark"], values)
     assert measured == [("linear", ChunkSizes(), 3)]
     assert capsys.readouterr().out.splitlines()[-1].startswith("linear")
-    with pytest.raises(app.UsageError, match="got 'table'"):
+    with pytest.raises(app.UsageError, match="got the argument 'table'"):
         chunks.main(["benchmark", "table"], values)
