@@ -1,11 +1,11 @@
-"""Configs of `//tasks:benchmark`, devices and frameworks side by side.
+"""Configs of `//tasks:benchmark`, a comparison of devices and frameworks.
 
     bazel run //tasks:benchmark
         SELU over 1,000,000 floats in JAX and PyTorch, and the project's own hot paths; minutes on two cores.
     bazel run //tasks:benchmark -- --config=configs/benchmark.py:smoke --workdir=artifacts/benchmark_smoke
-        Seconds: does it run at all; sizes are small, and torch.compile, which takes many seconds, is left out.
+        Takes seconds: tests that it runs; sizes are small, and torch.compile, which takes many seconds, is left out.
 
-There is no result to expect: it is the machine's. `docs/tasks/benchmark.md` says what was found where.
+Results depend on the machine; `docs/tasks/benchmark.md` has those of several.
 """
 
 from ml_collections import ConfigDict
@@ -14,13 +14,13 @@ _VARIANTS = ("default", "smoke")
 
 
 def get_config(variant: str = "default") -> ConfigDict:
-    """The config of a variant.
+    """Returns the config of a variant.
 
     Args:
         variant: `default` or `smoke`.
 
     Raises:
-        ValueError: for any other.
+        ValueError: if there is no such variant.
     """
     if variant == "default":
         return _default()
@@ -32,9 +32,9 @@ def get_config(variant: str = "default") -> ConfigDict:
 def _default() -> ConfigDict:
     return ConfigDict(
         {
-            # Cores to use, and threads of both frameworks; 0 for all there are.
+            # Cores to use, and threads of both frameworks; 0 for all cores.
             "threads": 0,
-            # Figures that a median is taken over; 6 or more, where --repeats takes 30 or more.
+            # Repeats that a median is taken over: at least 6 here, at least 30 with --repeats.
             "repeats": 30,
             # A repeat lasts at least min_repeat_seconds, for the clock's sake; all repeats of a row about
             # max_row_seconds, as far as one call a repeat allows. A note says which rows made fewer calls for it.
@@ -54,9 +54,9 @@ def _default() -> ConfigDict:
                 "gpu": {"matmul_size": 8192, "copy_size": 2**26},
             },
             "torch_compile": True,
-            # Whether to hold what was found against the targets, which are for these sizes.
+            # Whether to compare the results with the targets, which are for these sizes.
             "show_targets": True,
-            # Kernels so small that what an update costs is mostly its dispatch.
+            # Kernels so small that the cost of an update is mostly its dispatch.
             "updates": {
                 "batch_size": 4,
                 "chunk_steps": 200,

@@ -1,10 +1,10 @@
-"""Configs of `//tasks:memory`, what each part of the memory is worth.
+"""Configs of `//tasks:memory`, the effect of each part of the memory.
 
     bazel run //tasks:memory
         Every experiment over ten seeds, two minutes on two cores. With the part on 0.997 to 1.000 of the optimum
         (largest spread over seeds 0.005), with it off 0.12 to 0.60.
     bazel run //tasks:memory -- --config=configs/memory.py:smoke --workdir=artifacts/memory_smoke
-        Seconds: does it run at all; its figures are not worth much.
+        Takes seconds: tests that it runs; its figures mean little.
 
 `docs/tasks/memory.md` says what each experiment is, and has the results.
 """
@@ -17,13 +17,13 @@ _VARIANTS = ("default", "smoke")
 
 
 def get_config(variant: str = "default") -> ConfigDict:
-    """The config of a variant.
+    """Returns the config of a variant.
 
     Args:
         variant: `default` or `smoke`.
 
     Raises:
-        ValueError: for any other.
+        ValueError: if there is no such variant.
     """
     if variant == "default":
         return _default()
@@ -63,27 +63,27 @@ def _smoke() -> ConfigDict:
 
 
 def _order() -> dict[str, Any]:
-    """Out by one room after the other."""
+    """The gate that opens if B was visited after A."""
     return {
         "num_walks": 2000,
-        # States of the longest way, and of the context.
+        # States in the longest way, and in the context.
         "walk_length": 8,
         "num_updates": 400,
         "batch_size": 64,
         "num_episodes": 50,
         "max_steps": 8,
-        # Of the sinusoids.
+        # The longest period of the sinusoids.
         "longest_period": 100.0,
     }
 
 
 def _long_order() -> dict[str, Any]:
-    """The same, tested on ways longer than those learned from."""
+    """The same, tested on longer ways than those in training."""
     return {
         "num_walks": 1000,
         "trained_length": 32,
         "tested_length": 256,
-        # States back that attention reaches.
+        # States that attention sees, including the present one.
         "window": 32,
         "longest_period": 30.0,
         "num_updates": 300,
@@ -94,11 +94,11 @@ def _long_order() -> dict[str, Any]:
 
 
 def _grid() -> dict[str, Any]:
-    """From cell to cell, between pairs that were never seen."""
+    """From cell to cell, for pairs that were never seen."""
     return {
         "size": 12,
         "num_walks": 100,
-        # Wavelengths of a coordinate.
+        # Wavelengths per coordinate.
         "num_scales": 2,
         "num_updates": 600,
         "batch_size": 64,
@@ -107,21 +107,21 @@ def _grid() -> dict[str, Any]:
 
 
 def _aliased() -> dict[str, Any]:
-    """Rooms that look the same."""
+    """The maze of rooms that look the same."""
     return {
         "num_forks": 5,
         "num_looks": 2,
         "tagging": _tagging(),
-        # Visits that are told apart.
+        # Visit counts that the layer distinguishes.
         "num_visits": 6,
         "budget": _budget(3000, 16, 150, 4096, 40),
-        # Of layers without tags; the best one counts.
+        # Context lengths of the layers without tags; the best of these layers counts.
         "context_lengths": (1, 2, 3),
     }
 
 
 def _loops() -> dict[str, Any]:
-    """Doors on a ring that open after some rounds."""
+    """The doors on a ring that open after some rounds."""
     return {
         "num_places": 12,
         "tagging": _tagging(),
@@ -132,15 +132,15 @@ def _loops() -> dict[str, Any]:
 
 
 def _recall() -> dict[str, Any]:
-    """Random patterns from noisy cues."""
+    """The recall of random patterns from noisy cues."""
     return {
         "num_bits": 200,
-        # Shares of a pattern's bits.
+        # As shares of a pattern's bits.
         "flipped": 0.1,
         "tolerated": 0.05,
-        # Patterns stored, as shares of the bits.
+        # Patterns stored, as multiples of the number of bits.
         "loads": (0.03, 0.06, 0.09, 0.12, 0.138, 0.15, 0.18, 0.21, 0.25, 0.3),
-        # For the hippocampus alone.
+        # Only for the hippocampus.
         "longer_loads": (0.5, 1.0, 1.5),
         "num_sweeps": 8,
         "recall": {"num_recalled": 1, "sharpness": 1.0},
@@ -148,7 +148,7 @@ def _recall() -> dict[str, Any]:
 
 
 def _windows() -> dict[str, Any]:
-    """What was seen in passing tells the way later."""
+    """The windows that show the way to doors passed later."""
     return {
         "num_goals": 3,
         "hall_length": 2,
@@ -160,12 +160,12 @@ def _windows() -> dict[str, Any]:
 
 
 def _tagging() -> dict[str, Any]:
-    """States farther apart than the threshold are told apart; as many as the capacity are remembered."""
+    """States farther apart than the threshold are distinguished; `capacity` of them are remembered."""
     return {"capacity": 16, "threshold": 0.5, "eviction": "last_met"}
 
 
 def _budget(num_walks: int, num_steps: int, num_updates: int, batch_size: int, max_steps: int) -> dict[str, int]:
-    """Walks and their length, updates and their batch, and steps that a test may take."""
+    """The walks and their length, the updates and their batch size, and the step limit of a test."""
     return {
         "num_walks": num_walks,
         "num_steps": num_steps,
@@ -176,13 +176,13 @@ def _budget(num_walks: int, num_steps: int, num_updates: int, batch_size: int, m
 
 
 def _crossroads() -> dict[str, Any]:
-    """Doors between rooms as pivots."""
+    """The doors between rooms as pivots."""
     return {
         # Cells along a room's side.
         "smallest": 4,
         "largest": 6,
         "num_ways": 5000,
-        # Of the paths that pass a state, the share on which it must be a pivot to be found.
+        # A state counts as found if it is a pivot on at least this share of the paths that pass it.
         "pivot_share": 0.8,
         "num_positions": 2**14,
         "density_steps": 1000,

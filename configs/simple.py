@@ -9,7 +9,7 @@
     bazel run //tasks:simple -- --config=configs/simple.py:scale --workdir=artifacts/simple_scale
         A graph of 1,024 nodes, 10,000 pairs; 90 s on two cores. 100 % arrive, 97.6 % by a shortest way.
     bazel run //tasks:simple -- --config=configs/simple.py:smoke --workdir=artifacts/simple_smoke
-        Seconds: does it run at all; what it learns is not worth much.
+        Takes seconds: tests that it runs; its results mean little.
 
 `docs/tasks/simple.md` has the results in full.
 """
@@ -22,13 +22,13 @@ _VARIANTS = ("default", "smoke", "curve", "scale")
 
 
 def get_config(variant: str = "default") -> ConfigDict:
-    """The config of a variant.
+    """Returns the config of a variant.
 
     Args:
         variant: `default`, `smoke`, `curve` or `scale`.
 
     Raises:
-        ValueError: for any other.
+        ValueError: if there is no such variant.
     """
     if variant == "default":
         return _default()
@@ -50,15 +50,15 @@ def _default() -> ConfigDict:
                 "num_nodes": 32,
                 "edge_probability": 0.2,
                 "num_walks": 5000,
-                # Self-avoiding walks end by themselves, at the latest when all nodes have been visited.
+                # Self-avoiding walks end by themselves, at the latest when all nodes were visited.
                 "max_walk_steps": 64,
             },
-            # Every ordered pair with a path, as long as there are not more of them than this.
+            # Every ordered pair with a path, or a sample of this many if there are more.
             "test": {"max_pairs": 20_000, "max_react_steps": 128},
             "sets": {
                 "skip": _set(kernel=_transformer()),
-                # Pivots lie unevenly far apart, so a layer's distances must be told apart one by one; the geometric
-                # rule does that for short ones, on every layer.
+                # Distances between pivots vary, so a layer must distinguish distances one by one; the geometric rule
+                # does that for short ones, on every layer.
                 "entropy": _set(kernel=_transformer(num_slots=8), abstraction="entropy", score_rule="geometric"),
                 "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250),
                 "table": _table_set(demonstrations=True),
@@ -128,7 +128,7 @@ def _scale() -> ConfigDict:
 
 
 def _mesh() -> dict[str, int]:
-    """Devices that a batch is split over, of all processes together; 0 for all that there are."""
+    """The number of devices that a batch is split over, of all processes together; 0 for all."""
     return {"data": 0}
 
 
@@ -136,13 +136,13 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
     """A model set: three layers, every fourth state a pivot.
 
     With the linear rule the score of layer i reaches 0 at `longest * 4 ** i` steps, and its slots are levels of
-    distance: at the bottom one for each of 1 to 5 steps, and the last for all beyond.
+    distance: in the bottom layer one for each of 1 to 5 steps, and the last for all longer distances.
     """
     return {
         "num_layers": 3,
         "abstraction": "skip",
         "stride": 4,
-        # Of the abstraction `neural_entropy`: its network, and what is asked of a peak.
+        # For the abstraction `neural_entropy`: its network, and the conditions on a peak.
         "neural_entropy": {
             "width": 64,
             "num_steps": 1000,
@@ -153,9 +153,11 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         },
         "lookahead": 2,
         "context_length": 1,
-        # none, sinusoidal, rotary (transformer), or location (where the graph's nodes have places); a table takes none.
+        # none, sinusoidal, rotary (transformer only), or location (if the graph's nodes have places); a table needs
+        # none.
         "encoding": "none",
-        # Wavelengths halve from twice the graph's extent; own_features shows the node beside its place.
+        # Wavelengths halve from twice the graph's extent; own_features adds the node's own features to those of its
+        # place.
         "location": {"num_scales": 6, "own_features": True},
         "score_rule": "linear",
         "longest": 6,
@@ -165,10 +167,10 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         "max_nodes": 64,
         "demonstrations": False,
         "num_steps": 1500,
-        # A chunk is over in half a second or so: a signal is heeded after at most two of them.
+        # A chunk takes about half a second; a signal takes effect after two chunks at most.
         "chunk_steps": 25,
         "batch_size": 512,
-        # Examples are the rarest out of this many times as many.
+        # This many times the batch size is drawn, and the rarest examples are kept.
         "candidates": 16,
         "learning_rate": 5e-3,
         "replay": _replay(),
@@ -177,7 +179,7 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
 
 
 def _table_set(**overrides: Any) -> dict[str, Any]:
-    """A model set of tables, which tell any distances apart, so that goals may lie farther ahead."""
+    """A model set of tables, which distinguish all distances, so that goals may be farther ahead."""
     settings: dict[str, Any] = {
         "kernel": _table(),
         "longest": 64,
@@ -191,14 +193,14 @@ def _table_set(**overrides: Any) -> dict[str, Any]:
 
 
 def _replay(**overrides: Any) -> dict[str, Any]:
-    """Replay after each update; a batch size of 0 switches that part off."""
+    """The replay after each update; a batch size of 0 switches that part off."""
     return {
-        # Pairs taken from the queue of those that improved.
+        # Pairs from the queue of those that improved.
         "sweep_batch_size": 0,
-        # Pairs of stored parts, drawn at random.
+        # Random pairs of stored parts.
         "compose_batch_size": 0,
         "pivot_share": 0.5,
-        # Ways that are followed for the upper layers to learn from.
+        # Ways to follow, which the upper layers learn from.
         "imagine_batch_size": 0,
         "imagine_max_steps": 32,
     } | overrides
@@ -224,5 +226,5 @@ def _linear() -> dict[str, Any]:
 
 
 def _table(*, num_slots: int = 4, sparse_capacity: int = 0) -> dict[str, Any]:
-    """A sparse capacity of 0 leaves the choice to the table."""
+    """The settings of a table; with a sparse capacity of 0 the table chooses its form."""
     return {"name": "table", "num_slots": num_slots, "access": "value", "sparse_capacity": sparse_capacity}

@@ -1,4 +1,4 @@
-"""`//tasks:benchmark`: devices and frameworks side by side, and the project's own hot paths.
+"""`//tasks:benchmark`: compares devices and frameworks, and times the project's own hot paths.
 
 See `docs/tasks/benchmark.md` for what is measured and how, and `configs/benchmark.py` for its configs.
 """
@@ -12,7 +12,7 @@ from absl import flags
 
 from humain import errors, host
 from tasks.benchmarks import chunk_forms, clustering_forms, comparison, hot_paths, jax_rows, machine, report, rows
-from tasks.benchmarks.rows import Found, PeakSizes, Settings
+from tasks.benchmarks.rows import Found, PeakSizes, RowSettings
 from tasks.benchmarks.timing import Effort
 from tasks.harness import entry, results
 from tasks.harness.context import TaskContext
@@ -21,7 +21,7 @@ _NAME = "benchmark"
 _FRAMEWORKS = ("jax", "torch")
 _DEVICES = ("cpu", "gpu")
 _LEAST_REPEATS = 30
-"""That --repeats takes; a config may have fewer, down to what an interval needs."""
+"""The smallest value of --repeats; a config may have fewer, down to what a confidence interval needs."""
 
 _NO_GPU = "build with --config=cuda on a machine with an NVIDIA GPU, or pass --device=cpu"
 
@@ -37,7 +37,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "repeats",
         None,
-        f"Figures that a median is taken over, {_LEAST_REPEATS} or more; by default the config's.",
+        f"Repeats that a median is taken over, at least {_LEAST_REPEATS}; by default the config's.",
         lower_bound=_LEAST_REPEATS,
         flag_values=values,
     )
@@ -54,31 +54,31 @@ def define_flags(values: flags.FlagValues) -> None:
 
 
 def check(task: TaskContext) -> None:
-    """Refuses, before anything is measured, what can't be; and confines the run to its cores."""
+    """Checks the flags and the config before anything is measured, and confines the run to its cores."""
     if task.flags.compare is not None:
         comparison.read(task.resolve(task.flags.compare))
     _settings(task)
     _sizes(task)
     if task.config.threads < 0:
-        raise errors.UserError(f"threads must be 0, for all cores, or more, not {task.config.threads}")
+        raise errors.UserError(f"threads must be at least 0 (0 takes all cores), not {task.config.threads}")
     if task.flags.framework == "torch" and not _has_torch():
-        raise errors.UserError("there is no PyTorch here; install torch, or pass --framework=jax")
+        raise errors.UserError("PyTorch is not installed; install torch, or pass --framework=jax")
     machine.use_cores(task.config.threads)
     if not _places(task):
         raise errors.UserError(f"there is no GPU that {' or '.join(_frameworks(task))} can use; {_NO_GPU}")
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
-    """Measures part after part; each is kept, so that a run that was interrupted goes on."""
+    """Measures part after part, and saves each, so that an interrupted run can continue."""
     described = _describe(task)
     begun = task.stage("machine", lambda: described)
     if begun != described:
         raise errors.UserError(
-            f"this run was begun on {begun} and goes on, on {described}; --clear it, or go on where it was begun"
+            f"this run was begun on {begun}, and this machine is {described}; --clear it, or continue on the former"
         )
     notes = []
     if task.flags.framework == "all" and not _has_torch():
-        notes.append("there is no PyTorch here: JAX alone was measured")
+        notes.append("PyTorch is not installed: only JAX was measured")
     places = _places(task)
     for device in _wanted(task.flags.device, _DEVICES):
         for framework in _frameworks(task):
@@ -96,7 +96,7 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     threads = {name: count for one in found for name, count in one["threads"].items()}
     cores = begun["cores"]
     notes += [
-        f"{name} computes with {count} threads, and {cores} were meant: figures on the CPU are not alike"
+        f"{name} computes with {count} threads instead of {cores}: figures on the CPU are not comparable"
         for name, count in threads.items()
         if count not in (None, cores)
     ]
@@ -125,7 +125,7 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def answer(task: TaskContext) -> None:
-    """Prints this run beside the one that --compare names, and fails where a hot path got slower."""
+    """Prints this run beside the one that --compare names, and fails if a hot path got slower."""
     if task.flags.compare is None:
         return
     old, new = comparison.read(task.resolve(task.flags.compare)), results.read(task.workdir)
@@ -138,10 +138,10 @@ def answer(task: TaskContext) -> None:
     comparison.judge(lines, task.flags.compare_factor)
 
 
-def _settings(task: TaskContext) -> Settings:
+def _settings(task: TaskContext) -> RowSettings:
     config = task.config
     try:
-        return Settings(
+        return RowSettings(
             size=task.flags.size or config.selu.size,
             applications=config.selu.applications,
             loop_steps=config.selu.loop_steps,
@@ -158,11 +158,11 @@ def _settings(task: TaskContext) -> Settings:
         raise errors.UserError(str(error)) from error
 
 
-def _sizes(task: TaskContext) -> hot_paths.Sizes:
+def _sizes(task: TaskContext) -> hot_paths.HotPathSizes:
     try:
-        return hot_paths.Sizes(
-            updates=chunk_forms.Sizes(**task.config.updates.to_dict()),
-            points=clustering_forms.Sizes(**task.config.kmeans.to_dict(), seed=task.seed),
+        return hot_paths.HotPathSizes(
+            updates=chunk_forms.ChunkSizes(**task.config.updates.to_dict()),
+            points=clustering_forms.ClusteringSizes(**task.config.kmeans.to_dict(), seed=task.seed),
         )
     except ValueError as error:
         raise errors.UserError(str(error)) from error
@@ -182,7 +182,7 @@ def _frameworks(task: TaskContext) -> tuple[str, ...]:
 
 
 def _find_device(framework: str, device: str) -> Any:
-    """A framework's own device, or None."""
+    """Returns a framework's own device object, or None."""
     if framework == "jax":
         return jax_rows.find_device(device)
     from tasks.benchmarks import torch_rows
@@ -191,7 +191,7 @@ def _find_device(framework: str, device: str) -> Any:
 
 
 def _places(task: TaskContext) -> list[tuple[str, str]]:
-    """Frameworks and devices to measure, JAX first: PyTorch computes nothing before JAX is done."""
+    """Returns the frameworks and devices to measure, JAX first: PyTorch computes nothing before JAX is done."""
     return [
         (framework, device)
         for framework in _frameworks(task)
@@ -201,7 +201,7 @@ def _places(task: TaskContext) -> list[tuple[str, str]]:
 
 
 def _describe(task: TaskContext) -> dict[str, Any]:
-    """The machine that is measured: its cores for this run, and its devices by name."""
+    """Describes the machine: the cores used by this run, and the names of its devices."""
     names = {}
     for framework, device in _places(task):
         if device == "cpu":

@@ -8,7 +8,7 @@ import pytest
 
 from tasks import benchmark as task
 from tasks.benchmarks import hot_paths, jax_rows
-from tasks.benchmarks.rows import Settings
+from tasks.benchmarks.rows import RowSettings
 from tasks.harness.context import TaskContext
 
 _RUN = ("--config=configs/benchmark.py:smoke", "--framework=jax", "--device=cpu", "--size=50", "--config.repeats=6")
@@ -93,12 +93,12 @@ def test_an_older_run_that_is_none_is_refused_before_anything_is_measured(
     ("arguments", "code", "message"),
     [
         (("--device=gpu",), 1, "there is no GPU that jax can use; build with --config=cuda"),
-        (("--config.threads=-1",), 1, "threads must be 0, for all cores, or more, not -1"),
-        (("--config.threads=1000000",), 1, "threads is 1000000, and there are"),
-        (("--config.selu.loop_steps=0",), 1, "loop_steps must be 1 or more, not 0"),
-        (("--config.updates.batch_size=0",), 1, "batch_size must be 1 or more, not 0"),
+        (("--config.threads=-1",), 1, "threads must be at least 0 (0 takes all cores), not -1"),
+        (("--config.threads=1000000",), 1, "threads is 1000000, but there are"),
+        (("--config.selu.loop_steps=0",), 1, "loop_steps must be at least 1, not 0"),
+        (("--config.updates.batch_size=0",), 1, "batch_size must be at least 1, not 0"),
         (("--config.kmeans.num_clusters=300",), 1, "num_clusters must be at most num_points, 200, not 300"),
-        (("--config.repeats=5",), 1, "repeats must be 6 or more for an interval of 95 %, not 5"),
+        (("--config.repeats=5",), 1, "repeats must be at least 6 for an interval of 95 %, not 5"),
         (("--repeats=29",), 2, "29"),
         (("--framework=tensorflow",), 2, "framework"),
     ],
@@ -122,11 +122,11 @@ def test_what_can_not_be_is_refused(
 def test_the_seed_is_that_of_what_is_measured(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
     seeds = []
 
-    def jax_parts(settings: Settings, device: object) -> dict:
+    def jax_parts(settings: RowSettings, device: object) -> dict:
         seeds.append(settings.seed)
         return {}
 
-    def own_parts(sizes: hot_paths.Sizes, effort: object, device: object) -> dict:
+    def own_parts(sizes: hot_paths.HotPathSizes, effort: object, device: object) -> dict:
         seeds.append(sizes.points.seed)
         return {}
 
@@ -141,7 +141,7 @@ def test_a_missing_framework_is_said(
 ):
     monkeypatch.setattr(task.importlib.util, "find_spec", lambda name: None)
     assert _main(tmp_path / "run", *_RUN, "--framework=torch") == 1
-    assert "there is no PyTorch here; install torch, or pass --framework=jax" in capfd.readouterr().err
+    assert "PyTorch is not installed; install torch, or pass --framework=jax" in capfd.readouterr().err
 
 
 def test_an_interrupted_run_goes_on(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):

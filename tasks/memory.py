@@ -1,4 +1,4 @@
-"""`//tasks:memory`: what each part of the memory is worth, in small worlds whose optimum is known.
+"""`//tasks:memory`: the effect of each part of the memory, in small worlds with a known optimum.
 
 See `docs/tasks/memory.md` for the experiments and `configs/memory.py` for the configs.
 """
@@ -17,20 +17,20 @@ _NAME = "memory"
 
 
 def check(task: TaskContext) -> None:
-    """Refuses, before anything is run, an experiment or a setting that there is not."""
+    """Checks, before anything is run, that all experiments and settings exist and are valid."""
     config = task.config
     if not config.experiments:
-        raise errors.UserError(f"experiments is empty; there are {', '.join(experiments.EXPERIMENTS)}")
+        raise errors.UserError(f"experiments is empty; choose from {', '.join(experiments.EXPERIMENTS)}")
     if len(set(config.experiments)) < len(config.experiments):
-        raise errors.UserError(f"experiments {', '.join(config.experiments)} name one of them twice")
+        raise errors.UserError(f"experiments {', '.join(config.experiments)} have one of them twice")
     if config.num_seeds < 1:
-        raise errors.UserError(f"num_seeds must be 1 or more, not {config.num_seeds}")
+        raise errors.UserError(f"num_seeds must be at least 1, not {config.num_seeds}")
     for name in config.experiments:
         _settings(task, name)
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
-    """Runs the experiments one after the other, each one stage."""
+    """Runs the experiments one after the other, each as a stage."""
     results = {name: task.stage(name, partial(_measure, task, name)) for name in task.config.experiments}
     report.write(task.workdir, results)
     return results
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         run=run,
         show=show,
         check=check,
-        description="What each part of the memory is worth, in small worlds whose optimum is known.",
+        description="Measures the effect of each part of the memory, in small worlds with a known optimum.",
     )
     entry.main(task, arguments)
 

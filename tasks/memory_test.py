@@ -35,10 +35,10 @@ def test_a_run_leaves_results_and_report_and_goes_on(tmp_path: pathlib.Path, cap
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("--config.experiments=('crossroad',)", "experiment 'crossroad' is none of "),
+        ("--config.experiments=('crossroad',)", "experiment 'crossroad' is not one of "),
         ("--config.experiments=()", "experiments is empty"),
-        ("--config.experiments=('crossroads','crossroads')", "name one of them twice"),
-        ("--config.num_seeds=0", "num_seeds must be 1 or more, not 0"),
+        ("--config.experiments=('crossroads','crossroads')", "have one of them twice"),
+        ("--config.num_seeds=0", "num_seeds must be at least 1, not 0"),
         ("--config.crossroads.num_way=3", "num_way"),
     ],
 )

@@ -32,7 +32,7 @@ _KEYS = {
     ),
     "scale": _ONE_GRAPH,
 }
-"""What each experiment reads from the config, apart from what each set is made of."""
+"""The keys of the config that each experiment reads, apart from its sets."""
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -40,26 +40,26 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "graph",
         None,
-        "Graph to plan on in place of a random one: an edge list, CSV (.csv) or GraphML (.graphml) file.",
+        "Graph to plan on instead of a random one: an edge list, CSV (.csv) or GraphML (.graphml) file.",
         flag_values=values,
     )
-    flags.DEFINE_string("start", None, "With --goal: node to start from.", flag_values=values)
-    flags.DEFINE_string("goal", None, "Node to plan a way to; the plan of every set is printed.", flag_values=values)
+    flags.DEFINE_string("start", None, "Node to start from, with --goal.", flag_values=values)
+    flags.DEFINE_string("goal", None, "Node to plan a way to; prints the plan of every set.", flag_values=values)
 
 
 def check(task: TaskContext) -> None:
-    """Refuses, before anything is trained, a config that can't be, and a start and goal that aren't in the graph."""
+    """Checks the config, and that start and goal are in the graph, before anything is trained."""
     config, values = task.config, task.flags
     _check_keys(config)
     if (values.start is None) != (values.goal is None):
         raise errors.UsageError("--start and --goal go together; one of them is missing")
     one_graph = config.experiment != "curve"
     if not one_graph and (values.graph is not None or values.goal is not None):
-        raise errors.UsageError("--graph, --start and --goal are about one graph, and this config has many")
+        raise errors.UsageError("--graph, --start and --goal are for one graph, but this config has many")
     for group in ("world", "test"):
         for key, value in config.get(group, {}).items():
             if isinstance(value, int | tuple) and np.min(value, initial=1) < 1:
-                raise errors.UserError(f"{group}.{key} must be 1 or more, not {value}")
+                raise errors.UserError(f"{group}.{key} must be at least 1, not {value}")
     graph = training.make_graph(task) if one_graph else None
     for name, set_config in config.sets.items():
         if graph is None:
@@ -76,14 +76,14 @@ def check(task: TaskContext) -> None:
 
 
 def _check_keys(config: Any) -> None:
-    """Refuses a config that lacks what its experiment needs."""
+    """Checks that a config has the keys and the sets that its experiment needs."""
     experiment = config.get("experiment")
     if experiment not in _KEYS:
-        raise errors.UserError(f"experiment {experiment!r} is none of {', '.join(_KEYS)}")
+        raise errors.UserError(f"experiment {experiment!r} is not one of {', '.join(_KEYS)}")
     for key in _KEYS[experiment]:
         group, name = key.split(".")
         if name not in config.get(group, {}):
-            raise errors.UserError(f"the config lacks {key}, which experiment {experiment!r} needs")
+            raise errors.UserError(f"the config has no {key}, which experiment {experiment!r} needs")
     num_sets = len(config.get("sets", {}))
     if num_sets == 0 or (experiment == "scale" and num_sets != 1):
         expected = "exactly one" if experiment == "scale" else "at least one"
@@ -91,7 +91,7 @@ def _check_keys(config: Any) -> None:
 
 
 def _warn_of_distances(config: Any, graph: Graph) -> None:
-    """Says which bounds of the config the graph's longest way exceeds."""
+    """Warns if the graph's longest way exceeds bounds of the config."""
     bounds = {}
     for name, set_config in config.sets.items():
         steps, key = sets.farthest(set_config)
@@ -103,13 +103,13 @@ def _warn_of_distances(config: Any, graph: Graph) -> None:
         listed = ", ".join(f"{key} ({steps})" for key, steps in bounds.items())
         print(
             f"{_NAME}: warning: the longest way in this graph has {graph.diameter} steps, more than can be planned "
-            f"with {listed}; raise what is named, or such pairs will not arrive",
+            f"with {listed}; raise these, or such pairs will not arrive",
             file=sys.stderr,
         )
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
-    """Does what the config asks for: `sets`, `curve` or `scale`."""
+    """Runs the config's experiment: `sets`, `curve` or `scale`."""
     if task.config.experiment == "sets":
         return _run_sets(task)
     if task.config.experiment == "curve":
@@ -139,7 +139,7 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def answer(task: TaskContext) -> None:
-    """Prints every set's plan for --start and --goal."""
+    """Prints the plan of every set for --start and --goal."""
     if task.flags.goal is None:
         return
     graph = training.make_graph(task)
@@ -213,13 +213,13 @@ def _run_set(task: TaskContext, name: str, graph: Graph, pairs: Pairs, places: n
 
 
 def _longest_walk(trajectories: Trajectories) -> np.ndarray:
-    """The nodes of the first of the longest walks."""
+    """Returns the nodes of the first of the longest walks."""
     lengths = np.asarray(trajectories.lengths)
     return np.asarray(trajectories.states)[np.argmax(lengths), : np.max(lengths)]
 
 
 def _shown_pairs(pairs: Pairs) -> list[tuple[int, int]]:
-    """The pair farthest apart, and one in the middle of the list."""
+    """Returns the pair that is farthest apart, and one from the middle of the list."""
     chosen = dict.fromkeys([int(np.argmax(pairs.shortest)), len(pairs.starts) // 2])
     return [(int(pairs.starts[place]), int(pairs.goals[place])) for place in chosen]
 

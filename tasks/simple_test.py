@@ -237,22 +237,26 @@ def test_a_graph_that_can_t_be_used_is_refused(place, tmp_path, capfd, name, con
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("--config.experiment=dance",), 1, "experiment 'dance' is none of sets, curve, scale"),
+        (("--config.experiment=dance",), 1, "experiment 'dance' is not one of sets, curve, scale"),
         (("--config.world.num_nodes=1",), 1, "num_nodes=1, edge_probability=0.3: expected 2 or more"),
-        (("--config.world.num_walks=0",), 1, "world.num_walks must be 1 or more, not 0"),
-        (("--config.test.max_pairs=0",), 1, "test.max_pairs must be 1 or more, not 0"),
+        (("--config.world.num_walks=0",), 1, "world.num_walks must be at least 1, not 0"),
+        (("--config.test.max_pairs=0",), 1, "test.max_pairs must be at least 1, not 0"),
         (("--config=tiny.py:scale_of_two",), 1, "experiment 'scale' needs exactly one of the config's sets, not 2"),
         (("--config=tiny.py:no_sets",), 1, "experiment 'sets' needs at least one of the config's sets, not 0"),
-        (("--config=tiny.py:no_experiment",), 1, "experiment None is none of sets, curve, scale"),
-        (("--config=tiny.py:no_walks",), 1, "the config lacks world.num_walks, which experiment 'sets' needs"),
+        (("--config=tiny.py:no_experiment",), 1, "experiment None is not one of sets, curve, scale"),
+        (("--config=tiny.py:no_walks",), 1, "the config has no world.num_walks, which experiment 'sets' needs"),
         (("--config=tiny.py:no_replay",), 1, "set table: its config lacks replay.sweep_batch_size"),
         (("--config.sets.table.replay.pivot_share=7.0",), 1, "set table: replay.pivot_share must lie between 0 and 1"),
         (("--config.sets.linear.learning_rate=-1.0",), 1, "set linear: learning_rate must be a number above 0, not -1"),
-        (("--config.sets.table.num_steps=45",), 1, "set table: num_steps must be a multiple of chunk_steps, and 45"),
-        (("--config.sets.linear.kernel.num_keys=0",), 1, "set linear: num_keys must be 1 or more, not 0"),
+        (
+            ("--config.sets.table.num_steps=45",),
+            1,
+            "set table: num_steps must be a multiple of chunk_steps (10), not 45",
+        ),
+        (("--config.sets.linear.kernel.num_keys=0",), 1, "set linear: num_keys must be at least 1, not 0"),
         (("--config.sets.tabel.num_steps=40",), 2, "--config.sets.tabel.num_steps: the config has no such key; did"),
-        (("--config=tiny.py:curve", "--start=1", "--goal=2"), 2, "--graph, --start and --goal are about one graph"),
-        (("--config=tiny.py:curve", "--graph=town.txt"), 2, "--graph, --start and --goal are about one graph"),
+        (("--config=tiny.py:curve", "--start=1", "--goal=2"), 2, "--graph, --start and --goal are for one graph"),
+        (("--config=tiny.py:curve", "--graph=town.txt"), 2, "--graph, --start and --goal are for one graph"),
         (("--config=tiny.py:smok",), 2, "--config=tiny.py:smok: "),
     ],
 )
@@ -306,7 +310,7 @@ def test_ways_too_long_for_the_config_are_warned_of(tmp_path, capfd, monkeypatch
     # From 0 to 40. The config has room for 32 nodes in a plan.
     assert printed.err.splitlines()[0] == (
         "simple: warning: the longest way in this graph has 40 steps, more than can be planned with "
-        "sets.table_replay.max_nodes (32), test.max_react_steps (39); raise what is named, or such pairs will not "
+        "sets.table_replay.max_nodes (32), test.max_react_steps (39); raise these, or such pairs will not "
         "arrive"
     )
     assert printed.out.splitlines()[-1].startswith("warning: 3 pairs found the queue of sweeping full")
@@ -339,7 +343,7 @@ def test_clear_removes_the_run_and_nothing_else(tmp_path, capfd, monkeypatch):
     assert "nothing to clear" in capfd.readouterr().out
     code, line = _refused(capfd, "--clear", f"--workdir={tmp_path}")
     assert code == 1
-    assert "it is no work directory; --clear leaves it alone" in line
+    assert "it is not a work directory; --clear leaves it alone" in line
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 

@@ -31,9 +31,7 @@ def load(path: pathlib.Path) -> ctypes.CDLL:
         UserError: if it is not built, can't be loaded, or was built against another jaxlib.
     """
     if not path.exists():
-        raise errors.UserError(
-            f"{path.name} is not built; run it through Bazel, on Linux (tools/bazelw run //tasks:NAME)"
-        )
+        raise errors.UserError(f"{path.name} is not built; run it by Bazel, on Linux (tools/bazelw run //tasks:NAME)")
     try:
         library = ctypes.CDLL(str(path))
         version = library.HumainJaxlibVersion

@@ -29,7 +29,7 @@ def test_a_library_of_another_jaxlib_is_turned_away(monkeypatch: pytest.MonkeyPa
 
 def test_a_library_that_is_not_built_is_said(tmp_path: pathlib.Path):
     path = tmp_path / "libselu.so"
-    with pytest.raises(errors.UserError, match=r"^libselu\.so is not built; run it through Bazel, on Linux"):
+    with pytest.raises(errors.UserError, match=r"^libselu\.so is not built; run it by Bazel, on Linux"):
         library.load(path)
     assert library.missing(path).startswith("libselu.so is not built")
 

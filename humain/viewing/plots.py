@@ -48,9 +48,7 @@ def curves(
         raise ValueError("there is no series to draw; expected at least one")
     for name, (x_values, y_values) in series.items():
         if len(x_values) != len(y_values):
-            raise ValueError(
-                f"series {name!r} has {len(x_values)} x and {len(y_values)} y values; expected one y per x"
-            )
+            raise ValueError(f"series {name!r} has {len(x_values)} x and {len(y_values)} y values; make them equal")
     # Imported here: it takes a second, and most programs that import this module draw at their very end.
     import matplotlib.style
     from matplotlib.figure import Figure

@@ -1,14 +1,14 @@
-"""Aliased maze: rooms that look the same, where the way depends on which of them it is.
+"""Aliased maze: rooms look the same, and the way depends on which of them the agent is in.
 
-Passages fork, again and again, and end in rooms of their own looks; the rooms at the forks have few looks, drawn at
-random. At each fork the agent goes left or right, or back to where it came from. It begins at the entrance and is asked
-to go to each of the end rooms. A look alone does not tell which fork it is. How often the look has been seen, from the
-tag, does: on the way to a goal no look comes twice with the same count; and whoever has strayed has seen it more often,
-so that no way that begins nearer to the goal can be taken for one from here.
+Passages fork repeatedly and end in rooms with unique looks; the rooms at the forks share a few looks, drawn at random.
+At each fork the agent goes left, right or back. It begins at the entrance and has to go to each of the end rooms. A
+look alone does not identify the fork. The number of times the look was seen, from the tag, does: on the way to a goal
+no look occurs twice with the same count; and an agent that has gone astray has a higher count, so no example that
+begins nearer to the goal matches its state.
 
 Without tags the layer has the same walks, updates and batches, and sees the look, or the newest 2 or 3 looks, whichever
-does best (all are in `notes`). In `notes` there is too what the best of all policies on the look comes to, by trying
-them all.
+is best (all are in `notes`). `notes` also has the result of the best policy that maps looks to actions, found by trying
+all of them.
 """
 
 import dataclasses
@@ -17,25 +17,25 @@ import numpy as np
 
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagging import Tagging
-from tasks.ablations.outcome import Outcome
+from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.rooms import Rooms
 from tasks.ablations.tag_trials import Budget, Comparison
 
 _ACTION_SHARES = np.array([0.425, 0.425, 0.15])
-"""Left, right and back on the walks."""
+"""How often walks go left, right and back."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Of the experiment.
+class AliasedSettings:
+    """Settings of the aliased maze.
 
     Attributes:
-        num_forks: on the way to each end room.
-        num_looks: of the rooms at forks.
-        tagging: how looks are told apart and how many are remembered.
-        num_visits: numbers of visits that are told apart.
-        budget: of learning and of the test.
-        context_lengths: that a layer without tags is tried with; the best of them counts.
+        num_forks: the number of forks on the way to each end room.
+        num_looks: the number of looks of the rooms at forks.
+        tagging: how looks are distinguished and how many are remembered.
+        num_visits: the number of different visit counts that a layer sees.
+        budget: the budget of learning and of the test.
+        context_lengths: the context lengths tried for a layer without tags; the best of them counts.
     """
 
     num_forks: int = 5
@@ -47,10 +47,10 @@ class Settings:
 
 
 def maze(rng: np.random.Generator, *, num_forks: int, num_looks: int) -> Rooms:
-    """The world.
+    """Makes the world.
 
     Rooms are numbered from the entrance, fork by fork: room `i` leads to `2 i + 1` and `2 i + 2`; the end rooms come
-    last, and have the looks from `num_looks` on. Where there is no way, the agent stays.
+    last, and have the looks from `num_looks` on. If an action leads nowhere, the agent stays.
     """
     num_inner = 2**num_forks - 1
     num_rooms = 2 * num_inner + 1
@@ -68,8 +68,8 @@ def maze(rng: np.random.Generator, *, num_forks: int, num_looks: int) -> Rooms:
     )
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
-    """The experiment over seeds: `seed` and those that follow from it, each with a maze of its own."""
+def measure(settings: AliasedSettings, *, seed: int, num_seeds: int) -> AblationOutcome:
+    """Runs the experiment for `num_seeds` seeds from `seed` on, each with its own maze."""
     worlds = [
         maze(np.random.default_rng([seed, number, 1]), num_forks=settings.num_forks, num_looks=settings.num_looks)
         for number in range(num_seeds)

@@ -7,7 +7,7 @@ from tasks.ablations import aliased
 from tasks.ablations.rooms import Rooms
 from tasks.ablations.tag_trials import Budget
 
-SMALL = aliased.Settings(
+SMALL = aliased.AliasedSettings(
     num_forks=3,
     num_looks=1,
     num_visits=4,

@@ -1,12 +1,12 @@
 """Crossroads: do the pivots of `entropy` and `neural_entropy` find the doors between rooms, and does planning gain?
 
-Worlds of two and of four rooms; what is experienced are shortest ways between random places. A state is found when it
-is a pivot on nearly all paths that pass it. `neural_entropy` never sees a cell: its density is learned from positions
-within them, none of which comes twice. Off, pivots are those of `skip`; as no share of the paths suits it, each seed
-takes for it, knowing the doors, the share that does best.
+Worlds of two and of four rooms; the experience is shortest ways between random places. A state counts as found if it is
+a pivot on nearly all paths that pass it. `neural_entropy` never sees a cell: its density is learned from positions
+within cells, all of them different. Off, pivots are those of `skip`; as no fixed share of the paths suits it, it gets
+for each seed the share that does best, chosen with knowledge of the doors.
 
-Then a stack of two layers of tables learns from the same ways of the four rooms, its pivots by each abstraction, and
-plans (`thinking`). For `skip` the stride is taken, over all seeds, whose plans are best.
+Then a stack of two table layers learns from the same ways of the four rooms, with the pivots of each abstraction, and
+plans (`thinking`). `skip` uses the stride whose plans are best over all seeds.
 """
 
 import dataclasses
@@ -35,8 +35,8 @@ from humain.model import Model
 from humain.spaces import Continuous, Discrete
 from humain.types import Trajectories
 from tasks.ablations import doors, room_worlds
-from tasks.ablations.outcome import Outcome
-from tasks.ablations.room_worlds import Rooms, Ways
+from tasks.ablations.outcome import AblationOutcome
+from tasks.ablations.room_worlds import FloorPlan, Ways
 from tasks.ablations.shares import Shares
 
 _SKIP_SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.8)
@@ -44,28 +44,28 @@ _LONGEST_WAY = 32
 _LAYERS = 2
 _MAX_NODES = 64
 _WORLD, _PLANNING = range(2)
-"""What each generator derived from a seed is for; a world's also depends on its kind."""
+"""The use of each random generator derived from a seed; that of worlds also depends on the kind of world."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the experiment is made of.
+class CrossroadsSettings:
+    """Settings of the crossroads experiment.
 
     Attributes:
-        smallest: cells along a room's side at least, 3 or more.
-        largest: and at most.
-        num_ways: experienced in each world.
-        pivot_share: a state is found when it is a pivot on at least this share of the paths that pass it.
-        num_positions: that the density is learned from.
-        density_steps: of its training.
-        density_batch_size: positions a step.
-        num_scales: of the density's sines and cosines.
-        min_separation: of the pivots of `neural_entropy`.
-        hysteresis: of the same.
-        strides: of `skip`; doors are found with each of them, and plans made.
-        num_updates: of the tables.
-        batch_size: examples of an update, for each layer.
-        num_pairs: planned between, in each world of four rooms.
+        smallest: the smallest number of cells along a room's side, at least 3.
+        largest: the largest number of cells along a room's side.
+        num_ways: the number of ways experienced in each world.
+        pivot_share: a state counts as found if it is a pivot on at least this share of the paths that pass it.
+        num_positions: the number of positions that the density is learned from.
+        density_steps: the number of updates of the density.
+        density_batch_size: positions per update of the density.
+        num_scales: the number of scales of the density's sines and cosines.
+        min_separation: the smallest separation of the pivots of `neural_entropy`.
+        hysteresis: the hysteresis of `neural_entropy`.
+        strides: the strides of `skip`; doors are sought and plans made with each of them.
+        num_updates: the number of updates of the tables.
+        batch_size: examples per update, for each layer.
+        num_pairs: the number of pairs that are planned between, in each world of four rooms.
     """
 
     smallest: int = 4
@@ -85,23 +85,23 @@ class Settings:
 
     @property
     def num_states(self) -> int:
-        """States of the largest world; all are filled up to it, so that what is compiled fits every one."""
+        """The number of states of the largest world; all are padded to it, so that they share compiled programs."""
         return (2 * self.largest + 1) ** 2
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
+def measure(settings: CrossroadsSettings, *, seed: int, num_seeds: int) -> AblationOutcome:
     """Runs the experiment.
 
     Args:
-        settings: what it is made of.
-        seed: of the first world; the others count on from it.
-        num_seeds: worlds of each kind.
+        settings: the settings of the experiment.
+        seed: the seed of the first world; the others follow it.
+        num_seeds: the number of worlds of each kind.
     """
-    found: dict[str, list[doors.Found]] = {"entropy": [], "neural_entropy": [], "skip": []}
+    found: dict[str, list[doors.FoundStates]] = {"entropy": [], "neural_entropy": [], "skip": []}
     plans: dict[str, list[_Plans]] = {}
     pictures = []
     for number in range(seed, seed + num_seeds):
-        of_seed: dict[str, doors.Found] = {}
+        of_seed: dict[str, doors.FoundStates] = {}
         for kind, build in (("two_rooms", room_worlds.two_rooms), ("four_rooms", room_worlds.four_rooms)):
             rng = np.random.default_rng([number, _WORLD, kind == "four_rooms"])
             world = build(rng, smallest=settings.smallest, largest=settings.largest)
@@ -124,7 +124,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
                     plans.setdefault(name, []).append(plan)
         for name, result in of_seed.items():
             found[name].append(result)
-    return Outcome(
+    return AblationOutcome(
         title="Are the doors of two and four rooms the pivots? (F1 of precision and recall)",
         on_name="neural_entropy",
         off_name="skip",
@@ -141,21 +141,23 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
 def _filled_up(ways: Ways) -> Ways:
     missing = _LONGEST_WAY - ways.states.shape[1]
     if missing < 0:
-        raise ValueError(f"a way has {ways.states.shape[1]} states, and {_LONGEST_WAY} are the most; lower largest")
+        raise ValueError(f"a way has {ways.states.shape[1]} states, more than {_LONGEST_WAY}; lower largest")
     return dataclasses.replace(ways, states=np.pad(ways.states, ((0, 0), (0, missing)), mode="edge"))
 
 
 def _passed(ways: Ways) -> np.ndarray:
-    """All states of all ways, each as often as it was visited."""
+    """Returns the states of all ways, each as often as it was visited."""
     return ways.states[np.arange(_LONGEST_WAY)[None] < ways.lengths[:, None]]
 
 
-def _counted(settings: Settings, ways: Ways) -> Entropy:
+def _counted(settings: CrossroadsSettings, ways: Ways) -> Entropy:
     return Entropy(jnp.asarray(np.bincount(_passed(ways), minlength=settings.num_states), jnp.int32))
 
 
-def _learned(settings: Settings, rng: np.random.Generator, world: Rooms, ways: Ways, key: jax.Array) -> NeuralEntropy:
-    """A density of positions, each somewhere in the cell that was visited; a cell counts by its middle."""
+def _learned(
+    settings: CrossroadsSettings, rng: np.random.Generator, world: FloorPlan, ways: Ways, key: jax.Array
+) -> NeuralEntropy:
+    """Learns a density from random positions in the visited cells; pivots use its value at the middle of a cell."""
     visited = rng.choice(world.places[_passed(ways)], settings.num_positions)
     positions = visited + rng.uniform(-0.5, 0.5, visited.shape)
     density = visit_density.fit(
@@ -178,14 +180,14 @@ def _learned(settings: Settings, rng: np.random.Generator, world: Rooms, ways: W
     )
 
 
-def _crossroads(settings: Settings, abstraction: Abstraction, ways: Ways) -> np.ndarray:
-    """The states found."""
+def _crossroads(settings: CrossroadsSettings, abstraction: Abstraction, ways: Ways) -> np.ndarray:
+    """Returns the ids of the states found."""
     shares = doors.pivot_shares(abstraction, ways.states, ways.lengths, settings.num_states)
     return np.flatnonzero(shares >= settings.pivot_share)
 
 
-def _best_of_skip(settings: Settings, world: Rooms, ways: Ways) -> np.ndarray:
-    """The states found by the stride and the share that, in hindsight, suit this world best."""
+def _best_of_skip(settings: CrossroadsSettings, world: FloorPlan, ways: Ways) -> np.ndarray:
+    """Returns the states found by `skip` with the stride and the share that turn out best in this world."""
     options = []
     for stride in settings.strides:
         shares = doors.pivot_shares(Skip(stride), ways.states, ways.lengths, settings.num_states)
@@ -193,8 +195,8 @@ def _best_of_skip(settings: Settings, world: Rooms, ways: Ways) -> np.ndarray:
     return max(options, key=lambda states: doors.compare(states, world.doors).f1)
 
 
-def _picture(kind: str, world: Rooms, crossroads: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A world for the report: rows of floor and walls, and places (row, column) of doors and of what was found."""
+def _picture(kind: str, world: FloorPlan, crossroads: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Returns a world for the report: rows of floor and walls, and the (row, column) of doors and of found states."""
     return {
         "name": kind,
         "floor": ["".join(".#"[not cell] for cell in row) for row in world.floor],
@@ -205,14 +207,14 @@ def _picture(kind: str, world: Rooms, crossroads: dict[str, np.ndarray]) -> dict
 
 @dataclasses.dataclass(frozen=True)
 class _Plans:
-    """Plans between the same pairs for every abstraction, one number each.
+    """Statistics of P plans; every abstraction plans between the same pairs.
 
     Attributes:
-        complete: `[P]` bool.
-        steps: `[P]`, answers of layer 0.
-        sub_goals: `[P]`, answers of layer 1.
-        longest: `[P]`, most answers of layer 0 for one sub-goal.
-        shortest: `[P]`, steps of a shortest way.
+        complete: `[P]` bool, whether the plan reaches its goal.
+        steps: `[P]`, the number of answers of layer 0.
+        sub_goals: `[P]`, the number of answers of layer 1.
+        longest: `[P]`, the largest number of answers of layer 0 for one sub-goal.
+        shortest: `[P]`, the number of steps of a shortest way.
     """
 
     complete: np.ndarray
@@ -223,17 +225,17 @@ class _Plans:
 
     @property
     def share(self) -> float:
-        """Of the optimum: shortest over planned steps, 0 for a plan that is not complete."""
+        """The share of the optimum: shortest over planned steps, 0 for an incomplete plan."""
         return float(np.mean(np.where(self.complete, self.shortest / np.maximum(self.steps, 1), 0)))
 
 
-def _plan(settings: Settings, world: Rooms, ways: Ways, abstraction: Abstraction, *, seed: int) -> _Plans:
-    """Learns from the ways with this abstraction, and plans; the seed decides the rest, pairs among it."""
+def _plan(settings: CrossroadsSettings, world: FloorPlan, ways: Ways, abstraction: Abstraction, *, seed: int) -> _Plans:
+    """Learns from the ways with this abstraction, and plans; the seed determines the rest, including the pairs."""
     rng = np.random.default_rng([seed, _PLANNING])
     model = _model(settings)
     trajectories = Trajectories(states=jnp.asarray(ways.states), lengths=jnp.asarray(ways.lengths))
     experience = hindsight.gather(trajectories, (abstraction,) * _LAYERS)
-    # As many places for every world, drawn at random, so that what is compiled fits.
+    # Equally many places in every world, drawn at random, so that they share compiled programs.
     drawn = rng.integers(len(experience.walks), size=settings.num_positions)
     experience = dataclasses.replace(experience, walks=experience.walks[drawn], times=experience.times[drawn])
     how = LearningConfig(batch_size=settings.batch_size)
@@ -255,7 +257,7 @@ def _plan(settings: Settings, world: Rooms, ways: Ways, abstraction: Abstraction
     )
 
 
-def _model(settings: Settings) -> Model:
+def _model(settings: CrossroadsSettings) -> Model:
     space = Discrete(settings.num_states)
     cortex = Cortex(kernel=TableConfig().build(space, space), score_rule=Linear(64))
     layer = Layer(cortex=cortex, max_sub_steps=_LONGEST_WAY, max_nodes=_MAX_NODES)
@@ -264,6 +266,7 @@ def _model(settings: Settings) -> Model:
 
 @partial(jax.jit, static_argnames=("model", "how", "num_updates"))
 def _learn(model: Model, how: LearningConfig, learner: Learner, experience: Experience, *, num_updates: int) -> Learner:
+    """Learns by hindsight alone."""
     update = learning.build_update(model, how)
     return jax.lax.fori_loop(
         0, num_updates, lambda number, learner: update(learner, Lessons(experience), number)[0], learner
@@ -271,7 +274,7 @@ def _learn(model: Model, how: LearningConfig, learner: Learner, experience: Expe
 
 
 def _thinking(plans: dict[str, list[_Plans]]) -> dict[str, Any]:
-    """What the plans of each abstraction cost; steps over those pairs that all of them plan."""
+    """Returns what the plans of each abstraction cost; steps are over the pairs that all of them plan completely."""
     skips = [name for name in plans if name.startswith("skip_")]
     best = max(skips, key=lambda name: np.mean([plan.share for plan in plans[name]]))
     chosen = {"entropy": plans["entropy"], "neural_entropy": plans["neural_entropy"], "skip": plans[best]}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tasks.ablations import crossroads
-from tasks.ablations.crossroads import Settings
+from tasks.ablations.crossroads import CrossroadsSettings
 
-_SMALL = Settings(
+_SMALL = CrossroadsSettings(
     smallest=3, largest=3, num_ways=1500, density_steps=400, strides=(4,), num_updates=20, batch_size=256, num_pairs=16
 )
 

@@ -1,4 +1,4 @@
-"""The experiments of `//tasks:memory`, by name: a new one is a line here."""
+"""The experiments of `//tasks:memory`, by name; register a new one in `EXPERIMENTS`."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -9,32 +9,32 @@ from tasks.ablations import aliased, crossroads, grid, long_order, loops, order,
 
 
 class Result(Protocol):
-    """What an experiment comes to."""
+    """The result of an experiment."""
 
     @property
     def title(self) -> str:
-        """What was asked, one line."""
+        """The question that the experiment answers, in one line."""
 
     def to_json(self) -> dict[str, Any]:
-        """Its numbers, plain JSON."""
+        """Returns its numbers as JSON types."""
 
 
 class Measure(Protocol):
     """Runs an experiment."""
 
     def __call__(self, settings: Any, *, seed: int, num_seeds: int) -> Result:
-        """Its outcome over `num_seeds` seeds from `seed` on."""
+        """Returns the result over `num_seeds` seeds from `seed` on."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """An experiment in which a part of the library is on, and off.
+    """An experiment that compares a part of the library switched on and off.
 
     Attributes:
-        settings: a frozen dataclass of what it is made of.
-        measure: runs it.
-        must: what is asked of it, for people.
-        holds: whether its numbers, as JSON, are as asked.
+        settings: the class of its settings, a frozen dataclass.
+        measure: runs the experiment.
+        must: the requirement on its numbers, as text.
+        holds: whether its numbers, as JSON, meet the requirement.
     """
 
     settings: Callable[..., Any]
@@ -59,33 +59,33 @@ def _recalls_more(numbers: Mapping[str, Any]) -> bool:
 _DIFFERENCE = "on at least 0.95, off at least 0.2 less"
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    "order": Experiment(order.Settings, order.measure, _DIFFERENCE, _makes_the_difference),
-    "long_order": Experiment(long_order.Settings, long_order.measure, _DIFFERENCE, _makes_the_difference),
-    "aliased": Experiment(aliased.Settings, aliased.measure, _DIFFERENCE, _makes_the_difference),
-    "grid": Experiment(grid.Settings, grid.measure, _DIFFERENCE, _makes_the_difference),
-    "loops": Experiment(loops.Settings, loops.measure, _DIFFERENCE, _makes_the_difference),
+    "order": Experiment(order.OrderSettings, order.measure, _DIFFERENCE, _makes_the_difference),
+    "long_order": Experiment(long_order.LongOrderSettings, long_order.measure, _DIFFERENCE, _makes_the_difference),
+    "aliased": Experiment(aliased.AliasedSettings, aliased.measure, _DIFFERENCE, _makes_the_difference),
+    "grid": Experiment(grid.GridSettings, grid.measure, _DIFFERENCE, _makes_the_difference),
+    "loops": Experiment(loops.LoopsSettings, loops.measure, _DIFFERENCE, _makes_the_difference),
     "crossroads": Experiment(
-        crossroads.Settings, crossroads.measure, "precision and recall of both at least 0.9", _finds_doors
+        crossroads.CrossroadsSettings, crossroads.measure, "precision and recall of both at least 0.9", _finds_doors
     ),
     "recall": Experiment(
-        recall.Settings, recall.measure, "0.95 of the capacity, and more than Hopfield's", _recalls_more
+        recall.RecallSettings, recall.measure, "0.95 of the capacity, and more than Hopfield's", _recalls_more
     ),
-    "windows": Experiment(windows.Settings, windows.measure, _DIFFERENCE, _makes_the_difference),
+    "windows": Experiment(windows.WindowsSettings, windows.measure, _DIFFERENCE, _makes_the_difference),
 }
 
 
 def build_settings(name: str, values: Mapping[str, Any]) -> Any:
-    """The settings of an experiment, its own where a config says nothing else.
+    """Returns the settings of an experiment: the defaults, except for the given values.
 
     Args:
-        name: of the experiment.
-        values: fields of its settings.
+        name: the experiment's name.
+        values: fields of its settings, by name.
 
     Raises:
-        UserError: if there is no such experiment or field, or a value can't be.
+        UserError: if there is no such experiment or field, or a value is invalid.
     """
     if name not in EXPERIMENTS:
-        raise errors.UserError(f"experiment {name!r} is none of {', '.join(EXPERIMENTS)}")
+        raise errors.UserError(f"experiment {name!r} is not one of {', '.join(EXPERIMENTS)}")
     try:
         return _replaced(EXPERIMENTS[name].settings(), values)
     except (TypeError, ValueError) as error:
@@ -93,7 +93,7 @@ def build_settings(name: str, values: Mapping[str, Any]) -> Any:
 
 
 def _replaced(settings: Any, values: Mapping[str, Any]) -> Any:
-    """Settings with other values; those of settings within them are given by name too."""
+    """Returns settings with some fields replaced; fields of nested settings are given as mappings."""
     given = {}
     for key, value in values.items():
         before = getattr(settings, key, None)

@@ -8,21 +8,21 @@ from tasks.ablations import crossroads, experiments, loops
 
 
 def test_settings_are_the_experiment_s_own_but_for_what_is_given():
-    assert experiments.build_settings("crossroads", {}) == crossroads.Settings()
-    assert experiments.build_settings("crossroads", {"num_ways": 7}) == crossroads.Settings(num_ways=7)
+    assert experiments.build_settings("crossroads", {}) == crossroads.CrossroadsSettings()
+    assert experiments.build_settings("crossroads", {"num_ways": 7}) == crossroads.CrossroadsSettings(num_ways=7)
 
 
 def test_settings_within_settings_are_given_by_name():
     settings = experiments.build_settings("loops", {"num_visits": 3, "tagging": {"capacity": 5}})
-    assert settings == loops.Settings(num_visits=3, tagging=Tagging(capacity=5))
+    assert settings == loops.LoopsSettings(num_visits=3, tagging=Tagging(capacity=5))
 
 
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("crossroad", {}, "experiment 'crossroad' is none of "),
+        ("crossroad", {}, "experiment 'crossroad' is not one of "),
         ("crossroads", {"num_way": 7}, "crossroads: .*num_way"),
-        ("loops", {"tagging": {"capacity": 0}}, "loops: the capacity must be 1 prototype or more, not 0"),
+        ("loops", {"tagging": {"capacity": 0}}, "loops: the capacity must be at least 1 prototype, not 0"),
         ("loops", {"tagging": {"size": 3}}, "loops: .*size"),
     ],
 )

@@ -1,9 +1,9 @@
-"""Grid: from any cell to any other, between pairs that were never seen, where the cells' places tell the way.
+"""Grid: from any cell to any other, for unseen pairs, where the cells' coordinates show the way.
 
 An open grid; a step goes to one of four neighbours, or nowhere at the edge. The optimum is the sum of the differences
-of the coordinates. Learned from demonstrations: shortest ways between cells drawn at random, so few that hindsight
-sees a small share of all pairs. Tested are pairs, drawn at random, that no demonstration passes in this order: no
-example was of the one as the present state and of the other as the goal.
+of the coordinates. The layer learns from demonstrations: shortest ways between random cells, so few that hindsight sees
+a small share of all pairs. The test is on random pairs that no demonstration passes in this order, so that no example
+had the first as the present state and the second as the goal.
 """
 
 import dataclasses
@@ -27,24 +27,24 @@ from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
-from tasks.ablations.outcome import Outcome
+from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.shares import Shares
 
 _MOVES = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)], np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Sizes; both ways of encoding are trained alike.
+class GridSettings:
+    """Settings of the grid; both encodings are trained with the same ones.
 
     Attributes:
-        size: cells along an edge.
-        num_walks: demonstrations of a seed.
-        num_scales: wavelengths of a coordinate, from twice the edge down. More of them fit the few pairs seen, and
-            carry over less.
-        num_updates: of the network.
-        batch_size: examples of an update.
-        num_episodes: tested.
+        size: the number of cells along an edge.
+        num_walks: the number of demonstrations per seed.
+        num_scales: the number of wavelengths per coordinate, from twice the edge down. More of them fit the few pairs
+            seen better, but generalise less.
+        num_updates: the number of updates of the network.
+        batch_size: examples per update.
+        num_episodes: the number of test episodes.
     """
 
     size: int = 12
@@ -55,16 +55,16 @@ class Settings:
     num_episodes: int = 200
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
-    """The grid with cells shown by their places, and by their ids.
+def measure(settings: GridSettings, *, seed: int, num_seeds: int) -> AblationOutcome:
+    """Measures the grid with cells encoded by their coordinates, and by their ids.
 
     A share of the optimum is the mean over pairs of the optimal number of steps over those taken; 0 for a pair on which
     the goal is not reached in four times the edge.
 
     Args:
-        settings: sizes.
+        settings: the settings of the experiment.
         seed: the first one.
-        num_seeds: how many are trained side by side, each on demonstrations of its own.
+        num_seeds: the number of seeds, trained in parallel, each on its own demonstrations.
     """
     generators = [np.random.default_rng([seed + number, 1]) for number in range(num_seeds)]
     shown = [demonstrations(settings, rng) for rng in generators]
@@ -88,7 +88,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
         return Shares.of(np.asarray(found).tolist())
 
     num_pairs = settings.size**2 * (settings.size**2 - 1)
-    return Outcome(
+    return AblationOutcome(
         title=f"unseen pairs of cells on a grid of {settings.size} by {settings.size}; optimum by coordinates",
         on_name="location",
         off_name="none",
@@ -98,8 +98,8 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     )
 
 
-def demonstrations(settings: Settings, rng: np.random.Generator) -> Trajectories:
-    """Shortest ways between different cells drawn at random; where two moves come nearer, one of them at random."""
+def demonstrations(settings: GridSettings, rng: np.random.Generator) -> Trajectories:
+    """Draws shortest ways between different random cells; where two moves are shortest, one is chosen at random."""
     shape = (settings.num_walks, 2 * settings.size - 1)
     cells, moves = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
     lengths = np.zeros(settings.num_walks, np.int32)
@@ -116,8 +116,8 @@ def demonstrations(settings: Settings, rng: np.random.Generator) -> Trajectories
     return Trajectories(states=jnp.asarray(cells), lengths=jnp.asarray(lengths), actions=jnp.asarray(moves))
 
 
-def pairs_seen(settings: Settings, walks: Trajectories) -> np.ndarray:
-    """Bool `[N, N]`: whether some walk comes from the one cell to the other, however far that lies ahead."""
+def pairs_seen(settings: GridSettings, walks: Trajectories) -> np.ndarray:
+    """Returns bool `[N, N]`: whether some walk visits the first cell and, at any later time, the second."""
     seen = np.zeros((settings.size**2,) * 2, bool)
     for way, length in zip(np.asarray(walks.states), np.asarray(walks.lengths), strict=True):
         for time in range(length):
@@ -125,21 +125,21 @@ def pairs_seen(settings: Settings, walks: Trajectories) -> np.ndarray:
     return seen
 
 
-def step(settings: Settings, cells: Array, moves: Array) -> Array:
-    """The cells that moves lead to; at the edge they lead nowhere."""
+def step(settings: GridSettings, cells: Array, moves: Array) -> Array:
+    """Returns the cells that moves lead to; a move across the edge has no effect."""
     places = jnp.stack([cells // settings.size, cells % settings.size], axis=-1) + jnp.asarray(_MOVES)[moves]
     inside = jnp.all((places >= 0) & (places < settings.size), axis=-1)
     return jnp.where(inside, places[..., 0] * settings.size + places[..., 1], cells)
 
 
-def draw_unseen(settings: Settings, rng: np.random.Generator, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and goals `[num_episodes]`, no two of them alike, that are not among the pairs seen `[N, N]`."""
+def draw_unseen(settings: GridSettings, rng: np.random.Generator, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draws distinct pairs of starts and goals `[num_episodes]` that are not among the pairs seen `[N, N]`."""
     starts, goals = np.nonzero(~seen & ~np.eye(len(seen), dtype=bool))
     chosen = rng.choice(len(starts), settings.num_episodes, replace=False)
     return starts[chosen], goals[chosen]
 
 
-def _build(settings: Settings, name: str) -> Model:
+def _build(settings: GridSettings, name: str) -> Model:
     places = PlacesOfIds(tuple((float(row), float(column)) for row, column in np.ndindex(settings.size, settings.size)))
     encoding = routing.route(
         name,
@@ -152,8 +152,8 @@ def _build(settings: Settings, name: str) -> Model:
     return Model((layer,), encoding.space)
 
 
-def _test(settings: Settings, model: Model, state: ModelState, starts: Array, goals: Array) -> Array:
-    """Mean share `[]` of the optimum from starts to goals `[N]`."""
+def _test(settings: GridSettings, model: Model, state: ModelState, starts: Array, goals: Array) -> Array:
+    """Returns the mean share `[]` of the optimum over the ways from starts to goals `[N]`."""
 
     def advance(carry: tuple[Any, Array, Array], _: None) -> tuple[tuple[Any, Array, Array], None]:
         episode, cells, steps = carry

@@ -1,8 +1,8 @@
 """The classic Hopfield network: N units, all patterns in one matrix of weights.
 
 Source: J. J. Hopfield, Neural networks and physical systems with emergent collective computational abilities (1982). Up
-to about 0.138 N random patterns come back with few errors, and beyond that none does: D. J. Amit, H. Gutfreund and
-H. Sompolinsky, Storing infinite numbers of patterns in a spin-glass model of neural networks (1985).
+to about 0.138 N random patterns are retrieved with few errors, and with more than that none is: D. J. Amit, H.
+Gutfreund and H. Sompolinsky, Storing infinite numbers of patterns in a spin-glass model of neural networks (1985).
 """
 
 import jax
@@ -11,15 +11,15 @@ import jax.numpy as jnp
 from humain.types import Array
 
 CRITICAL_LOAD = 0.138
-"""Patterns a unit beyond which retrieval breaks down, for many units."""
+"""The number of patterns per unit beyond which retrieval breaks down, in the limit of many units."""
 
 
 def store(patterns: Array, present: Array) -> Array:
-    """Hebb's rule: weights `[N, N]`, the mean over units of the outer products, none from a unit to itself.
+    """Hebb's rule: returns weights `[N, N]`, the sum of the patterns' outer products over N, with a zero diagonal.
 
     Args:
         patterns: `[M, N]` of 1 and -1.
-        present: `[M]` bool, True for those that are stored.
+        present: `[M]` bool, True for patterns to store.
     """
     kept = jnp.where(present[:, None], patterns, 0)
     weights = kept.T @ kept / patterns.shape[1]
@@ -27,12 +27,12 @@ def store(patterns: Array, present: Array) -> Array:
 
 
 def retrieve(weights: Array, cues: Array, *, num_sweeps: int) -> Array:
-    """The states that cues settle in.
+    """Returns the states that the network settles in from cues.
 
     Args:
         weights: `[N, N]`, symmetric.
         cues: `[M, N]` of 1 and -1.
-        num_sweeps: how often each unit is updated, one after the other; a unit whose field is 0 stays as it is.
+        num_sweeps: how often each unit is updated, one after the other; a unit with field 0 keeps its state.
 
     Returns:
         `[M, N]` of 1 and -1.

@@ -1,10 +1,10 @@
 """Long order: the rooms of `order`, learned from ways of up to 32 states and tested after 248 of them.
 
-What opens the gate is still which of A and B was visited last, and that was not long ago; but the episode is long, and
-the hippocampus shows 256 states. Positions that are counted from its oldest state then are such as were never trained,
-and distances from the present one are not. Attention reaches as far back in training as in the test, with either
-encoding. With sinusoids the network could learn the same, for it can turn them into distances; how far it gets on ways
-of the length that it was trained on is in the notes.
+The gate still opens depending on which of A and B was visited last, and that was recently; but the episode is long, and
+the hippocampus shows 256 states. Positions counted from its oldest state are then larger than any in training, while
+distances from the present state are not. With either encoding, attention reaches equally far back in training and test.
+With sinusoids the network could learn the same, since distances can be computed from them; its result on ways of the
+trained length is in the notes.
 """
 
 import dataclasses
@@ -27,26 +27,27 @@ from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.types import Array
 from tasks.ablations import order, seeds
-from tasks.ablations.outcome import Outcome
+from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.shares import Shares
 
 _ABSTRACTIONS = (Skip(4),)
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Sizes; both encodings are trained alike.
+class LongOrderSettings:
+    """Settings of `long_order`; both encodings are trained with the same ones.
 
     Attributes:
-        num_walks: demonstrations of a seed.
-        trained_length: states of the longest demonstration, and of the context in training.
-        tested_length: states of the context in the test.
-        window: how many states back attention reaches, the present one included.
-        longest_period: of the sinusoids; the slowest turns by about one radian over what is trained.
-        num_updates: of the network.
-        batch_size: examples of an update.
-        num_episodes: tested; the gate is open in half of them.
-        max_steps: to get out.
+        num_walks: the number of demonstrations per seed.
+        trained_length: the number of states of the longest demonstration, and of the context in training.
+        tested_length: the number of states of the context in the test.
+        window: how many states attention sees, including the present one.
+        longest_period: the longest period of the sinusoids; the slowest turns by about one radian over the trained
+            length.
+        num_updates: the number of updates of the network.
+        batch_size: examples per update.
+        num_episodes: the number of test episodes; the gate is open in half of them.
+        max_steps: the step limit to get out.
     """
 
     num_walks: int = 1000
@@ -60,22 +61,22 @@ class Settings:
     max_steps: int = 8
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
-    """The world with rotary encoding, and with sinusoids that are added.
+def measure(settings: LongOrderSettings, *, seed: int, num_seeds: int) -> AblationOutcome:
+    """Measures the world with rotary encoding, and with added sinusoids.
 
-    A share of the optimum is the mean over episodes of the optimal number of steps, see `order`, over those taken; 0
-    for an episode that does not get out. The notes hold the same after ways as long as those trained.
+    A share of the optimum is the mean over episodes of the optimal number of steps, see `order`, over those taken; 0 if
+    the agent does not get out. The notes have the same for ways of the trained length.
 
     Args:
-        settings: sizes.
+        settings: the settings of the experiment.
         seed: the first one.
-        num_seeds: how many are trained side by side, each on demonstrations of its own.
+        num_seeds: the number of seeds, trained in parallel, each on its own demonstrations.
     """
     generators = [np.random.default_rng([seed + number, 2]) for number in range(num_seeds)]
-    shown = order.Settings(num_walks=settings.num_walks, walk_length=settings.trained_length)
+    shown = order.OrderSettings(num_walks=settings.num_walks, walk_length=settings.trained_length)
     experience = seeds.stack([order.demonstrated(shown, rng) for rng in generators])
     lengths = (settings.trained_length, settings.tested_length)
-    # Room is left for the steps to come.
+    # Shorter by max_steps, to leave room for the agent's own steps.
     led = [
         jnp.stack([led_ways(settings, rng, length - settings.max_steps) for rng in generators]) for length in lengths
     ]
@@ -97,7 +98,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
         return [Shares.of(np.asarray(values).tolist()) for values in found]
 
     (near_on, on), (near_off, off) = shares("rotary"), shares("sinusoidal")
-    return Outcome(
+    return AblationOutcome(
         title=f"get out by B after A, after {led[1].shape[2]} states; trained on up to {settings.trained_length}",
         on_name="rotary",
         off_name="sinusoidal",
@@ -107,8 +108,8 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     )
 
 
-def led_ways(settings: Settings, rng: np.random.Generator, length: int) -> Array:
-    """Random ways `[num_episodes, length]` through the rooms to the gate, which every other one finds open."""
+def led_ways(settings: LongOrderSettings, rng: np.random.Generator, length: int) -> Array:
+    """Draws random ways `[num_episodes, length]` through the rooms to the gate, which is open after every other one."""
     ways: list[list[int]] = []
     while len(ways) < settings.num_episodes:
         way = [int(rng.integers(3))]
@@ -121,7 +122,7 @@ def led_ways(settings: Settings, rng: np.random.Generator, length: int) -> Array
     return jnp.asarray(ways, jnp.int32)
 
 
-def _build(settings: Settings, name: str, context_length: int) -> Model:
+def _build(settings: LongOrderSettings, name: str, context_length: int) -> Model:
     encoding = routing.route(name, order.SPACE)
     added = encoding.added
     if name == "sinusoidal":
@@ -139,8 +140,8 @@ def _build(settings: Settings, name: str, context_length: int) -> Model:
     return Model((layer,), encoding.space)
 
 
-def _test(settings: Settings, model: Model, state: ModelState, led: Array) -> Array:
-    """Mean share `[]` of the optimum over the episodes that begin with the led ways `[N, P]`."""
+def _test(settings: LongOrderSettings, model: Model, state: ModelState, led: Array) -> Array:
+    """Returns the mean share `[]` of the optimum over the episodes that begin with the given ways `[N, P]`."""
     num_episodes, num_led = led.shape
     goals = jnp.full(num_episodes, order.OUT)
     zero = jnp.zeros(num_episodes, jnp.int32)
@@ -159,10 +160,10 @@ def _test(settings: Settings, model: Model, state: ModelState, led: Array) -> Ar
 
 
 def _remembered(model: Model, led: Array, goals: Array) -> acting.Episode:
-    """Episodes in which the ways `[N, P]` lie behind, all but the present state, as asking at each step leaves them."""
+    """Returns episodes that remember the ways `[N, P]` except the present state, as if the agent had acted on them."""
     num_episodes, num_led = led.shape
     append = jax.vmap(memory_lib.append)
-    # The newest state is stored when the next arrives.
+    # The newest state is stored only when the next one arrives.
     memory = jax.lax.fori_loop(
         0, num_led - 2, lambda time, memory: append(memory, led[:, time]), model.layers[0].begin(num_episodes)
     )

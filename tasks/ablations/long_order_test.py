@@ -7,11 +7,11 @@ import numpy as np
 from humain import acting
 from humain.abstraction.skip import Skip
 from tasks.ablations import long_order, order
-from tasks.ablations.long_order import Settings
+from tasks.ablations.long_order import LongOrderSettings
 
 
 def test_every_other_way_finds_the_gate_open():
-    ways = np.asarray(long_order.led_ways(Settings(num_episodes=6), np.random.default_rng(0), 20))
+    ways = np.asarray(long_order.led_ways(LongOrderSettings(num_episodes=6), np.random.default_rng(0), 20))
     assert ways.shape == (6, 20)
     stages = []
     for way in ways:
@@ -25,7 +25,7 @@ def test_every_other_way_finds_the_gate_open():
 
 
 def test_what_is_remembered_is_what_asking_at_each_step_leaves():
-    model = long_order._build(Settings(), "rotary", 8)
+    model = long_order._build(LongOrderSettings(), "rotary", 8)
     state = model.init(jax.random.key(0), (Skip(4),))
     led = jnp.array([[0, 1, 2, 0, 2, 0], [1, 2, 1, 0, 1, 0]])
     goals = jnp.full(2, order.OUT)
@@ -38,7 +38,9 @@ def test_what_is_remembered_is_what_asking_at_each_step_leaves():
 
 
 def test_it_runs():
-    settings = Settings(num_walks=40, trained_length=16, tested_length=32, num_updates=10, batch_size=8, num_episodes=4)
+    settings = LongOrderSettings(
+        num_walks=40, trained_length=16, tested_length=32, num_updates=10, batch_size=8, num_episodes=4
+    )
     outcome = long_order.measure(settings, seed=0, num_seeds=2)
     assert len(outcome.on.values) == len(outcome.off.values) == 2
     assert set(outcome.to_json()["trained_length"]) == {"on", "off"}

@@ -1,15 +1,15 @@
-"""Loops: round a ring to doors that open only for those who have been round before.
+"""Loops: doors on a ring that open only after the agent has gone round before.
 
-The ring has a number of places, and a door at each, with an exit behind it. The agent goes on to the next place or
-tries the door. A door opens when its place has been passed as often as that door wants, 0, 1 or 2 times; tried too
-early, it lets one out half a ring before. The agent is asked for each of the exits. It sees the place, not how often it
-has been there. A policy on the place alone either tries such a door each time, and circles on half the ring for ever,
-or never tries it, and circles round all of it. The number of visits, from the tag, tells when to try.
+The ring has a number of places, each with a door and an exit behind it. The agent moves to the next place or tries the
+door. A door opens if its place was passed often enough before, 0, 1 or 2 times depending on the door; tried too early,
+it leads back by half a ring. Each of the exits is a goal. The agent sees the place, not how often it was there. A
+policy that depends only on the place either tries such a door each time, and circles on half the ring for ever, or
+never tries it, and circles on all of it. The number of visits, from the tag, shows when to try.
 
 Without tags the layer has the same walks, updates and batches, and sees the place, or the newest 2 to 5 places,
-whichever does best (all are in `notes`); to see in them that it has been turned back it would need as many as half the
-ring and two, 8 here, which a table can't number. On a smaller ring, where 5 or 6 are enough, a context does nearly as
-well as tags. In `notes` there is what the best of all policies that always do the same at a place comes to.
+whichever is best (all are in `notes`); to see in its context that it was sent back, it would need half the ring plus
+two places, 8 here, more than a table can index. On a smaller ring, where 5 or 6 suffice, a context is nearly as good as
+tags. `notes` also has the result of the best policy that depends only on the place.
 """
 
 import dataclasses
@@ -18,24 +18,25 @@ import numpy as np
 
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagging import Tagging
-from tasks.ablations.outcome import Outcome
+from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.rooms import Rooms
 from tasks.ablations.tag_trials import Budget, Comparison
 
 _ACTION_SHARES = np.array([0.93, 0.07])
-"""Going on and trying the door on the walks."""
+"""How often walks move on and try the door."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Of the experiment.
+class LoopsSettings:
+    """Settings of the loops experiment.
 
     Attributes:
-        num_places: on the ring; a multiple of 3, as a third of the doors wants each number of rounds.
-        tagging: how places are told apart and how many are remembered.
-        num_visits: numbers of visits that are told apart.
-        budget: of learning and of the test.
-        context_lengths: that a layer without tags is tried with; the best of them counts.
+        num_places: the number of places on the ring; a multiple of 3, as a third of the doors needs each number of
+            rounds.
+        tagging: how places are distinguished and how many are remembered.
+        num_visits: the number of different visit counts that a layer sees.
+        budget: the budget of learning and of the test.
+        context_lengths: the context lengths tried for a layer without tags; the best of them counts.
     """
 
     num_places: int = 12
@@ -50,14 +51,14 @@ class Settings:
 
 
 def ring(rounds: np.ndarray, first: int) -> Rooms:
-    """The world.
+    """Makes the world.
 
-    Rooms are numbered by the places gone on since the start, then come the exits. Once every door is open, going on
-    leads to the same place of the round before.
+    Rooms are numbered by the places passed since the start; the exits follow. Once every door is open, moving on leads
+    to the same place of the previous round.
 
     Args:
         rounds: `[P]`, how often each place must have been passed for its door to open.
-        first: the place in which episodes begin.
+        first: the place at which episodes begin.
     """
     num_places = len(rounds)
     num_steps = num_places * (int(rounds.max()) + 1)
@@ -76,8 +77,8 @@ def ring(rounds: np.ndarray, first: int) -> Rooms:
     )
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
-    """The experiment over seeds: `seed` and those that follow from it, each with a ring of its own."""
+def measure(settings: LoopsSettings, *, seed: int, num_seeds: int) -> AblationOutcome:
+    """Runs the experiment for `num_seeds` seeds from `seed` on, each with its own ring."""
     worlds = []
     for number in range(num_seeds):
         rng = np.random.default_rng([seed, number, 1])

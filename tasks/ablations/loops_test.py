@@ -8,7 +8,7 @@ import pytest
 from tasks.ablations import loops
 from tasks.ablations.tag_trials import Budget
 
-SMALL = loops.Settings(
+SMALL = loops.LoopsSettings(
     num_places=3,
     num_visits=3,
     budget=Budget(num_walks=400, num_steps=14, num_updates=40, batch_size=1024, max_steps=24),
@@ -52,4 +52,4 @@ def test_tags_that_cannot_count_to_two_do_not_help():
 
 def test_a_ring_that_is_not_shared_by_three_is_refused():
     with pytest.raises(ValueError, match="multiple of 3, not 5"):
-        loops.Settings(num_places=5)
+        loops.LoopsSettings(num_places=5)

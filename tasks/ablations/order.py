@@ -1,13 +1,13 @@
-"""Order: the gate lets out who was at B after A; what happened in which order is not to be seen, only remembered.
+"""Order: a gate opens only if B was visited after A; the order can't be seen, only remembered.
 
-Three rooms, each a step from the others: the gate, A and B. From the gate one goes out if B was visited since the last
-visit to A, and falls into a pit for ever otherwise. The agent has been led through A and B, once each, in an order of
-chance, and stands at the gate. The optimum is 1 step where B came after A, else 3: to B, to the gate, out.
+Three rooms, each a step from the others: the gate, A and B. From the gate the agent gets out if B was visited since the
+last visit to A; otherwise it falls into a pit and stays there. It has been led through A and B, once each, in random
+order, and stands at the gate. The optimum is 1 step if B came after A, else 3: to B, to the gate, out.
 
-Learned from demonstrations: someone is led through the rooms at random for some steps and goes out by a shortest way.
-The steps out are learned; those before are remembered and not imitated. Who can't tell the order does as well as can be
-by always trying the gate, 1/2 of the optimum, or by always going to B first, 2/3.
-The network has one block: with two, causal attention would let the order leak through how much each state has seen.
+The layer learns from demonstrations: random steps through the rooms, then a shortest way out. The steps out are
+learned; those before are remembered but not imitated. A policy that does not know the order reaches at best 1/2 of the
+optimum by always trying the gate, or 2/3 by always going to B first. The network has one block: with two, causal
+attention would reveal the order by how many states each one sees.
 """
 
 import dataclasses
@@ -31,31 +31,32 @@ from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
-from tasks.ablations.outcome import Outcome
+from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.shares import Shares
 
 GATE, A, B, OUT, PIT = range(5)
-"""States; the first three are rooms."""
+"""The states; the first three are rooms."""
 SPACE = Discrete(16)
-"""The rooms are five; the features of the others are room for positions, which are added to features."""
+"""There are five states; the features of the other ids leave space for positions, which are added to features."""
 OPTIMAL_STEPS = (4, 3, 1)
-"""From the gate to the outside, by stage: to A, B, the gate and out; to B, the gate and out; out."""
+"""Steps from the gate to the outside, by stage: via A, B and the gate; via B and the gate; directly."""
 _ABSTRACTIONS = (Skip(4),)
 _BLOCKS = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Sizes; both ways of encoding are trained alike.
+class OrderSettings:
+    """Settings of `order`; all encodings are trained with the same ones.
 
     Attributes:
-        num_walks: demonstrations of a seed.
-        walk_length: states of the longest, and of the context.
-        num_updates: of the network.
-        batch_size: examples of an update.
-        num_episodes: tested, of each order half.
-        max_steps: to get out.
-        longest_period: of the sinusoids; the features are few and contexts short, so slow ones would tell nothing.
+        num_walks: the number of demonstrations per seed.
+        walk_length: the number of states of the longest demonstration, and of the context.
+        num_updates: the number of updates of the network.
+        batch_size: examples per update.
+        num_episodes: the number of test episodes, half of them with each order.
+        max_steps: the step limit to get out.
+        longest_period: the longest period of the sinusoids; since features are few and contexts short, slow ones would
+            be useless.
     """
 
     num_walks: int = 2000
@@ -67,16 +68,16 @@ class Settings:
     longest_period: float = 100.0
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
-    """The world with positions encoded, in attention, and not; with sinusoids, in the notes.
+def measure(settings: OrderSettings, *, seed: int, num_seeds: int) -> AblationOutcome:
+    """Measures the world with rotary encoding and without encoding; with sinusoids, in the notes.
 
-    A share of the optimum is the mean over episodes of the optimal number of steps over those taken; 0 for an episode
-    that does not get out.
+    A share of the optimum is the mean over episodes of the optimal number of steps over those taken; 0 if the agent
+    does not get out.
 
     Args:
-        settings: sizes.
+        settings: the settings of the experiment.
         seed: the first one.
-        num_seeds: how many are trained side by side, each on demonstrations of its own.
+        num_seeds: the number of seeds, trained in parallel, each on its own demonstrations.
     """
     generators = [np.random.default_rng([seed + number, 0]) for number in range(num_seeds)]
     experience = seeds.stack([demonstrated(settings, rng) for rng in generators])
@@ -95,7 +96,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
         found = jax.jit(jax.vmap(partial(_test, settings, model)))(state, led)
         return Shares.of(np.asarray(found).tolist())
 
-    return Outcome(
+    return AblationOutcome(
         title="get out by B after A, three rooms; optimum 1 or 3 steps",
         on_name="rotary",
         off_name="none",
@@ -106,28 +107,28 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
 
 
 def following_stage(stage: Any, room: Any) -> Any:
-    """What the gate knows: 0 if A was never visited, 1 if A came last of A and B, 2 if B came after A."""
+    """Returns the state of the gate: 0 before a visit to A, 1 if B was not visited since, 2 if it was."""
     stage = jnp.where(room == A, 1, stage)
     return jnp.where((stage == 1) & (room == B), 2, stage)
 
 
 def step(room: Array, stage: Array, answer: Array) -> Array:
-    """Where an answer leads from a room; an answer that can't be leaves the agent where it is."""
+    """Returns the room that an answer leads to; an impossible answer leaves the agent where it is."""
     leaves = jnp.where(stage == 2, OUT, PIT)
     inside = jnp.where(answer <= B, answer, jnp.where((answer == OUT) & (room == GATE), leaves, room))
     return jnp.where(room >= OUT, room, inside)
 
 
-def demonstrated(settings: Settings, rng: np.random.Generator) -> hindsight.Experience:
-    """What there is to learn: the steps out. Those before, in which one was led, are remembered and not imitated."""
+def demonstrated(settings: OrderSettings, rng: np.random.Generator) -> hindsight.Experience:
+    """Returns the experience: the steps out are learned; those before them are remembered but not imitated."""
     walks, num_led = demonstrations(settings, rng)
     experience = hindsight.gather(walks, _ABSTRACTIONS)
     own = np.asarray(experience.times) >= num_led[np.asarray(experience.walks)] - 1
     return dataclasses.replace(experience, walks=experience.walks[own], times=experience.times[own])
 
 
-def demonstrations(settings: Settings, rng: np.random.Generator) -> tuple[Trajectories, np.ndarray]:
-    """Random ways that turn, after some steps, into a shortest way out; and the number `[W]` of states until then."""
+def demonstrations(settings: OrderSettings, rng: np.random.Generator) -> tuple[Trajectories, np.ndarray]:
+    """Draws random ways that end in a shortest way out; also returns the number `[W]` of states before that."""
     states = np.full((settings.num_walks, settings.walk_length), OUT, np.int32)
     lengths = np.zeros(settings.num_walks, np.int32)
     num_led = np.zeros(settings.num_walks, np.int32)
@@ -150,14 +151,14 @@ def demonstrations(settings: Settings, rng: np.random.Generator) -> tuple[Trajec
 
 
 def following_stage_of(stage: int, room: int) -> int:
-    """`following_stage` of plain numbers."""
+    """`following_stage` for Python numbers."""
     if room == A:
         return 1
     return 2 if room == B and stage == 1 else stage
 
 
-def led_ways(settings: Settings, rng: np.random.Generator) -> Array:
-    """Ways `[num_episodes, 4]` through A and B, once each, that end at the gate; every other one with B after A."""
+def led_ways(settings: OrderSettings, rng: np.random.Generator) -> Array:
+    """Returns ways `[num_episodes, 4]` that visit A and B once each and end at the gate; every second has B last."""
     ways = np.zeros((settings.num_episodes, 4), np.int32)
     for number in range(settings.num_episodes):
         first, second = (A, B) if number % 2 else (B, A)
@@ -166,11 +167,11 @@ def led_ways(settings: Settings, rng: np.random.Generator) -> Array:
 
 
 def other_room(rng: np.random.Generator, room: int) -> int:
-    """Another room, drawn at random."""
+    """Draws another room."""
     return int((room + rng.integers(1, 3)) % 3)
 
 
-def _build(settings: Settings, name: str) -> Model:
+def _build(settings: OrderSettings, name: str) -> Model:
     encoding = routing.route(name, SPACE)
     added = encoding.added
     if name == "sinusoidal":
@@ -183,8 +184,8 @@ def _build(settings: Settings, name: str) -> Model:
     return Model((layer,), encoding.space)
 
 
-def _test(settings: Settings, model: Model, state: ModelState, led: Array) -> Array:
-    """Mean share `[]` of the optimum over the episodes that begin with the led ways `[N, P]`."""
+def _test(settings: OrderSettings, model: Model, state: ModelState, led: Array) -> Array:
+    """Returns the mean share `[]` of the optimum over the episodes that begin with the given ways `[N, P]`."""
     num_episodes, num_led = led.shape
     goals = jnp.full(num_episodes, OUT)
     stages = jnp.zeros(num_episodes, jnp.int32)
@@ -194,7 +195,7 @@ def _test(settings: Settings, model: Model, state: ModelState, led: Array) -> Ar
 
     def advance(carry: tuple[Any, ...], time: Array) -> tuple[tuple[Any, ...], None]:
         episode, room, stage, steps = carry
-        # While it is led, the agent remembers, and what it would do does not count.
+        # While it is led, the agent remembers the states, and its own actions are ignored.
         episode, reaction = acting.react(model, state, episode, room, goals)
         is_led = time + 1 < num_led
         on = jnp.where(is_led, led[:, jnp.minimum(time + 1, num_led - 1)], step(room, stage, reaction.action))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tasks.ablations import order
-from tasks.ablations.order import Settings
+from tasks.ablations.order import OrderSettings
 
 _GATE, _A, _B, _OUT, _PIT = range(5)
 
@@ -38,7 +38,7 @@ def test_a_step_by_hand(room, stage, answer, expected):
 
 
 def test_demonstrations_go_out_where_the_gate_is_open():
-    shown, num_led = order.demonstrations(Settings(num_walks=50), np.random.default_rng(0))
+    shown, num_led = order.demonstrations(OrderSettings(num_walks=50), np.random.default_rng(0))
     # From where one is free it takes 1 to 4 steps: at most to A, B, the gate and out.
     assert set(np.asarray(shown.lengths) - num_led) == {1, 2, 3, 4}
     for way, length in zip(np.asarray(shown.states), np.asarray(shown.lengths), strict=True):
@@ -50,7 +50,7 @@ def test_demonstrations_go_out_where_the_gate_is_open():
 
 
 def test_steps_in_which_one_was_led_are_not_learned():
-    settings = Settings(num_walks=20)
+    settings = OrderSettings(num_walks=20)
     experience = order.demonstrated(settings, np.random.default_rng(1))
     shown, num_led = order.demonstrations(settings, np.random.default_rng(1))
     # As many places as steps out, the first one in the last room that one was led to.
@@ -60,7 +60,7 @@ def test_steps_in_which_one_was_led_are_not_learned():
 
 
 def test_ways_pass_a_and_b_once_in_either_order():
-    ways = np.asarray(order.led_ways(Settings(num_episodes=20), np.random.default_rng(0)))
+    ways = np.asarray(order.led_ways(OrderSettings(num_episodes=20), np.random.default_rng(0)))
     assert np.all((ways == _A).sum(axis=1) == 1)
     assert np.all((ways == _B).sum(axis=1) == 1)
     assert np.all(ways[:, -1] == _GATE)
@@ -68,7 +68,9 @@ def test_ways_pass_a_and_b_once_in_either_order():
 
 
 def test_it_runs_and_what_sees_a_set_can_not_do_both():
-    outcome = order.measure(Settings(num_walks=100, num_updates=20, batch_size=16, num_episodes=8), seed=0, num_seeds=2)
+    outcome = order.measure(
+        OrderSettings(num_walks=100, num_updates=20, batch_size=16, num_episodes=8), seed=0, num_seeds=2
+    )
     assert len(outcome.on.values) == len(outcome.off.values) == 2
     # The ways differ in the order alone, so that it goes out at once on all or on none: 4 of 8, or 8 of 8 in 3 steps,
     # half of which could have taken 1: (1 + 1/3) / 2.

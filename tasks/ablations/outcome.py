@@ -1,4 +1,4 @@
-"""What an experiment came to: shares of the optimum with a part on and off, and numbers beside them."""
+"""The result of an ablation: shares of the optimum with a part on and off, and further numbers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,16 +8,16 @@ from tasks.ablations.shares import Shares
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
-    """The result of one experiment.
+class AblationOutcome:
+    """The result of one ablation.
 
     Attributes:
-        title: what was asked, one line.
-        on_name: what is on.
-        off_name: what stands in its place.
-        on: with the part.
-        off: without it.
-        notes: further numbers, plain JSON.
+        title: the question that it answers, in one line.
+        on_name: what the part is.
+        off_name: what replaces it when it is off.
+        on: the shares with the part.
+        off: the shares without it.
+        notes: further numbers, of JSON types.
     """
 
     title: str
@@ -28,5 +28,5 @@ class Outcome:
     notes: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Both shares under `on` and `off`, and the notes beside them."""
+        """Returns both shares under `on` and `off`, together with the notes."""
         return {"on": self.on.to_json(), "off": self.off.to_json(), **self.notes}

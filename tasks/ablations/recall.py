@@ -1,9 +1,9 @@
-"""Recall: how many of the random patterns in a sequence come back from noisy cues.
+"""Recall: how many random patterns of a sequence are recalled from noisy cues.
 
-Patterns of N bits are stored one after the other. Then each is asked for by a cue, the pattern with some of its bits
-flipped, and counts as recalled if it comes back with few bits wrong (in `exact`: with none). The hippocampus' memory
-has room for N patterns and answers by similarity; of longer sequences it keeps the newest. A classic Hopfield network
-of N units, shown the same patterns and cues, holds as many numbers, N by N weights.
+Patterns of N bits are stored one after the other. Then each is cued by the pattern with some bits flipped, and counts
+as recalled if the answer has few wrong bits (in `exact`: none). The hippocampus' memory has room for N patterns and
+answers by similarity; of longer sequences it keeps the newest. A classic Hopfield network of N units, given the same
+patterns and cues, stores equally many numbers, N by N weights.
 """
 
 import dataclasses
@@ -23,21 +23,21 @@ from tasks.ablations import hopfield
 from tasks.ablations.shares import Shares
 
 _Retrieve: TypeAlias = Callable[[Array, Array, Array], Array]
-"""Patterns `[M, N]`, bool `[M]` for those that are in the sequence, cues `[M, N]`, to what comes back `[M, N]`."""
+"""`(patterns [M, N], present [M] bool, cues [M, N]) -> recalled [M, N]`; `present` marks those in the sequence."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Of the experiment.
+class RecallSettings:
+    """Settings of the recall experiment.
 
     Attributes:
-        num_bits: N, of a pattern.
-        flipped: share of a cue's bits that are wrong.
-        tolerated: share of the bits that may be wrong in what counts as recalled.
+        num_bits: N, the number of bits of a pattern.
+        flipped: the probability that a bit of a cue is wrong.
+        tolerated: the share of wrong bits up to which a pattern counts as recalled.
         loads: lengths of the sequences for both memories, as shares of N; at least one.
         longer_loads: lengths for the hippocampus alone, as shares of N; one of them, or of `loads`, is 1.
-        num_sweeps: updates of each unit of the Hopfield network.
-        recall: how the hippocampus is asked.
+        num_sweeps: the number of updates of each unit of the Hopfield network.
+        recall: the settings of the hippocampus' recall.
     """
 
     num_bits: int = 200
@@ -50,19 +50,19 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not self.loads or 1.0 not in (*self.loads, *self.longer_loads):
-            raise ValueError("there must be a load for both memories, and among all loads 1, that of a full memory")
+            raise ValueError("give at least one load for both memories, and the load 1 (a full memory) among all loads")
 
 
 @dataclasses.dataclass(frozen=True)
 class RecallOutcome:
-    """What the memories recall.
+    """How many patterns the memories recall.
 
     Attributes:
-        title: one line.
-        capacity: patterns that the hippocampus' memory has room for, the bits of a pattern.
-        recalled: patterns recalled of a sequence as long as the capacity.
-        hopfield: the most patterns that the Hopfield network recalls of a sequence of any length tried.
-        notes: more numbers, plain JSON.
+        title: the question that the experiment answers, in one line.
+        capacity: the number of patterns in a full memory of the hippocampus, equal to the bits of a pattern.
+        recalled: the number of patterns recalled of a sequence as long as the capacity.
+        hopfield: the largest number of patterns that the Hopfield network recalls of any sequence tried.
+        notes: further numbers, of JSON types.
     """
 
     title: str
@@ -72,7 +72,7 @@ class RecallOutcome:
     notes: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Numbers of patterns, mean and spread over seeds; as shares of the capacity; and the notes beside them."""
+        """Returns numbers of patterns (mean and spread over seeds), also as shares of the capacity, and the notes."""
         return {
             "capacity": self.capacity,
             "recalled": self.recalled.mean,
@@ -88,8 +88,8 @@ class RecallOutcome:
         return Shares.of([count / self.capacity for count in counts.values])
 
 
-def from_hippocampus(settings: Settings) -> _Retrieve:
-    """Recall by content from a memory that has been shown the sequence."""
+def from_hippocampus(settings: RecallSettings) -> _Retrieve:
+    """Returns a retrieval by content from a memory that has stored the sequence."""
     space = Continuous(settings.num_bits)
 
     def retrieve(patterns: Array, present: Array, cues: Array) -> Array:
@@ -103,8 +103,8 @@ def from_hippocampus(settings: Settings) -> _Retrieve:
     return retrieve
 
 
-def from_hopfield(settings: Settings) -> _Retrieve:
-    """The states that the Hopfield network settles in."""
+def from_hopfield(settings: RecallSettings) -> _Retrieve:
+    """Returns a retrieval of the states that the Hopfield network settles in."""
 
     def retrieve(patterns: Array, present: Array, cues: Array) -> Array:
         return hopfield.retrieve(hopfield.store(patterns, present), cues, num_sweeps=settings.num_sweeps)
@@ -113,9 +113,9 @@ def from_hopfield(settings: Settings) -> _Retrieve:
 
 
 def count_recalled(
-    settings: Settings, retrieve: _Retrieve, lengths: Sequence[int], *, seed: int, num_seeds: int
+    settings: RecallSettings, retrieve: _Retrieve, lengths: Sequence[int], *, seed: int, num_seeds: int
 ) -> dict[int, np.ndarray]:
-    """For each length of a sequence, how many are recalled: `[num_seeds, 2]`, with tolerated errors, and with none."""
+    """Counts the recalled patterns `[num_seeds, 2]`, with tolerated errors and with none, for each length."""
 
     def count(length: int) -> np.ndarray:
         keys = jax.random.split(jax.random.key(seed), num_seeds)
@@ -124,8 +124,8 @@ def count_recalled(
     return {length: count(length) for length in lengths}
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> RecallOutcome:
-    """The experiment over seeds: `seed` and those that follow from it, each with patterns and cues of its own."""
+def measure(settings: RecallSettings, *, seed: int, num_seeds: int) -> RecallOutcome:
+    """Runs the experiment for `num_seeds` seeds from `seed` on, each with its own patterns and cues."""
     lengths = [round(load * settings.num_bits) for load in settings.loads]
     longer = [round(load * settings.num_bits) for load in settings.longer_loads]
     count = partial(count_recalled, settings, seed=seed, num_seeds=num_seeds)
@@ -150,7 +150,7 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> RecallOutcome:
 
 
 def _rows(counts: dict[int, np.ndarray]) -> list[dict[str, float]]:
-    """For each length of a sequence, how many are recalled with the errors tolerated: for plots."""
+    """Returns, for plots, the number recalled with tolerated errors for each length of a sequence."""
     return [
         {"patterns": length, "mean": shares.mean, "sd": shares.sd}
         for length, shares in ((length, Shares.of(found[:, 0].tolist())) for length, found in sorted(counts.items()))
@@ -158,8 +158,8 @@ def _rows(counts: dict[int, np.ndarray]) -> list[dict[str, float]]:
 
 
 @partial(jax.jit, static_argnames=("settings", "retrieve", "longest"))
-def _count(settings: Settings, retrieve: _Retrieve, longest: int, length: Array, keys: jax.Array) -> Array:
-    """See `count_recalled`; `keys` `[S]` are consumed. Patterns after the sequence's end are not stored: one shape."""
+def _count(settings: RecallSettings, retrieve: _Retrieve, longest: int, length: Array, keys: jax.Array) -> Array:
+    """See `count_recalled`; consumes `keys` `[S]`. Sequences are padded by patterns that are not stored."""
     present = jnp.arange(longest) < length
 
     def draw(key: jax.Array, number: Array) -> tuple[Array, Array]:

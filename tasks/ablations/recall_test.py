@@ -6,7 +6,7 @@ import pytest
 
 from tasks.ablations import recall
 
-SMALL = recall.Settings(num_bits=40, loads=(0.05, 0.5), longer_loads=(1.0, 1.5), num_sweeps=3)
+SMALL = recall.RecallSettings(num_bits=40, loads=(0.05, 0.5), longer_loads=(1.0, 1.5), num_sweeps=3)
 
 
 @pytest.fixture(scope="module")
@@ -59,5 +59,5 @@ def test_only_what_comes_back_counts():
 
 
 def test_settings_without_a_full_memory_are_refused():
-    with pytest.raises(ValueError, match="among all loads 1"):
-        recall.Settings(loads=(0.1,), longer_loads=())
+    with pytest.raises(ValueError, match=r"load 1 \(a full memory\)"):
+        recall.RecallSettings(loads=(0.1,), longer_loads=())

@@ -1,4 +1,4 @@
-"""What `//tasks:memory` shows: one table, bars with error bars, recall, and the worlds of rooms."""
+"""The report of `//tasks:memory`: a table, bars with error bars, curves of recall, and the worlds of rooms."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _MARKS = {"entropy": ("s", 130), "neural_entropy": ("o", 60), "skip": ("D", 25)}
 
 
 def table(results: Mapping[str, Any]) -> Table:
-    """One row for each experiment."""
+    """Returns a table with a row for each experiment."""
     rows: list[Sequence[Cell]] = []
     for name, numbers in results.items():
         experiment = EXPERIMENTS[name]
@@ -30,7 +30,7 @@ def table(results: Mapping[str, Any]) -> Table:
 
 
 def write(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
-    """The report, and its pictures beside it."""
+    """Writes the report, with its pictures beside it."""
     report = Report("Parts of the memory, on and off")
     report.prose(
         "Each experiment is a small world whose optimum can be computed, with one part of the library on and with it "
@@ -55,7 +55,7 @@ def write(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
 
 
 def thinking_table(thinking: Mapping[str, Any]) -> Table:
-    """What plans cost, one row for each abstraction."""
+    """Returns a table of what plans cost, with a row for each abstraction."""
     figures = ["complete", "optimum", "layer_0_steps", "layer_0_steps_for_one_sub_goal_at_most", "sub_goals"]
     names = [name for name, numbers in thinking.items() if isinstance(numbers, Mapping) and "complete" in numbers]
     rows: list[Sequence[Cell]] = [
@@ -67,7 +67,7 @@ def thinking_table(thinking: Mapping[str, Any]) -> Table:
 
 
 def draw_bars(path: pathlib.Path, results: Mapping[str, Any]) -> None:
-    """Means of on and off with error bars."""
+    """Draws the means of on and off with error bars."""
     with matplotlib.style.context("default"):
         figure = Figure(figsize=(1.6 + 1.2 * len(results), 4.2), layout="constrained")
         axes = figure.add_subplot()
@@ -90,17 +90,17 @@ def draw_bars(path: pathlib.Path, results: Mapping[str, Any]) -> None:
 
 
 def draw_sweep(path: pathlib.Path, sweep: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Curves of an experiment that stores more and more patterns, one a memory."""
+    """Draws how many patterns are recalled of more and more patterns stored, one curve per memory."""
     plots.curves(path, sweep_series(sweep), x_label="patterns stored", y_label="patterns recalled", markers=True)
 
 
 def sweep_series(sweep: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, tuple[list[float], list[float]]]:
-    """Numbers of patterns stored and means of those recalled, by the memory's name."""
+    """Returns the numbers of patterns stored and the means of those recalled, by the memory's name."""
     return {name: ([row["patterns"] for row in rows], [row["mean"] for row in rows]) for name, rows in sweep.items()}
 
 
 def draw_worlds(path: pathlib.Path, worlds: Sequence[Mapping[str, Any]]) -> None:
-    """Floors with their doors, and a mark on each state that an abstraction found."""
+    """Draws floor plans with their doors, and marks the states that an abstraction found."""
     with matplotlib.style.context("default"):
         figure = Figure(figsize=(4.6 * len(worlds), 4.6), layout="constrained")
         for number, world in enumerate(worlds):

@@ -1,11 +1,11 @@
-"""Worlds of rooms with doors between them, and the ways that people take through them.
+"""Worlds of rooms with doors between them, and shortest ways through them.
 
-Every cell is a state, and a step leads to any of the eight cells around. With four, all that goes through a door would
-also go through the cell before it, which its room's own traffic makes busier than the door; so the cells before the
-doors would be the crossroads.
+Every cell is a state, and a step leads to any of the eight neighbours. With four neighbours, every way through a door
+would also pass the cell in front of it, which the traffic within its room makes busier than the door, so that the cells
+in front of the doors would be the crossroads.
 
 Source of the four rooms: Richard S. Sutton, Doina Precup and Satinder Singh, "Between MDPs and semi-MDPs: A Framework
-for Temporal Abstraction in Reinforcement Learning" (1999); here sizes and doors are drawn at random.
+for Temporal Abstraction in Reinforcement Learning" (1999); here sizes and doors are random.
 """
 
 import dataclasses
@@ -16,18 +16,18 @@ import numpy as np
 from tasks.graphs.world import UNREACHABLE, Graph
 
 _DOOR_GAP = 3
-"""Doors lie at least so many rows or columns apart: two that touch are one crossroads."""
+"""The smallest distance of two doors in rows or columns: adjacent doors would be one crossroads."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Rooms:
-    """A world.
+class FloorPlan:
+    """A world of rooms.
 
     Attributes:
         floor: `[H, W]` bool, False for walls.
         places: `[N, 2]` int32, row and column of each state.
         doors: `[D]` int32, the states that are doors.
-        graph: its steps.
+        graph: the possible steps between states.
     """
 
     floor: np.ndarray
@@ -41,21 +41,21 @@ class Ways:
     """Ways through a world.
 
     Attributes:
-        states: `[P, T]` int32; what lies behind a way's end is its last state.
-        lengths: `[P]` int32, states on each.
+        states: `[P, T]` int32; a way's last state is repeated after its end.
+        lengths: `[P]` int32, the number of states of each way.
     """
 
     states: np.ndarray
     lengths: np.ndarray
 
 
-def two_rooms(rng: np.random.Generator, *, smallest: int, largest: int) -> Rooms:
-    """Two rooms side by side with a door between.
+def two_rooms(rng: np.random.Generator, *, smallest: int, largest: int) -> FloorPlan:
+    """Draws two rooms side by side, with a door between them.
 
     Args:
         rng: draws the sizes and the door.
-        smallest: cells along a room's side at least, 1 or more.
-        largest: and at most.
+        smallest: the smallest number of cells along a room's side, at least 1.
+        largest: the largest number of cells along a room's side.
     """
     height, left, right = (int(size) for size in rng.integers(smallest, largest + 1, 3))
     floor = np.ones((height, left + 1 + right), bool)
@@ -63,16 +63,16 @@ def two_rooms(rng: np.random.Generator, *, smallest: int, largest: int) -> Rooms
     return _with_doors(floor, [(int(rng.integers(height)), left)])
 
 
-def four_rooms(rng: np.random.Generator, *, smallest: int, largest: int) -> Rooms:
-    """Four rooms around a crossing of walls, with a door in each of its arms.
+def four_rooms(rng: np.random.Generator, *, smallest: int, largest: int) -> FloorPlan:
+    """Draws four rooms around a crossing of walls, with a door in each of its arms.
 
     Args:
         rng: draws the sizes and the doors.
-        smallest: cells along a room's side at least, 3 or more.
-        largest: and at most.
+        smallest: the smallest number of cells along a room's side, at least 3.
+        largest: the largest number of cells along a room's side.
     """
     if smallest < _DOOR_GAP:
-        raise ValueError(f"smallest must be {_DOOR_GAP} or more, or doors would touch, not {smallest}")
+        raise ValueError(f"smallest must be at least {_DOOR_GAP}, not {smallest}, or doors would touch")
     above, below, left, right = (int(size) for size in rng.integers(smallest, largest + 1, 4))
     floor = np.ones((above + 1 + below, left + 1 + right), bool)
     floor[above] = False
@@ -89,13 +89,13 @@ def four_rooms(rng: np.random.Generator, *, smallest: int, largest: int) -> Room
             return _with_doors(floor, doors)
 
 
-def shortest_ways(rng: np.random.Generator, rooms: Rooms, num_ways: int) -> Ways:
-    """Shortest ways between random pairs of different states; of steps equally good one is drawn at random."""
+def shortest_ways(rng: np.random.Generator, rooms: FloorPlan, num_ways: int) -> Ways:
+    """Draws shortest ways between random pairs of different states, choosing among equally good steps at random."""
     num_states = len(rooms.places)
     starts = rng.integers(num_states, size=num_ways)
     goals = (starts + rng.integers(1, num_states, size=num_ways)) % num_states
     distances = rooms.graph.distances[starts, goals]
-    # One more column and row for what fills up short rows of neighbours: nowhere.
+    # One more column and row, for the padding of short rows of neighbours.
     to_goal = np.pad(rooms.graph.distances, ((0, 1), (0, 0)), constant_values=UNREACHABLE)
     states = [starts]
     for _ in range(int(np.max(distances))):
@@ -107,8 +107,8 @@ def shortest_ways(rng: np.random.Generator, rooms: Rooms, num_ways: int) -> Ways
     return Ways(states=np.stack(states, axis=1).astype(np.int32), lengths=(distances + 1).astype(np.int32))
 
 
-def _with_doors(floor: np.ndarray, doors: Sequence[tuple[int, int]]) -> Rooms:
-    """The world of a floor in whose walls doors are opened."""
+def _with_doors(floor: np.ndarray, doors: Sequence[tuple[int, int]]) -> FloorPlan:
+    """Returns the world of a floor with doors opened in its walls."""
     for door in doors:
         floor[door] = True
     places = np.argwhere(floor).astype(np.int32)
@@ -116,7 +116,7 @@ def _with_doors(floor: np.ndarray, doors: Sequence[tuple[int, int]]) -> Rooms:
     numbers[floor] = np.arange(len(places))
     gaps = np.max(np.abs(places[:, None] - places[None]), axis=-1)
     names = tuple(f"{row},{column}" for row, column in places)
-    return Rooms(
+    return FloorPlan(
         floor=floor,
         places=places,
         doors=np.sort([numbers[door] for door in doors]).astype(np.int32),

@@ -57,5 +57,5 @@ def test_ways_are_shortest_and_of_all_kinds():
 
 
 def test_small_rooms_would_have_touching_doors():
-    with pytest.raises(ValueError, match="smallest must be 3 or more"):
+    with pytest.raises(ValueError, match="smallest must be at least 3"):
         room_worlds.four_rooms(np.random.default_rng(0), smallest=2, largest=5)

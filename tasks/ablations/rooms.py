@@ -1,4 +1,4 @@
-"""Worlds of rooms of which an agent sees no more than what they look like, and what can be done in them at best."""
+"""Worlds of rooms of which an agent sees only a look, and the best that a policy can reach in them."""
 
 import dataclasses
 from collections import deque
@@ -6,21 +6,21 @@ from collections import deque
 import numpy as np
 
 UNREACHABLE = np.iinfo(np.int32).max
-"""Steps to a goal to which no way leads."""
+"""The number of steps to an unreachable goal."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rooms:
-    """A deterministic world. N rooms, A actions, G goals.
+    """A deterministic world with N rooms, A actions and G goals.
 
-    What the world remembers, such as which doors have opened, is part of the room: two rooms may look the same.
+    The state of the world, such as which doors are open, is part of the room; different rooms may have the same look.
 
     Attributes:
         following: `[N, A]` int32, the room that each action leads to.
-        looks: `[N]` int32, what is seen in each room.
-        num_looks: how many there are.
+        looks: `[N]` int32, the look of each room.
+        num_looks: the number of looks.
         start: the room in which every episode begins.
-        goals: `[G]` int32, looks to reach; none is seen at the start.
+        goals: `[G]` int32, looks to reach, not including that of the start.
     """
 
     following: np.ndarray
@@ -30,7 +30,7 @@ class Rooms:
     goals: np.ndarray
 
     def shortest(self) -> np.ndarray:
-        """`[G]` int32, steps of the shortest way from the start to each goal, by breadth-first search over rooms."""
+        """Returns `[G]` int32, the steps of the shortest way from the start to each goal, by breadth-first search."""
         steps = np.full(self.num_looks, UNREACHABLE, np.int32)
         distances = {self.start: 0}
         waiting = deque([self.start])
@@ -47,13 +47,13 @@ class Rooms:
     def walks(
         self, rng: np.random.Generator, *, num_walks: int, num_steps: int, action_shares: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Random walks from the start.
+        """Draws random walks from the start.
 
         Args:
-            rng: consumed.
-            num_walks: W.
-            num_steps: T less one.
-            action_shares: `[A]`, how often each action is taken.
+            rng: the random generator; its state changes.
+            num_walks: W, the number of walks.
+            num_steps: T - 1, the number of steps of a walk.
+            action_shares: `[A]`, the probability of each action.
 
         Returns:
             Looks `[W, T]` int32 and the actions taken in them `[W, T]` int32; the last action is not carried out.
@@ -65,9 +65,9 @@ class Rooms:
         return self.looks[rooms], actions
 
     def best_by_looks(self) -> float:
-        """What an agent can do at best that decides by what it sees now: the mean share of the optimum over goals.
+        """Returns the best result of a policy that maps looks to actions: the mean share of the optimum over goals.
 
-        For each goal all ways to fix one action for each look are tried, as far as they make a difference.
+        For each goal, all assignments of actions to looks are tried, as far as they make a difference.
         """
         shares = []
         for goal, shortest in zip(self.goals.tolist(), self.shortest().tolist(), strict=True):
@@ -76,12 +76,12 @@ class Rooms:
         return float(np.mean(shares))
 
     def _fewest_by_looks(self, goal: int, room: int, chosen: dict[int, int], passed: frozenset[int]) -> int | None:
-        """Fewest steps from a room to the goal with what is chosen already, or None if it isn't reached."""
+        """Returns the fewest steps from a room to the goal, given the actions chosen; None if not reached."""
         look = int(self.looks[room])
         if look == goal:
             return 0
         if room in passed:
-            # Nothing has changed since: it goes round for ever.
+            # The same room again with the same choices: it would go round for ever.
             return None
         actions = [chosen[look]] if look in chosen else range(self.following.shape[1])
         found = [

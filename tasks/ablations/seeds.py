@@ -1,4 +1,4 @@
-"""Seeds side by side: one compiled call trains a model on each seed's own experience."""
+"""Training of several seeds in parallel: one compiled call trains a model on each seed's own experience."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from humain.types import Array
 
 
 def stack(experiences: Sequence[Experience]) -> Experience:
-    """Experiences of equal shape as one, seeds first; places beyond the smallest number of them are left out."""
+    """Stacks the seeds' experiences on a new first axis, all shortened to the smallest number of places."""
     num_places = min(experience.walks.shape[0] for experience in experiences)
     cut = [
         dataclasses.replace(experience, walks=experience.walks[:num_places], times=experience.times[:num_places])
@@ -26,7 +26,7 @@ def stack(experiences: Sequence[Experience]) -> Experience:
 
 
 def keys(seed: int, num_seeds: int) -> jax.Array:
-    """A key for each of the seeds `seed`, `seed + 1`, ..."""
+    """Returns a key for each of the seeds `seed`, `seed + 1`, ..."""
     return jax.vmap(jax.random.key)(seed + jnp.arange(num_seeds))
 
 
@@ -41,16 +41,16 @@ def learn(
     batch_size: int,
     ask: Callable[[Array], Array] | None = None,
 ) -> ModelState:
-    """What a model has learned by hindsight, for each of N seeds.
+    """Returns what a model learns by hindsight, for each of N seeds.
 
     Args:
-        model: the stack.
+        model: the model to train.
         abstractions: one for each layer.
-        experience: from `stack`, `[N, ...]`.
-        keys: `[N]`, consumed.
-        num_updates: from a batch each.
-        batch_size: of a seed.
-        ask: what a reached state `[B, *S]` is asked for by, where that is less than the whole of it.
+        experience: the seeds' experience `[N, ...]`, from `stack`.
+        keys: `[N]`, one per seed; consumed.
+        num_updates: the number of updates, of one batch each.
+        batch_size: examples per update, of each seed.
+        ask: maps reached states `[B, *S]` to the goals of their examples, if goals leave a part of a state open.
     """
     how = LearningConfig(batch_size=batch_size)
     update = learning.build_update(model, how, ask=ask)

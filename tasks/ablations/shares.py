@@ -1,4 +1,4 @@
-"""Shares of the optimum over seeds: what an experiment with a part on, or off, comes to."""
+"""Shares of the optimum over seeds: the result of an experiment with a part on, or off."""
 
 import dataclasses
 import statistics
@@ -11,30 +11,30 @@ class Shares:
     """Shares of the optimum.
 
     Attributes:
-        values: one for each seed, 1 where it does as well as can be done.
+        values: one share for each seed; 1 is the optimum.
     """
 
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if not self.values:
-            raise ValueError("there are no shares; expected one for each seed, at least one")
+            raise ValueError("there are no shares; give at least one, one for each seed")
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Shares":
-        """The shares of seeds in their order; numbers of any kind."""
+        """Makes the shares of seeds, in their order, from numbers of any type."""
         return cls(tuple(float(value) for value in values))
 
     @property
     def mean(self) -> float:
-        """Over seeds."""
+        """The mean over seeds."""
         return statistics.fmean(self.values)
 
     @property
     def sd(self) -> float:
-        """Standard deviation over seeds, of a sample (divided by n - 1); 0 for a single seed."""
+        """The sample standard deviation over seeds (divided by n - 1); 0 for a single seed."""
         return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Mean, standard deviation and the shares themselves."""
+        """Returns the mean, the standard deviation and the shares."""
         return {"mean": self.mean, "sd": self.sd, "seeds": list(self.values)}

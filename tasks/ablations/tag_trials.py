@@ -1,6 +1,6 @@
-"""One layer that learns from walks through rooms and is then asked to go to each goal, with tags and without.
+"""Compares a layer with tags and layers without: they learn from walks through rooms, then have to reach each goal.
 
-It learns by hindsight alone and acts by `react`. All that differs is the space: looks with tags, or looks as they are.
+The layers learn by hindsight alone and act by `react`. Only the space differs: looks with tags, or plain looks.
 """
 
 import dataclasses
@@ -26,21 +26,21 @@ from humain.model import Model, ModelState
 from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
-from tasks.ablations.outcome import Outcome
+from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.rooms import Rooms
 from tasks.ablations.shares import Shares
 
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """What is spent on learning, the same with tags and without.
+    """The cost of learning and the test, the same with tags and without.
 
     Attributes:
-        num_walks: that are learned from.
-        num_steps: of each walk.
-        num_updates: of the layer.
-        batch_size: examples an update.
-        max_steps: that a test may take to a goal.
+        num_walks: the number of walks to learn from.
+        num_steps: the number of steps of each walk.
+        num_updates: the number of updates of the layer.
+        batch_size: examples per update.
+        max_steps: the step limit of the test, per goal.
     """
 
     num_walks: int
@@ -52,13 +52,13 @@ class Budget:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A layer with tags beside layers without.
+    """The settings of a comparison of a layer with tags and layers without.
 
     Attributes:
         tagging: how looks are tagged.
-        levels: what is shown of the tags.
-        budget: of each layer.
-        context_lengths: that layers without tags are tried with, at least one; the best of them is compared with.
+        levels: the fields of the tags that the layer sees, and their levels.
+        budget: the budget of each layer.
+        context_lengths: the context lengths of the layers without tags, at least one; the best of them is compared.
     """
 
     tagging: Tagging
@@ -68,19 +68,19 @@ class Comparison:
 
     def measure(
         self, worlds: Sequence[Rooms], *, action_shares: np.ndarray, seed: int, title: str, look: str
-    ) -> Outcome:
-        """Both in each world.
+    ) -> AblationOutcome:
+        """Measures both in each world.
 
         Args:
             worlds: see `shares_of_optimum`.
             action_shares: see there.
             seed: see there.
-            title: of the outcome.
-            look: what a look is called in this world.
+            title: the title of the outcome.
+            look: the word for a look in this world.
         """
         run = partial(shares_of_optimum, worlds, self.budget, action_shares=action_shares, seed=seed)
         off = {str(length): Shares.of(run(context_length=length)) for length in self.context_lengths}
-        return Outcome(
+        return AblationOutcome(
             title=title,
             on_name=f"{look} with the number of visits",
             off_name=f"{look} without tags",
@@ -103,20 +103,20 @@ def shares_of_optimum(
     levels: TagLevels | None = None,
     context_length: int = 1,
 ) -> list[float]:
-    """How well a layer does in each world after learning in it.
+    """Returns how well a layer does in each world after learning in it.
 
     Args:
-        worlds: S of one size, each with as many goals.
-        budget: for each.
-        action_shares: `[A]`, of the actions on the walks.
-        seed: of the walks and the learning; the same walks whatever the layer sees.
-        tagging: how looks are tagged; None for looks without tags.
-        levels: what is shown of the tags.
-        context_length: looks that the layer sees, the present one included.
+        worlds: S worlds of equal size, with equally many goals.
+        budget: the budget for each world.
+        action_shares: `[A]`, the probability of each action on the walks.
+        seed: the seed of the walks and of learning; the walks don't depend on what the layer sees.
+        tagging: how looks are tagged; None for no tags.
+        levels: the fields of the tags that the layer sees, and their levels.
+        context_length: the number of looks that the layer sees, including the present one.
 
     Returns:
-        For each world: steps of the shortest way over steps taken, 0 where it doesn't arrive within the bound; the mean
-        over the goals.
+        For each world, the mean over goals of the steps of the shortest way over the steps taken, 0 if the goal was not
+        reached within the limit.
     """
     num_looks, num_actions = worlds[0].num_looks, worlds[0].following.shape[1]
     space: Discrete = Discrete(num_looks)
@@ -126,7 +126,7 @@ def shares_of_optimum(
     kernel = config.build(space, Discrete(num_actions), context_length=context_length)
     cortex = Cortex(kernel=kernel, score_rule=Linear(budget.num_steps + 1), lookahead=1)
     model = Model(layers=(Layer(cortex=cortex, context_length=context_length),), space=space)
-    # One pivot a walk: any later look of it may be the goal.
+    # One pivot per walk, so that any later look of it may be the goal.
     abstractions = (Skip(budget.num_steps + 1),)
     experiences = []
     for number, world in enumerate(worlds):
@@ -173,7 +173,7 @@ def _follow(
     starts: Array,
     goals: Array,
 ) -> Array:
-    """Steps `[S, G]` that each layer takes from the start to each goal; more than `max_steps` if it doesn't arrive."""
+    """Returns the steps `[S, G]` of each layer from the start to each goal; more than `max_steps` if not reached."""
     space = model.space
 
     def follow(state: ModelState, following: Array, looks: Array, start: Array, goals: Array) -> Array:
@@ -198,5 +198,5 @@ def _follow(
 
 
 def _goals_asked(space: Space, goals: Array) -> Array:
-    """Goals ask for a look, whatever its tag."""
+    """Returns goals that ask for a look with any tag."""
     return tagged_episodes.ask(space, goals) if isinstance(space, TaggedIds) else goals

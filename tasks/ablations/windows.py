@@ -1,14 +1,14 @@
-"""Windows: what was seen in passing tells the way later, when it is no longer in the context.
+"""Windows: something seen earlier shows the way later, when it is no longer in the context.
 
-The agent passes a row of windows. Each shows one of the goals, in an order that is drawn for each episode. Then comes a
-hall of some steps, and then as many doors, one after the other and after the last the first again; behind each is the
-goal that the window of the same number showed. The agent goes on or enters; who has entered stays. It is asked to be at
-a goal for the second time: the first time is at the window. At a door, what helps is not what came last but the one
-state of the past that is like the goal: its window, with the tag that says which one it was.
+The agent passes a row of windows. Each shows one of the goals, in a random order for each episode. After a hall of some
+steps come equally many doors in a ring; behind each is the goal that the window of the same number showed. The agent
+moves on or enters; after entering it stays. The task is to be at a goal for the second time: the first time is at the
+window. At a door, the useful state is not the last one, but the past state that is similar to the goal: its window,
+with the tag that shows which window it was.
 
 With recall, the layer sees the present state and the one that the goal recalls. Without, it sees the present state, or
-the newest one before it too, whichever does better (both are in `notes`). All see tagged states and have the same
-walks, updates and batches. A context that shows a window at a door would have to be longer than the hall by two.
+also the previous one, whichever is better (both are in `notes`). All see tagged states and have the same walks, updates
+and batches. For a window to be in the context at a door, the context would have to be longer than the hall by two.
 """
 
 import dataclasses
@@ -35,25 +35,25 @@ from humain.model import Model, ModelState
 from humain.spaces import Discrete
 from humain.types import Array, Trajectories
 from tasks.ablations import seeds
-from tasks.ablations.outcome import Outcome
+from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.shares import Shares
 
 ON, ENTER = 0, 1
 _ENTERS = 0.3
-"""Share of the actions on the walks that enter."""
+"""The share of actions on the walks that try to enter."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Of the experiment.
+class WindowsSettings:
+    """Settings of the windows experiment.
 
     Attributes:
-        num_goals: and windows, and doors.
-        hall_length: steps between windows and doors.
-        recall: how the past is asked.
-        num_walks: that are learned from.
-        num_updates: of the layer.
-        batch_size: examples an update.
+        num_goals: the number of goals, windows and doors.
+        hall_length: the number of steps between windows and doors.
+        recall: the settings of recall.
+        num_walks: the number of walks to learn from.
+        num_updates: the number of updates of the layer.
+        batch_size: examples per update.
     """
 
     num_goals: int = 3
@@ -65,24 +65,24 @@ class Settings:
 
     @property
     def num_steps(self) -> int:
-        """Of a walk, and what a test may take: past the windows, through the hall and twice past all doors."""
+        """The length of a walk and the step limit of a test: past the windows, the hall and twice all doors."""
         return self.hall_length + 3 * self.num_goals
 
     @property
     def first_door(self) -> int:
-        """Its place. Places are the windows, the hall, the doors and what is behind them, in this order."""
+        """The place of the first door. Places are the windows, the hall, the doors and the goals, in this order."""
         return self.num_goals + self.hall_length
 
     @property
     def space(self) -> TaggedIds:
-        """Goals, the hall, then doors, tagged by the order in which they came and whether for the first time."""
+        """The space of looks: goals, the hall, then doors; tagged by order of first visit and number of visits."""
         num_states = self.first_door + self.num_goals
         levels = TagLevels(order=self.num_goals, visits=2)
         return TaggedIds(num_states=num_states, tagging=Tagging(capacity=num_states), levels=levels)
 
 
-def step(settings: Settings, places: np.ndarray | Array, actions: np.ndarray | Array) -> Array:
-    """The places `[...]` that actions `[...]` lead to; there is nothing to enter but doors."""
+def step(settings: WindowsSettings, places: np.ndarray | Array, actions: np.ndarray | Array) -> Array:
+    """Returns the places `[...]` that actions `[...]` lead to; only doors can be entered."""
     places, actions = jnp.asarray(places), jnp.asarray(actions)
     first_door, num_goals = settings.first_door, settings.num_goals
     on = jnp.where(places == first_door + num_goals - 1, first_door, places + 1)
@@ -90,8 +90,8 @@ def step(settings: Settings, places: np.ndarray | Array, actions: np.ndarray | A
     return jnp.where(places >= first_door + num_goals, places, moved)
 
 
-def looks(settings: Settings, places: np.ndarray | Array, shown: np.ndarray | Array) -> Array:
-    """What is seen at places `[...]` where the windows show goals `[..., n]`: a goal, or elsewhere the place."""
+def looks(settings: WindowsSettings, places: np.ndarray | Array, shown: np.ndarray | Array) -> Array:
+    """Returns the looks of places `[...]` if windows show goals `[..., n]`: a goal, or otherwise the place itself."""
     places, shown = jnp.asarray(places), jnp.asarray(shown)
     first_door, num_goals = settings.first_door, settings.num_goals
     behind = places - first_door - num_goals
@@ -100,11 +100,11 @@ def looks(settings: Settings, places: np.ndarray | Array, shown: np.ndarray | Ar
     return jnp.where((places < num_goals) | (behind >= 0), goals, places).astype(jnp.int32)
 
 
-def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
-    """The experiment over seeds: `seed` and those that follow from it, each with walks of its own."""
+def measure(settings: WindowsSettings, *, seed: int, num_seeds: int) -> AblationOutcome:
+    """Runs the experiment for `num_seeds` seeds from `seed` on, each with its own walks."""
     run = partial(_shares, settings, seed, num_seeds)
     off = {str(length): Shares.of(run(context_length=length, recalls=False)) for length in (1, 2)}
-    return Outcome(
+    return AblationOutcome(
         title=f"Enter the door of {settings.num_goals} whose window showed the goal",
         on_name="the present state and the one that the goal recalls",
         off_name="the present state and the newest before it, or it alone",
@@ -114,8 +114,8 @@ def measure(settings: Settings, *, seed: int, num_seeds: int) -> Outcome:
     )
 
 
-def _shares(settings: Settings, seed: int, num_seeds: int, *, context_length: int, recalls: bool) -> list[float]:
-    """Each seed's share of the optimum: shortest way over steps taken, 0 if not there, mean over orders and goals."""
+def _shares(settings: WindowsSettings, seed: int, num_seeds: int, *, context_length: int, recalls: bool) -> list[float]:
+    """Returns each seed's mean share of the optimum (shortest way over steps, 0 if not reached), over all goals."""
     num_recalled = settings.recall.num_recalled if recalls else 0
     kernel = TableConfig(num_slots=2).build(settings.space, Discrete(2), context_length=context_length + num_recalled)
     cortex = Cortex(kernel=kernel, score_rule=Linear(settings.num_steps + 1), lookahead=1)
@@ -142,25 +142,25 @@ def _shares(settings: Settings, seed: int, num_seeds: int, *, context_length: in
 
 
 def _ask(space: TaggedIds, elements: Array) -> Array:
-    """Goals `[B]` that ask for the state and how often it has been met."""
+    """Returns goals `[B]` that ask for the state and its number of visits."""
     return tagged_episodes.ask(space, elements, fields=["visits"])
 
 
-def shortest(settings: Settings, shown: np.ndarray | Array, goals: np.ndarray | Array) -> np.ndarray:
-    """Steps `[E]` to goals `[E]`: to the first door, on to the one of the goal's window, and in."""
+def shortest(settings: WindowsSettings, shown: np.ndarray | Array, goals: np.ndarray | Array) -> np.ndarray:
+    """Returns the optimal steps `[E]` to goals `[E]`: to the first door, on to the goal's door, and in."""
     windows = np.argmax(np.asarray(shown) == np.asarray(goals)[:, None], axis=1)
     return settings.first_door + windows + 1
 
 
 def _episodes(num_goals: int) -> tuple[np.ndarray, np.ndarray]:
-    """All orders of the windows `[E, n]`, with all goals `[E]`."""
+    """Returns all pairs of an order of the windows `[E, n]` and a goal `[E]`."""
     pairs = itertools.product(itertools.permutations(range(num_goals)), range(num_goals))
     shown, goals = zip(*pairs, strict=True)
     return np.array(shown, np.int32), np.array(goals, np.int32)
 
 
-def _experience(settings: Settings, rng: np.random.Generator) -> hindsight.Experience:
-    """Random walks, tagged."""
+def _experience(settings: WindowsSettings, rng: np.random.Generator) -> hindsight.Experience:
+    """Draws tagged random walks."""
     num_goals, num_walks, num_steps = settings.num_goals, settings.num_walks, settings.num_steps
     shown = rng.permuted(np.tile(np.arange(num_goals, dtype=np.int32), (num_walks, 1)), axis=1)
     actions = (rng.random((num_walks, num_steps + 1)) < _ENTERS).astype(np.int32)
@@ -176,8 +176,8 @@ _tag = jax.jit(tagged_episodes.tag_trajectories, static_argnums=0)
 
 
 @partial(jax.jit, static_argnames=("model", "settings"))
-def _follow(model: Model, settings: Settings, states: ModelState, shown: Array, goals: Array) -> Array:
-    """The steps `[S, E]` that each of S layers takes to the goals, infinite where it doesn't arrive."""
+def _follow(model: Model, settings: WindowsSettings, states: ModelState, shown: Array, goals: Array) -> Array:
+    """Returns the steps `[S, E]` of each of S layers to the goals, infinite if it does not arrive."""
     space = settings.space
     asked = tagged_episodes.goals(space, goals, visits=jnp.full(goals.shape, 2))
 

@@ -7,10 +7,10 @@ import pytest
 
 from tasks.ablations import windows
 
-SMALL = windows.Settings(num_walks=400, num_updates=40, batch_size=1024)
+SMALL = windows.WindowsSettings(num_walks=400, num_updates=40, batch_size=1024)
 
 
-TWO = windows.Settings(num_goals=2, hall_length=1)
+TWO = windows.WindowsSettings(num_goals=2, hall_length=1)
 
 
 def test_places_by_hand():
@@ -28,7 +28,7 @@ def test_looks_by_hand():
 
 def test_the_shortest_way_passes_the_windows_and_enters():
     # Past 3 windows, through 4 steps of hall. Goal 2 is shown first: in, 8 steps. Goal 1 is shown last: two doors more.
-    settings = windows.Settings(num_goals=3, hall_length=4)
+    settings = windows.WindowsSettings(num_goals=3, hall_length=4)
     np.testing.assert_array_equal(windows.shortest(settings, np.array([[2, 0, 1]] * 2), np.array([2, 1])), [8, 10])
 
 

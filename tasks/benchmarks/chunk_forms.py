@@ -1,4 +1,4 @@
-"""One and the same training in several forms, to be timed side by side: called step by step, and in chunks.
+"""The same training in several forms, to be timed side by side: called step by step, and in chunks.
 
 `//tasks/benchmarks:chunks` and `//tasks:benchmark` time them.
 """
@@ -31,18 +31,18 @@ _LEARNING_RATE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
-class Sizes:
-    """Of what is trained.
+class ChunkSizes:
+    """The sizes of the model and its training.
 
     Attributes:
-        batch_size: examples of each layer in an update.
-        chunk_steps: updates in a chunk, and in one call of every form.
-        num_layers: of the stack.
-        num_states: ids.
-        num_keys: of the linear kernel.
-        width: of the transformer.
-        hidden: of its feed-forward layer.
-        num_heads: of its attention.
+        batch_size: examples per layer in an update.
+        chunk_steps: updates per chunk, and per call of every form.
+        num_layers: the number of layers of the model.
+        num_states: the number of ids.
+        num_keys: the number of keys of the linear kernel.
+        width: the width of the transformer.
+        hidden: the width of its feed-forward layer.
+        num_heads: the number of its attention heads.
     """
 
     batch_size: int = 64
@@ -57,36 +57,36 @@ class Sizes:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             if getattr(self, field.name) < 1:
-                raise ValueError(f"{field.name} must be 1 or more, not {getattr(self, field.name)}")
+                raise ValueError(f"{field.name} must be at least 1, not {getattr(self, field.name)}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
-    """A way to make the updates, compiled.
+class ChunkForm:
+    """A compiled way to do the updates.
 
     Attributes:
-        compile_seconds: to trace and compile it.
-        run: makes `chunk_steps` updates, going on from those before, and waits for them.
+        compile_seconds: the time to trace and compile it.
+        run: does the next `chunk_steps` updates, and waits for them.
     """
 
     compile_seconds: float
     run: Callable[[], None]
 
 
-def build(kernel: str, sizes: Sizes, *, unrolls: Sequence[int] = (1,)) -> Mapping[str, Form]:
-    """The forms of one kernel's training.
+def build(kernel: str, sizes: ChunkSizes, *, unrolls: Sequence[int] = (1,)) -> Mapping[str, ChunkForm]:
+    """Returns the forms of one kernel's training, by name.
 
     Args:
-        kernel: its name, one of `KERNELS`.
-        sizes: of what is trained.
-        unrolls: a chunk for each, whose compiled loop lays out so many updates one after the other.
+        kernel: the kernel's name, one of `KERNELS`.
+        sizes: the sizes of the model and its training.
+        unrolls: for each number, a chunk whose compiled loop is unrolled by it.
 
     Returns:
-        `one by one`, where the compiled update is called from Python once per step without waiting in between; then
-        `chunk`, or `chunk, unrolled by N` for N above 1. Each trains a learner of its own, that begins like the others.
+        `one by one`, which calls the compiled update from Python once per step without waiting in between; then
+        `chunk`, or `chunk, unrolled by N` for N above 1. Each trains its own learner; all begin with equal states.
 
     Raises:
-        ValueError: for an unknown kernel.
+        ValueError: if the kernel is unknown.
     """
     space = Discrete(sizes.num_states)
     of_kernels = {name: getattr(sizes, name) for name in ("num_keys", "width", "hidden", "num_heads")}
@@ -111,12 +111,12 @@ def build(kernel: str, sizes: Sizes, *, unrolls: Sequence[int] = (1,)) -> Mappin
         started = time.perf_counter()
         compiled = jax.jit(function, donate_argnums=0).lower(learner, lessons, jnp.int32(0)).compile()
         seconds = time.perf_counter() - started
-        forms[name] = Form(seconds, _runner(compiled, learner, lessons, steps=steps, total=sizes.chunk_steps))
+        forms[name] = ChunkForm(seconds, _runner(compiled, learner, lessons, steps=steps, total=sizes.chunk_steps))
     return forms
 
 
 def _runner(compiled: Any, learner: Learner, lessons: Lessons, *, steps: int, total: int) -> Callable[[], None]:
-    """A function that makes `total` updates by calls of `steps` updates each."""
+    """Returns a function that does `total` updates by calls of `steps` updates each."""
     carried = [learner]
     starts = [jnp.int32(first) for first in range(0, total, steps)]
 

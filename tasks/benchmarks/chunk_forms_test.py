@@ -3,9 +3,9 @@
 import pytest
 
 from tasks.benchmarks import chunk_forms
-from tasks.benchmarks.chunk_forms import Sizes
+from tasks.benchmarks.chunk_forms import ChunkSizes
 
-_SMALL = Sizes(batch_size=2, chunk_steps=4, num_layers=1, num_states=4, num_keys=2, width=4, hidden=4, num_heads=1)
+_SMALL = ChunkSizes(batch_size=2, chunk_steps=4, num_layers=1, num_states=4, num_keys=2, width=4, hidden=4, num_heads=1)
 
 
 @pytest.mark.parametrize("kernel", chunk_forms.KERNELS)
@@ -21,9 +21,9 @@ def test_every_form_is_compiled_and_goes_on_from_call_to_call(kernel):
 
 def test_an_unknown_kernel_is_refused():
     with pytest.raises(ValueError, match="kernel 'tabel' is not one of table, linear, transformer"):
-        chunk_forms.build("tabel", Sizes())
+        chunk_forms.build("tabel", ChunkSizes())
 
 
 def test_sizes_are_checked():
-    with pytest.raises(ValueError, match="num_layers must be 1 or more, not 0"):
-        Sizes(num_layers=0)
+    with pytest.raises(ValueError, match="num_layers must be at least 1, not 0"):
+        ChunkSizes(num_layers=0)

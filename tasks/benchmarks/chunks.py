@@ -1,11 +1,11 @@
-"""Updates a second of the chunked learner, beside the same update called once per step from Python.
+"""Updates per second in chunks, compared with the same update called once per step from Python.
 
     bazel run //tasks/benchmarks:chunks
     bazel run //tasks/benchmarks:chunks -- --kernels=table --repeats=9
 
-Three forms of the same training, taken in turn so that all of them meet the same noise: the jitted update called from
-Python step by step (steps are dispatched without waiting for one another), a chunk that scans it, and a chunk whose
-loop is unrolled. Ratios are medians over rounds, each within one round. Compilation is timed apart.
+Three forms of the same training take turns, so that all of them see the same noise: the jitted update called from
+Python step by step (without waiting between steps), a chunk that scans it, and a chunk whose loop is unrolled. Ratios
+are taken within each round; their medians are over rounds. Compilation is timed separately.
 """
 
 import dataclasses
@@ -18,24 +18,25 @@ from absl import app, flags
 
 from humain.viewing.tables import Table
 from tasks.benchmarks import chunk_forms
-from tasks.benchmarks.chunk_forms import KERNELS, Sizes
+from tasks.benchmarks.chunk_forms import KERNELS, ChunkSizes
 
 _UNROLL = 4
 _DEFAULT_REPEATS = 7
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One form of one kernel's training.
+class ChunkRow:
+    """The speed of one form of one kernel's training.
 
     Attributes:
-        kernel: its name.
-        form: how the updates are made.
-        compile_seconds: to trace and compile, before the first update.
-        updates_per_second: median over the rounds.
-        ratio: updates a second over those of the one-by-one form in the same round, median; 1 for that form itself.
+        kernel: the kernel's name.
+        form: the name of the form.
+        compile_seconds: the time to trace and compile it.
+        updates_per_second: the median over the rounds.
+        ratio: the median ratio of its updates per second to those of the one-by-one form in the same round; 1 for that
+            form.
         lowest: the smallest of these ratios.
-        highest: the largest.
+        highest: the largest of these ratios.
     """
 
     kernel: str
@@ -47,16 +48,16 @@ class Row:
     highest: float
 
 
-def measure(name: str, sizes: Sizes, *, repeats: int = _DEFAULT_REPEATS) -> list[Row]:
+def measure(name: str, sizes: ChunkSizes, *, repeats: int = _DEFAULT_REPEATS) -> list[ChunkRow]:
     """Measures every form of one kernel's training.
 
     Args:
-        name: of the kernel, one of `KERNELS`.
-        sizes: of what is measured.
-        repeats: rounds after the compilation and one more to warm up.
+        name: the kernel's name, one of `KERNELS`.
+        sizes: the sizes of the model and its training.
+        repeats: the number of rounds, after compilation and one round to warm up.
 
     Raises:
-        ValueError: for an unknown kernel.
+        ValueError: if the kernel is unknown.
     """
     built = chunk_forms.build(name, sizes, unrolls=(1, _UNROLL))
     seconds: dict[str, list[float]] = {form: [] for form in built}
@@ -71,7 +72,7 @@ def measure(name: str, sizes: Sizes, *, repeats: int = _DEFAULT_REPEATS) -> list
     for form, made in built.items():
         ratios = slow / np.array(seconds[form])
         rows.append(
-            Row(
+            ChunkRow(
                 kernel=name,
                 form=form,
                 compile_seconds=made.compile_seconds,
@@ -84,8 +85,8 @@ def measure(name: str, sizes: Sizes, *, repeats: int = _DEFAULT_REPEATS) -> list
     return rows
 
 
-def to_table(rows: Sequence[Row]) -> Table:
-    """The rows, to print."""
+def to_table(rows: Sequence[ChunkRow]) -> Table:
+    """Returns the rows as a table."""
     return Table(
         columns=("kernel", "form", "updates/s", "ratio", "lowest", "highest", "compile s"),
         rows=[
@@ -99,11 +100,11 @@ def to_table(rows: Sequence[Row]) -> Table:
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags."""
     flags.DEFINE_multi_enum("kernels", list(KERNELS), KERNELS, "Kernels to measure.", flag_values=values)
-    defaults = Sizes()
+    defaults = ChunkSizes()
     for name, default, meaning in (
-        ("batch_size", defaults.batch_size, "Examples of each layer in an update."),
-        ("chunk_steps", defaults.chunk_steps, "Updates in a chunk."),
-        ("repeats", _DEFAULT_REPEATS, "Rounds that count."),
+        ("batch_size", defaults.batch_size, "Examples per layer in an update."),
+        ("chunk_steps", defaults.chunk_steps, "Updates per chunk."),
+        ("repeats", _DEFAULT_REPEATS, "Rounds to measure."),
     ):
         flags.DEFINE_integer(name, default, meaning, lower_bound=1, flag_values=values)
 
@@ -111,9 +112,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(arguments: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> None:
     """Measures and prints."""
     if len(arguments) > 1:
-        raise app.UsageError(f"there are no arguments but flags; got {arguments[1]!r}")
-    sizes, repeats = Sizes(batch_size=values.batch_size, chunk_steps=values.chunk_steps), values.repeats
-    print(f"{sizes}, {repeats} rounds on {jax.devices()[0].device_kind}; ratio: to one by one, in the same round")
+        raise app.UsageError(f"this program takes only flags; got the argument {arguments[1]!r}")
+    sizes, repeats = ChunkSizes(batch_size=values.batch_size, chunk_steps=values.chunk_steps), values.repeats
+    print(f"{sizes}, {repeats} rounds on {jax.devices()[0].device_kind}; ratio: to 'one by one' in the same round")
     print(to_table([row for name in values.kernels for row in measure(name, sizes, repeats=repeats)]).to_text())
 
 

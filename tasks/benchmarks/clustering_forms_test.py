@@ -7,9 +7,9 @@ from absl import app, flags
 
 from humain.abstraction import clustering
 from tasks.benchmarks import clustering_forms
-from tasks.benchmarks.clustering_forms import Row, Sizes
+from tasks.benchmarks.clustering_forms import ClusteringRow, ClusteringSizes
 
-_TINY = Sizes(num_points=60, num_features=5, num_clusters=4, seed=3)
+_TINY = ClusteringSizes(num_points=60, num_features=5, num_clusters=4, seed=3)
 
 
 def _draw(key):
@@ -47,17 +47,17 @@ def test_points_lie_around_centres():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"num_points": 0}, "num_points must be 1 or more, not 0"),
+        ({"num_points": 0}, "num_points must be at least 1, not 0"),
         ({"num_clusters": 7, "num_points": 6}, "num_clusters must be at most num_points, 6, not 7; draw more points"),
     ],
 )
 def test_sizes_are_checked(sizes, message):
     with pytest.raises(ValueError, match=message):
-        Sizes(**sizes)
+        ClusteringSizes(**sizes)
 
 
 def test_the_table_has_both_runs():
-    rows = [Row("cold", 3.456, 21, 1234567.8), Row("warm", 0.5, 21, 1234567.8)]
+    rows = [ClusteringRow("cold", 3.456, 21, 1234567.8), ClusteringRow("warm", 0.5, 21, 1234567.8)]
     lines = clustering_forms.to_table(rows).to_text().splitlines()
     assert [line.split() for line in lines[2:4]] == [
         ["cold", "3.46", "21", "1.23457e+06"],
@@ -77,14 +77,14 @@ def test_the_flags_choose_what_is_clustered(capsys, monkeypatch):
 
     def measure(sizes):
         measured.append(sizes)
-        return [Row("cold", 1.0, 2, 3.0)]
+        return [ClusteringRow("cold", 1.0, 2, 3.0)]
 
     monkeypatch.setattr(clustering_forms, "measure", measure)
     clustering_forms.main(["clustering_forms"], _values())
     clustering_forms.main(["clustering_forms"], _values("--num_points=60", "--num_clusters=4", "--seed=3"))
-    assert measured == [Sizes(100_000, 384, 1000, 0), Sizes(60, 384, 4, 3)]
+    assert measured == [ClusteringSizes(100_000, 384, 1000, 0), ClusteringSizes(60, 384, 4, 3)]
     assert capsys.readouterr().out.splitlines()[-1].startswith("cold")
-    with pytest.raises(app.UsageError, match="got 'now'"):
+    with pytest.raises(app.UsageError, match="got the argument 'now'"):
         clustering_forms.main(["clustering_forms", "now"], _values())
     with pytest.raises(app.UsageError, match="num_clusters must be at most num_points"):
         clustering_forms.main(["clustering_forms"], _values("--num_points=60"))

@@ -1,4 +1,4 @@
-"""This run against an older one: ratios of medians, and which hot paths got slower."""
+"""Compares a run with an older one: ratios of medians, and the hot paths that got slower."""
 
 import dataclasses
 import math
@@ -14,17 +14,17 @@ _NUMBERS = ("median_seconds", "low", "high")
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class ComparisonLine:
     """A row that is in both runs or in one of them.
 
     Attributes:
-        name: of the row.
+        name: the row's name.
         framework: `jax` or `torch`.
         device: `cpu` or `gpu`.
-        old_seconds: median of the old run, None where it has no such row.
-        new_seconds: median of this run, None likewise.
-        ratio: new over old, above 1 where it got slower; None where the two can't be compared.
-        apart: whether the two 95 % intervals have nothing in common.
+        old_seconds: the median of the old run, None if it has no such row.
+        new_seconds: the median of this run, None if it has no such row.
+        ratio: new over old, above 1 if it got slower; None if the two can't be compared.
+        apart: whether the two 95 % intervals don't overlap.
         hot: whether it is one of the project's hot paths.
         remark: why the two can't be compared, or "".
     """
@@ -44,7 +44,7 @@ def read(path: pathlib.Path) -> Mapping[str, Any]:
     """Reads the `results.json` of an older run.
 
     Raises:
-        UserError: if there is none, or it is not one of this task.
+        UserError: if there is no such file, or it is not one of this task.
     """
     remedy = "pass the results.json of a finished run of //tasks:benchmark"
     try:
@@ -61,7 +61,7 @@ def read(path: pathlib.Path) -> Mapping[str, Any]:
 
 
 def _fault(record: Any) -> str:
-    """What keeps a record from being one of this task, or ""."""
+    """Returns why a record is not one of this task, or ""."""
     if not isinstance(record, dict) or record.get("task") != "benchmark":
         return "holds no results of this task"
     if not isinstance(record.get("config"), dict):
@@ -83,13 +83,13 @@ def _positive(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any], *, hot_paths: Collection[str]) -> list[Line]:
-    """Puts the rows of two runs side by side: those of the new one in their order, then those that it lacks.
+def compare(old: Mapping[str, Any], new: Mapping[str, Any], *, hot_paths: Collection[str]) -> list[ComparisonLine]:
+    """Compares the rows of two runs: those of the new one in their order, then those that it lacks.
 
     Args:
-        old: record of a run.
-        new: record of another.
-        hot_paths: names of the rows that count.
+        old: the record of the old run.
+        new: the record of the new run.
+        hot_paths: the names of the rows that are hot paths.
     """
     olds, news = _by_key(old), _by_key(new)
     lines = []
@@ -98,7 +98,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any], *, hot_paths: Collec
         remark = _remark(old, new, before, after)
         comparable = before is not None and after is not None and not remark
         lines.append(
-            Line(
+            ComparisonLine(
                 name=key[0],
                 framework=key[1],
                 device=key[2],
@@ -122,7 +122,7 @@ def _by_key(record: Mapping[str, Any]) -> dict[tuple[str, str, str], Mapping[str
 def _remark(
     old: Mapping[str, Any], new: Mapping[str, Any], before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> str:
-    """Why two rows, of an old and a new record, can't be compared, or ""."""
+    """Returns why two rows, of an old and a new record, can't be compared, or ""."""
     if before is None:
         return "only in this run"
     if after is None:
@@ -135,7 +135,7 @@ def _remark(
 
 
 def _conditions(record: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """What has to be the same for two rows of one name, framework and device to be of the same work."""
+    """Returns what must be equal for two rows of one name, framework and device to have done the same work."""
     name, framework, device, results = row["name"], row["framework"], row["device"], record["results"]
     conditions = {
         "size": row.get("size"),
@@ -149,7 +149,7 @@ def _conditions(record: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, 
         conditions["matmul_precision"] = record.get("matmul_precision")
     if name == "kmeans" or name.startswith("selu_"):
         conditions["seed"] = record.get("seed")
-    # A group of the config has the sizes of what it is named after.
+    # The group of the config that is named after the row has its sizes.
     group = "updates" if name.startswith("update_") else name
     sizes = record["config"].get(group)
     if isinstance(sizes, Mapping):
@@ -157,8 +157,8 @@ def _conditions(record: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, 
     return conditions
 
 
-def to_table(lines: list[Line]) -> Table:
-    """The lines, to print; times in microseconds."""
+def to_table(lines: list[ComparisonLine]) -> Table:
+    """Returns the lines as a table, with times in microseconds."""
     return Table(
         columns=(
             "row",
@@ -189,26 +189,26 @@ def to_table(lines: list[Line]) -> Table:
     )
 
 
-def judge(lines: list[Line], factor: float) -> None:
-    """Passes where no hot path got slower by more than a factor.
+def judge(lines: list[ComparisonLine], factor: float) -> None:
+    """Raises an error if a hot path got slower by more than a factor.
 
     Args:
-        lines: of `compare`.
-        factor: the largest ratio that passes.
+        lines: the lines, from `compare`.
+        factor: the largest ratio allowed.
 
     Raises:
-        UserError: naming the hot paths that did, or when not one can be compared.
+        UserError: if a hot path got slower by more than that (the message names it), or none can be compared.
     """
     judged = [line for line in lines if line.hot and line.ratio is not None]
     if not judged:
         raise errors.UserError(
             "no hot path can be compared with the old run, for the reasons in the table; "
-            "compare runs of one machine with equal flags"
+            "compare runs on one machine with equal flags"
         )
     slower = [line for line in judged if line.ratio is not None and line.ratio > factor]
     if slower:
         listed = ", ".join(f"{line.name} on {line.device} ({line.ratio:.2f} x)" for line in slower)
         raise errors.UserError(
             f"slower than the old run by more than {factor:g} x: {listed}; "
-            "repeat both on a quiet machine, and if it stays, find what changed"
+            "repeat both on a quiet machine, and if the result is the same, find what changed"
         )

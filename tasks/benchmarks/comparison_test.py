@@ -29,7 +29,7 @@ def _record(*rows: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _compare(old: dict[str, Any], new: dict[str, Any]) -> list[comparison.Line]:
+def _compare(old: dict[str, Any], new: dict[str, Any]) -> list[comparison.ComparisonLine]:
     return comparison.compare(old, new, hot_paths=_HOT)
 
 

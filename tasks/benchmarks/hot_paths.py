@@ -1,8 +1,8 @@
 """The project's own hot paths: `react`, `think`, chunks of updates, k-means.
 
 `react` and `think` are those of `//tasks:simple`'s set `skip`: three transformer layers over 32 nodes. The model is
-untrained. That changes no operation of `react`. `think` finds no way and asks layers for as many answers as their
-bounds allow; how many it was is the row's `work`, and plans of different sizes are not compared.
+untrained, which does not change the operations of `react`. `think` finds no way, and asks each layer for as many
+answers as its bound allows; their number is the row's `work`, and plans of different sizes are not compared.
 """
 
 import dataclasses
@@ -30,40 +30,40 @@ HOT_PATHS = (
     *(f"update_{kernel}{suffix}" for kernel in chunk_forms.KERNELS for suffix in ("", "_one_by_one")),
     "kmeans",
 )
-"""Names of the rows that a comparison judges."""
+"""The names of the rows that a comparison judges."""
 
 _NUM_NODES = 32
 _SET = "skip"
 
 
 @dataclasses.dataclass(frozen=True)
-class Sizes:
-    """Of the paths whose size is a choice.
+class HotPathSizes:
+    """The sizes of the hot paths that have some.
 
     Attributes:
-        updates: what is trained.
-        points: what is clustered.
+        updates: the sizes of the trained model.
+        points: the sizes of the clustered points.
     """
 
-    updates: chunk_forms.Sizes
-    points: clustering_forms.Sizes
+    updates: chunk_forms.ChunkSizes
+    points: clustering_forms.ClusteringSizes
 
 
 def build_model() -> tuple[Model, ModelState]:
-    """The stack, and its state before anything was learned."""
+    """Returns the model and its initial state."""
     config = simple.get_config().sets[_SET]
     model = sets.build_model(config, _NUM_NODES)
     walks = sets.as_trajectories(np.zeros((1, 2), np.int32), np.full(1, 2, np.int32))
     return model, model.init(jax.random.key(0), sets.build_abstractions(config, walks, _NUM_NODES))
 
 
-def parts(sizes: Sizes, effort: Effort, device: jax.Device) -> Mapping[str, Callable[[], Found]]:
-    """What is measured on a device, by name.
+def parts(sizes: HotPathSizes, effort: Effort, device: jax.Device) -> Mapping[str, Callable[[], Found]]:
+    """Returns the measurements on a device, by name.
 
     Args:
-        sizes: of what is measured.
-        effort: of measuring.
-        device: where.
+        sizes: the sizes of the hot paths.
+        effort: how much time measuring may take.
+        device: the device to measure.
     """
     name = "cpu" if device.platform == "cpu" else "gpu"
     found: dict[str, Callable[[], Found]] = {
@@ -87,7 +87,7 @@ def _on(device: jax.Device, function: Callable[[], Found]) -> Callable[[], Found
 
 
 def _questions(batch_size: int) -> tuple[jax.Array, jax.Array]:
-    """Where `B` agents are and shall go: nodes `[B]` and others `[B]`."""
+    """Returns the present nodes `[B]` and the goals `[B]` of `batch_size` agents."""
     numbers = np.arange(batch_size)
     return jnp.asarray(numbers % _NUM_NODES, jnp.int32), jnp.asarray((7 * numbers + 5) % _NUM_NODES, jnp.int32)
 
@@ -101,7 +101,7 @@ def _react(batch_size: int, effort: Effort, device: str) -> Found:
         episode = start
         for _ in range(calls):
             episode, reaction = acting.react(model, state, episode, states, goals)
-            # Whoever acts has to wait for the action.
+            # Waits after every call, since an agent has to wait for its action.
             reaction.action.block_until_ready()
 
     timing = measure(block, effort)
@@ -125,7 +125,7 @@ def _think(effort: Effort, device: str) -> Found:
     return Found(rows=[rows.make("think", timing, framework="jax", device=device, size=1, work=nodes)])
 
 
-def _updates(kernel: str, sizes: chunk_forms.Sizes, effort: Effort, device: str) -> Found:
+def _updates(kernel: str, sizes: chunk_forms.ChunkSizes, effort: Effort, device: str) -> Found:
     built = chunk_forms.build(kernel, sizes)
     measured = in_turn({name: form.run for name, form in built.items()}, effort)
     made = [
@@ -143,7 +143,7 @@ def _updates(kernel: str, sizes: chunk_forms.Sizes, effort: Effort, device: str)
     return Found(rows=made, ratios=[Ratio(kernel, device, ratio.median, ratio.low, ratio.high, rounds=effort.repeats)])
 
 
-def _kmeans(sizes: clustering_forms.Sizes, effort: Effort, device: str) -> Found:
+def _kmeans(sizes: clustering_forms.ClusteringSizes, effort: Effort, device: str) -> Found:
     points_key, key = jax.random.split(jax.random.key(sizes.seed))
     points = clustering_forms.draw(
         points_key, num_points=sizes.num_points, num_features=sizes.num_features, num_clusters=sizes.num_clusters

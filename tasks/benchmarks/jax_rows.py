@@ -1,4 +1,4 @@
-"""SELU, dispatch and the machine's peaks, in JAX."""
+"""Measures SELU, dispatch and the machine's peaks in JAX."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,12 +9,12 @@ import numpy as np
 from humain.native import selu as native_selu
 from humain.types import Array
 from tasks.benchmarks import machine, rows, selu
-from tasks.benchmarks.rows import Found, Peak, Settings
+from tasks.benchmarks.rows import Found, Peak, RowSettings
 from tasks.benchmarks.timing import Block, Timing, measure
 
 
 def find_device(name: str) -> jax.Device | None:
-    """The first device of a kind, `cpu` or `gpu`; None where JAX has none."""
+    """Returns the first device of a kind, `cpu` or `gpu`; None if JAX has none."""
     try:
         return jax.devices(name)[0]
     except RuntimeError:
@@ -22,30 +22,30 @@ def find_device(name: str) -> jax.Device | None:
 
 
 def selu_op_by_op(values: Array) -> Array:
-    """SELU as `tasks.benchmarks.selu` writes it; called outside of jit, every operation is dispatched by itself."""
+    """SELU as in `tasks.benchmarks.selu`; called outside of jit, every operation is dispatched separately."""
     return selu.SCALE * (jnp.maximum(values, 0) + selu.ALPHA * jnp.expm1(jnp.minimum(values, 0)))
 
 
 def selu_by_exp(values: Array) -> Array:
-    """SELU by `exp(x) - 1` in place of `expm1(x)`: cheaper in XLA, and left of 0 it cancels.
+    """SELU with `exp(x) - 1` instead of `expm1(x)`, which is cheaper in XLA but loses precision left of 0.
 
-    The absolute error stays within 2.5e-7. The relative one grows as x nears 0, until nothing is left: under about
-    6e-8, half of float32's spacing at 1, the answer is 0.
+    The absolute error stays within 2.5e-7. The relative error grows as x approaches 0: below about 6e-8, half of
+    float32's spacing at 1, the answer is 0.
     """
     return selu.SCALE * jnp.where(values > 0, values, selu.ALPHA * (jnp.exp(values) - 1))
 
 
 def selu_loop(values: Array, steps: int) -> Array:
-    """SELU applied again and again."""
+    """Applies SELU `steps` times."""
     return jax.lax.fori_loop(0, steps, lambda _, carried: selu_op_by_op(carried), values)
 
 
-def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], Found]]:
-    """What is measured on a device, by name.
+def parts(settings: RowSettings, device: jax.Device) -> Mapping[str, Callable[[], Found]]:
+    """Returns the measurements on a device, by name.
 
     Args:
-        settings: what and how thoroughly.
-        device: where.
+        settings: what to measure, and how thoroughly.
+        device: the device to measure.
     """
     name = "cpu" if device.platform == "cpu" else "gpu"
     values = jax.device_put(selu.inputs(settings.size, settings.seed), device)
@@ -67,7 +67,7 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
             device=name,
             size=settings.size,
             work=steps,
-            # A loop on one element is as many steps, and so says nothing about the call alone.
+            # A loop on one element has the same number of steps, so its time is not that of a call alone.
             dispatch=dispatch if steps == 1 else None,
             moved=selu.bytes_moved(settings.size, steps),
             flops=selu.flops(settings.size, steps),
@@ -81,7 +81,7 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
     def native_row(row: str, *, in_place: bool = False) -> Found:
         fault = native_selu.missing()
         if name != "cpu":
-            fault = "the C++ operation is for the CPU"
+            fault = "the C++ operation is only for the CPU"
         if fault:
             return Found(notes=[f"{row} of jax on {name}: {fault}"])
 
@@ -107,12 +107,12 @@ def parts(settings: Settings, device: jax.Device) -> Mapping[str, Callable[[], F
         "selu_native": lambda: native_row("selu_native"),
         "selu_native_in_place": lambda: native_row("selu_native_in_place", in_place=True),
         "selu_loop": lambda: selu_row("selu_loop", jax.jit(loop), steps=settings.loop_steps),
-        # Last, when all threads have long been at work.
+        # Last, since all threads have started by then.
         "peaks": lambda: _peaks(settings, device, name, values),
     }
 
 
-def _peaks(settings: Settings, device: jax.Device, name: str, values: Array) -> Found:
+def _peaks(settings: RowSettings, device: jax.Device, name: str, values: Array) -> Found:
     sizes = settings.peaks[name]
     source = jax.device_put(np.arange(sizes.copy_size, dtype=np.float32), device) if sizes.copy_size else values
     copy = measure(_copies(source), settings.effort)
@@ -130,7 +130,7 @@ def _peaks(settings: Settings, device: jax.Device, name: str, values: Array) -> 
 
 
 def _copies(source: Array) -> Block:
-    """Copies into one and the same memory, as a donated array gives it: new memory would cost more than the copy."""
+    """Returns a block that copies into the same, donated memory: new memory would cost more than the copy."""
     copy = jax.jit(lambda source, target: jnp.array(source, copy=True), donate_argnums=1, keep_unused=True)
     carried = [jnp.array(source, copy=True)]
 
@@ -144,12 +144,12 @@ def _copies(source: Array) -> Block:
 
 
 def compile_form(function: Callable[[Array], Array], *, in_place: bool) -> Callable[[Array], Array]:
-    """Compiles a function, which in place is given the memory of its values to keep."""
+    """Compiles a function; in place, its values are donated."""
     return jax.jit(function, donate_argnums=0 if in_place else ())
 
 
 def chain(function: Callable[[Array], Array], start: Array, *, in_place: bool = False) -> Block:
-    """Applies a function to its own answer, and waits once, at the end; in place, to a copy of where it starts."""
+    """Returns a block that applies a function to its own answer and waits once; in place, it begins with a copy."""
 
     def block(calls: int) -> None:
         values = jnp.array(start, copy=True) if in_place else start
@@ -161,7 +161,7 @@ def chain(function: Callable[[Array], Array], start: Array, *, in_place: bool = 
 
 
 def _repeat(function: Callable[[Array], Array], argument: Array) -> Block:
-    """Calls a function with one and the same argument, and waits for the last answer."""
+    """Returns a block that calls a function with the same argument, and waits for the last answer."""
 
     def block(calls: int) -> None:
         answer = argument

@@ -1,4 +1,4 @@
-"""The machine: how many cores the run may use, how many threads the frameworks take, and what it is called."""
+"""The machine: the cores that a run may use, the threads of the frameworks, and the processor's name."""
 
 import os
 import pathlib
@@ -7,37 +7,37 @@ import platform
 from humain import errors, host
 
 _XLA_THREAD = "tf_XLAEigen"
-"""Name of the threads that XLA computes with on the CPU."""
+"""The name of the threads that XLA computes with on the CPU."""
 
 
 def use_cores(count: int) -> None:
-    """Confines the process to so many of its cores, before any framework has started its threads.
+    """Confines the process to a number of its cores; call it before any framework starts its threads.
 
-    XLA starts as many threads as there are cores that the process may use when JAX first computes (unless NPROC in the
-    environment says otherwise), and PyTorch is told the same number; so this is what makes both equal. Where the
-    system can't confine a process, as Windows and macOS can't, only all cores will do.
+    When JAX first computes, XLA starts one thread per core that the process may use (unless NPROC is set in the
+    environment), and PyTorch is set to the same number; so this makes both equal. On Windows and macOS, which can't
+    confine a process, only all cores are possible.
 
     Args:
-        count: cores; 0 for all that there are.
+        count: the number of cores; 0 for all.
 
     Raises:
-        UserError: if there are not as many, or the system can't confine the process to fewer.
+        UserError: if there are fewer cores, or the system can't confine the process to fewer.
     """
     cores = host.num_cores()
     if count > cores:
-        raise errors.UserError(f"threads is {count}, and there are {cores} cores to use; lower it, or 0 takes them all")
+        raise errors.UserError(f"threads is {count}, but there are {cores} cores to use; lower it, or use 0 for all")
     if count in (0, cores):
         return
     if not hasattr(os, "sched_setaffinity"):
         raise errors.UserError(
-            f"threads is {count}, and this system can't confine a process to {count} of its {cores} cores; "
+            f"threads is {count}, but this system can't confine a process to {count} of its {cores} cores; "
             "pass --config.threads=0, which takes them all"
         )
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def xla_threads(root: pathlib.Path = pathlib.Path("/proc/self/task")) -> int | None:
-    """Threads that XLA has started to compute with on the CPU; None where that can't be seen."""
+    """Returns the number of threads that XLA has started on the CPU; None if the system does not show it."""
     try:
         names = [(task / "comm").read_text().strip() for task in root.iterdir()]
     except OSError:
@@ -46,7 +46,7 @@ def xla_threads(root: pathlib.Path = pathlib.Path("/proc/self/task")) -> int | N
 
 
 def processor(path: pathlib.Path = pathlib.Path("/proc/cpuinfo")) -> str:
-    """The processor's name."""
+    """Returns the processor's name."""
     try:
         lines = path.read_text().splitlines()
     except OSError:

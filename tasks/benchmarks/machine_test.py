@@ -41,7 +41,7 @@ def test_a_run_is_confined_to_its_cores(monkeypatch: pytest.MonkeyPatch):
     machine.use_cores(0)
     machine.use_cores(3)
     assert len(confined) == 1
-    with pytest.raises(errors.UserError, match="threads is 4, and there are 3 cores to use"):
+    with pytest.raises(errors.UserError, match="threads is 4, but there are 3 cores to use"):
         machine.use_cores(4)
 
 
@@ -54,5 +54,5 @@ def test_a_system_that_can_not_confine_takes_all_its_cores(monkeypatch: pytest.M
     machine.use_cores(3)
     with pytest.raises(errors.UserError, match=r"confine a process to 2 of its 3 cores; pass --config\.threads=0"):
         machine.use_cores(2)
-    with pytest.raises(errors.UserError, match="threads is 4, and there are 3 cores to use"):
+    with pytest.raises(errors.UserError, match="threads is 4, but there are 3 cores to use"):
         machine.use_cores(4)

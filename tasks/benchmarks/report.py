@@ -1,4 +1,4 @@
-"""What the benchmark shows: the tables, the charts and the report."""
+"""The output of the benchmark: tables, charts and the report."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ _FORMATS = {
 }
 _ROW_INCHES = 0.32
 _LIMITS = {("dispatch", "jax", "cpu"): 10.0, ("react_1", "jax", "cpu"): 300.0}
-"""Microseconds, on two cores."""
+"""The target times in microseconds, on two cores."""
 
 _LEAST_RATIO = 3.0
 
 
 def rows_table(results: Mapping[str, Any]) -> Table:
-    """One line for each row; times in microseconds, of one call."""
+    """Returns a table with a line per row; times are in microseconds per call."""
     return Table(
         columns=["row", "framework", "device", "size", "work", *_FORMATS, "repeats"],
         rows=[
@@ -48,7 +48,7 @@ def rows_table(results: Mapping[str, Any]) -> Table:
 
 
 def peaks_table(results: Mapping[str, Any]) -> Table:
-    """What the machine was seen to do at best."""
+    """Returns a table of the machine's measured peaks."""
     return Table(
         columns=["framework", "device", "copy GB/s", "matrix product GFLOP/s"],
         rows=[
@@ -60,7 +60,7 @@ def peaks_table(results: Mapping[str, Any]) -> Table:
 
 
 def ratios_table(results: Mapping[str, Any]) -> Table:
-    """What chunks are worth."""
+    """Returns a table of how much faster chunks are."""
     return Table(
         columns=["kernel", "device", "one by one / chunk", "95 % low", "95 % high", "rounds"],
         rows=[
@@ -68,12 +68,12 @@ def ratios_table(results: Mapping[str, Any]) -> Table:
             for ratio in results["ratios"]
         ],
         formats=dict.fromkeys(("one by one / chunk", "95 % low", "95 % high"), ".2f"),
-        caption="updates one by one against a chunk of them",
+        caption="time of updates one by one over that of a chunk",
     )
 
 
 def targets_table(results: Mapping[str, Any]) -> Table:
-    """What the project holds itself to on two cores, with the sizes of the default config, and what this run found."""
+    """Returns a table of the project's targets on two cores, for the default config, and the results of this run."""
     found: list[list[Cell]] = []
     for row in results["rows"]:
         limit = _LIMITS.get((row["name"], row["framework"], row["device"]))
@@ -90,7 +90,7 @@ def targets_table(results: Mapping[str, Any]) -> Table:
 
 
 def conditions(results: Mapping[str, Any]) -> list[str]:
-    """Lines on what it was measured with, and what is missing."""
+    """Returns lines on the conditions of the measurement, and what is missing."""
     machine = ", ".join(f"{device}: {name}" for device, name in results["machine"].items())
     threads = ", ".join(
         f"{name}: {'unknown' if count is None else count}" for name, count in results["threads"].items()
@@ -99,7 +99,7 @@ def conditions(results: Mapping[str, Any]) -> list[str]:
 
 
 def draw(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathlib.Path]:
-    """Bar charts: SELU's bytes a second, and the time of the other rows; a file for each that has rows."""
+    """Draws bar charts of SELU's bytes per second and of the other rows' times; one file for each that has rows."""
     selus = [row for row in results["rows"] if row["gbytes_per_second"] is not None]
     others = [row for row in results["rows"] if row["gbytes_per_second"] is None]
     paths = []
@@ -115,18 +115,18 @@ def draw(workdir: pathlib.Path, results: Mapping[str, Any]) -> list[pathlib.Path
         path = workdir / "calls.png"
         values = [1e6 * row["median_seconds"] for row in others]
         ends = [(1e6 * row["low"], 1e6 * row["high"]) for row in others]
-        _bars(path, others, values, ends, label="microseconds a call, log scale (lower is better)", bounds={})
+        _bars(path, others, values, ends, label="microseconds per call, log scale (lower is better)", bounds={})
         paths.append(path)
     return paths
 
 
 def write(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
-    """The report with its charts."""
+    """Writes the report with its charts."""
     report = Report("Devices and frameworks, side by side")
     report.prose(
-        "Medians over repeats with 95 % intervals; `repeats` is how many, times the calls in each. `work` is what one "
+        "Medians over repeats with 95 % intervals; `repeats` is their number, times calls in each. `work` is what one "
         "call does besides its size: steps of a loop, updates in a chunk, nodes of a plan, iterations of k-means. "
-        "`of peak` is the larger of the shares of a copy's bytes a second and of a matrix product's operations."
+        "`of peak` is the larger of the shares of a copy's bytes and of a matrix product's operations."
     )
     for line in conditions(results):
         report.prose(line)
@@ -150,7 +150,7 @@ def _bars(
     label: str,
     bounds: Mapping[str, float],
 ) -> None:
-    """A horizontal bar for each row; a logarithmic axis where there are intervals to show."""
+    """Draws a horizontal bar for each row; the axis is logarithmic if there are intervals to show."""
     colors = {"jax": plots.PALETTE[0], "torch": plots.PALETTE[1]}
     places = range(len(rows))
     with matplotlib.style.context("default"):

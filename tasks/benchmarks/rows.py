@@ -1,4 +1,4 @@
-"""What is measured and found: the rows of the results, and what bounds them."""
+"""The settings and the rows of the results, and the peaks that bound them."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +9,11 @@ from tasks.benchmarks.timing import Effort, Interval, Rounds, Timing, median_int
 
 @dataclasses.dataclass(frozen=True)
 class PeakSizes:
-    """Sizes of what stands for a device's peaks.
+    """The sizes of the operations that a device's peaks are measured by.
 
     Attributes:
-        matmul_size: rows and columns of the two matrices whose product is taken.
-        copy_size: floats that are copied; 0 for as many as SELU is applied to.
+        matmul_size: rows and columns of the two matrices that are multiplied.
+        copy_size: the number of floats copied; 0 for as many as SELU is applied to.
     """
 
     matmul_size: int
@@ -22,20 +22,20 @@ class PeakSizes:
     def __post_init__(self) -> None:
         for name, least in (("matmul_size", 1), ("copy_size", 0)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """What is measured, and how thoroughly.
+class RowSettings:
+    """What to measure, and how thoroughly.
 
     Attributes:
-        size: elements that SELU is applied to.
-        applications: of SELU by each of the rows that call it, over all repeats.
-        loop_steps: of SELU in a compiled loop.
-        peaks: sizes of what stands for the peaks, by device.
-        effort: of measuring.
-        seed: of the values that SELU is applied to.
+        size: the number of elements that SELU is applied to.
+        applications: how often each row that calls SELU applies it, over all repeats.
+        loop_steps: the applications of SELU in a compiled loop.
+        peaks: the sizes of the operations that measure the peaks, by device.
+        effort: how much time measuring may take.
+        seed: the seed of the values that SELU is applied to.
     """
 
     size: int
@@ -48,31 +48,31 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("size", "applications", "loop_steps"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One figure.
+    """One measurement.
 
     Attributes:
-        name: what was measured.
+        name: the name of what was measured.
         framework: `jax` or `torch`.
         device: `cpu` or `gpu`.
-        size: elements, or examples in a batch.
-        work: how much one call does where that is not its size alone: steps of a loop, updates in a chunk, nodes of a
-            plan, iterations of k-means; else 1.
-        compile_seconds: the first call, or where it could be told apart, compilation.
-        dispatch_seconds: the same function on one element: what a call costs before any work; None where there is no
-            such function.
-        median_seconds: of one call.
-        low: end of the median's 95 % confidence interval.
-        high: the other end.
-        repeats: that the median was taken over.
-        calls: in each repeat.
-        gbytes_per_second: None where bytes are not counted, as in all but SELU.
-        gflops: 10^9 floating-point operations a second, None as for bytes.
-        share_of_peak: of what the machine can do, see `with_shares`.
+        size: the number of elements, or of examples in a batch.
+        work: how much one call does besides its size: steps of a loop, updates in a chunk, nodes of a plan, iterations
+            of k-means; else 1.
+        compile_seconds: the time of compilation, or of the first call if the two can't be separated.
+        dispatch_seconds: the time of the same function on one element, the cost of a call without work; None if there
+            is no such function.
+        median_seconds: the median time of one call.
+        low: the lower end of the median's 95 % confidence interval.
+        high: its upper end.
+        repeats: the number of repeats that the median is over.
+        calls: the number of calls in each repeat.
+        gbytes_per_second: 10^9 bytes read and written per second; None if they are not counted, as for all except SELU.
+        gflops: 10^9 floating-point operations per second; None likewise.
+        share_of_peak: the share of the machine's peak, see `with_shares`.
     """
 
     name: str
@@ -94,13 +94,13 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Peak:
-    """What a device was seen to do at best, in the fastest repeat.
+    """The measured peaks of a device, in the fastest repeat.
 
     Attributes:
-        framework: by which it was measured.
+        framework: the framework that measured it.
         device: `cpu` or `gpu`.
         gbytes_per_second: read and written by a copy.
-        gflops: of a product of two square float32 matrices, `2 n^3` operations.
+        gflops: 10^9 operations per second of a product of two square float32 matrices, counted as `2 n^3`.
     """
 
     framework: str
@@ -111,7 +111,7 @@ class Peak:
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """How many times as long a kernel's updates take one by one as in a chunk, over rounds that had both."""
+    """The ratio of the time of a kernel's updates one by one to that of a chunk, within rounds."""
 
     kernel: str
     device: str
@@ -123,14 +123,14 @@ class Ratio:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What one part of the run found.
+    """The results of one part of the run.
 
     Attributes:
-        rows: figures.
-        peaks: of the device.
-        ratios: of chunks.
-        threads: that the framework computes with on the CPU, by framework.
-        notes: what the reader has to know.
+        rows: the measurements.
+        peaks: the peaks of the device.
+        ratios: the ratios of chunks.
+        threads: the number of threads on the CPU, by framework.
+        notes: remarks for the reader.
     """
 
     rows: Sequence[Row] = ()
@@ -152,18 +152,18 @@ def make(
     moved: int | None = None,
     flops: int | None = None,
 ) -> Row:
-    """A row from what was timed.
+    """Makes a row from times.
 
     Args:
-        name: of the row.
-        timing: of a call.
+        name: the row's name.
+        timing: the times of a call.
         framework: `jax` or `torch`.
         device: `cpu` or `gpu`.
-        size: elements or batch.
+        size: the number of elements, or of examples in a batch.
         work: see `Row`.
-        dispatch: the same on one element.
-        moved: bytes that a call reads and writes.
-        flops: floating-point operations of a call.
+        dispatch: the times of the same function on one element.
+        moved: the bytes that a call reads and writes.
+        flops: the floating-point operations of a call.
     """
     return _row(
         name,
@@ -181,10 +181,10 @@ def make(
     )
 
 
-def of_selu(row: Row, settings: Settings) -> Found:
-    """A row of SELU; with a note where its applications took too long for all of them."""
+def of_selu(row: Row, settings: RowSettings) -> Found:
+    """Returns a row of SELU, with a note if time ran out before all applications."""
     made = row.repeats * row.calls
-    # A loop's steps are in one call, and its calls are as many as any other row's.
+    # One call of a loop makes all its steps, and it has as many calls as other rows.
     if row.work > 1 or made >= settings.applications:
         return Found(rows=[row])
     which = f"{row.name} of {row.framework} on {row.device}"
@@ -192,7 +192,7 @@ def of_selu(row: Row, settings: Settings) -> Found:
 
 
 def from_rounds(name: str, rounds: Rounds, *, device: str, size: int, work: int, compile_seconds: float) -> Row:
-    """A row of what was compiled ahead and took turns."""
+    """Makes a row of a function that was compiled ahead and took turns with others."""
     return _row(
         name,
         median_interval(rounds.seconds),
@@ -208,14 +208,14 @@ def from_rounds(name: str, rounds: Rounds, *, device: str, size: int, work: int,
 
 
 def with_shares(rows: Iterable[Mapping[str, Any]], peaks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with their share of what the device can do.
+    """Adds to rows their share of the device's peak.
 
-    The share is the larger of two: of the bytes a second, and of the operations a second. Either is against the best
-    that any framework of this run reached on the device, and the larger one names what bounds the row (S. Williams and
-    others, "Roofline", 2009). It may exceed 1, as copies and products are no laws of nature.
+    The share is the larger one of bytes per second and of operations per second. Either is relative to the best that
+    any framework of this run reached on the device, and the larger one shows what bounds the row (S. Williams and
+    others, "Roofline", 2009). It may exceed 1, since copies and products do not always reach the hardware's limit.
 
     Args:
-        rows: in their JSON form.
+        rows: the rows in their JSON form.
         peaks: likewise.
     """
     best: dict[str, dict[str, float]] = {}

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tasks.benchmarks import rows
-from tasks.benchmarks.rows import Peak, PeakSizes, Row, Settings
+from tasks.benchmarks.rows import Peak, PeakSizes, Row, RowSettings
 from tasks.benchmarks.timing import Effort, Interval, Rounds, Timing
 
 _TIMING = Timing(first_seconds=3.0, seconds=Interval(0.5, 0.4, 0.8), best_seconds=0.3, repeats=30, calls=7)
@@ -16,9 +16,9 @@ def _row(**values: float | None) -> dict:
     return whole | values
 
 
-def _settings(**values: int) -> Settings:
+def _settings(**values: int) -> RowSettings:
     whole = {"size": 1, "applications": 1, "loop_steps": 1}
-    return Settings(**{**whole, **values}, peaks={}, effort=Effort())
+    return RowSettings(**{**whole, **values}, peaks={}, effort=Effort())
 
 
 def test_rates_are_work_over_the_median():
@@ -84,12 +84,12 @@ def test_there_is_no_share_without_a_rate_or_a_peak():
 
 @pytest.mark.parametrize("name", ["size", "applications", "loop_steps"])
 def test_settings_are_checked(name):
-    with pytest.raises(ValueError, match=f"{name} must be 1 or more, not 0"):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
         _settings(**{name: 0})
 
 
 def test_sizes_of_peaks_are_checked():
-    with pytest.raises(ValueError, match="matmul_size must be 1 or more, not 0"):
+    with pytest.raises(ValueError, match="matmul_size must be at least 1, not 0"):
         PeakSizes(matmul_size=0)
-    with pytest.raises(ValueError, match="copy_size must be 0 or more, not -1"):
+    with pytest.raises(ValueError, match="copy_size must be at least 0, not -1"):
         PeakSizes(matmul_size=1, copy_size=-1)

@@ -1,14 +1,14 @@
-"""SELU, and what one application of it counts for: the one place where operations and bytes are counted.
+"""SELU, and the numbers of operations and bytes of one application.
 
     selu(x) = SCALE * (max(x, 0) + ALPHA * expm1(min(x, 0)))
 
-(G. Klambauer and others, "Self-Normalizing Neural Networks", 2017). Both frameworks are given this formula, operation
-by operation.
+(G. Klambauer and others, "Self-Normalizing Neural Networks", 2017). Both frameworks compute this formula, operation by
+operation.
 
-Six floating-point operations an element: maximum, minimum, expm1, multiply, add, multiply. `expm1` counts as one,
-though a machine takes a dozen or more for it, so a share of the peak of matrix products is low by nature. Eight bytes
-an element: four read, four written, once an application, whatever a framework moves in between; so an eager one, which
-goes through memory for each of the six, shows fewer bytes a second for the same work.
+It has six floating-point operations per element: maximum, minimum, expm1, multiply, add, multiply. `expm1` counts as
+one, though a machine needs a dozen or more for it, so the share of the peak of matrix products is necessarily low. An
+application moves eight bytes per element, four read and four written, whatever a framework moves in between; so eager
+execution, which goes through memory for each of the six operations, shows fewer bytes per second for the same work.
 """
 
 import numpy as np
@@ -20,20 +20,20 @@ BYTES_PER_ELEMENT = 8
 
 
 def flops(size: int, applications: int = 1) -> int:
-    """Floating-point operations of SELU over `size` elements, applied so many times."""
+    """Returns the floating-point operations of `applications` of SELU to `size` elements."""
     return FLOPS_PER_ELEMENT * size * applications
 
 
 def bytes_moved(size: int, applications: int = 1) -> int:
-    """Bytes that SELU over `size` float32 elements has to read and write, applied so many times."""
+    """Returns the bytes that `applications` of SELU to `size` float32 elements read and write."""
     return BYTES_PER_ELEMENT * size * applications
 
 
 def reference(values: np.ndarray) -> np.ndarray:
-    """SELU in NumPy, in the type of its values."""
+    """Computes SELU in NumPy, in the dtype of its values."""
     return SCALE * (np.maximum(values, 0) + ALPHA * np.expm1(np.minimum(values, 0)))
 
 
 def inputs(size: int, seed: int) -> np.ndarray:
-    """Standard normal values `[size]`, float32, the same in every run of a seed."""
+    """Returns standard normal values `[size]` float32, equal for equal seeds."""
     return np.random.default_rng(seed).standard_normal(size, dtype=np.float32)

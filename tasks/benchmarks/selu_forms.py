@@ -1,11 +1,11 @@
-"""Where the time of SELU goes on the CPU: forms of it take turns, each with its time, page faults and errors.
+"""Where the time of SELU goes on the CPU: compares times, page faults and errors of several forms that take turns.
 
     bazel run //tasks/benchmarks:selu_forms
     bazel run //tasks/benchmarks:selu_forms -- --torch --num_devices=2
 
-In every round each form is applied to its own answer, `--calls` times, from the same values; so all of them meet the
-same noise, and ratios, taken within rounds, are steadier than times. Processor time and page faults are those of the
-whole process. `add_one` is what a call costs whose arithmetic is next to nothing: memory.
+In every round each form is applied to its own answer, `--calls` times, beginning with the same values; so all of them
+see the same noise, and ratios within rounds are steadier than times. Processor time and page faults are those of the
+whole process. `add_one` has almost no arithmetic, so it shows the cost of memory.
 """
 
 import dataclasses
@@ -29,12 +29,12 @@ _REFERENCE = "builtin"
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class SeluForm:
     """A way to compute SELU.
 
     Attributes:
-        block: applies it to its own answer so many times, and waits.
-        apply: it, for its errors; None where it is no SELU.
+        block: applies the form to its own answer a number of times, and waits.
+        apply: applies it once, to measure its errors; None if it is not SELU.
     """
 
     block: Block
@@ -42,18 +42,18 @@ class Form:
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """What was found of a form, for one application.
+class SeluLine:
+    """The measurements of a form, per application.
 
     Attributes:
-        name: of the form.
-        seconds: on the clock.
-        speed: how many times as long `jax.nn.selu` took in the same round.
-        user_seconds: of processors, in the program.
-        system_seconds: of processors, in the kernel.
-        page_faults: pages of memory that the system had to provide.
-        absolute_error: the largest, against double precision; None where the form is no SELU.
-        relative_error: the largest, likewise.
+        name: the form's name.
+        seconds: the elapsed time.
+        speed: the time of `jax.nn.selu` over that of the form, in the same round.
+        user_seconds: the processor time in user mode.
+        system_seconds: the processor time in kernel mode.
+        page_faults: the pages of memory that the system had to provide.
+        absolute_error: the largest absolute error, compared with double precision; None if the form is not SELU.
+        relative_error: the largest relative error, likewise.
     """
 
     name: str
@@ -66,18 +66,18 @@ class Line:
     relative_error: float | None
 
 
-def forms(values: np.ndarray, *, num_devices: int = 1, torch: bool = False) -> Mapping[str, Form]:
-    """The forms to compare, by name; the C++ operation where it is built.
+def forms(values: np.ndarray, *, num_devices: int = 1, torch: bool = False) -> Mapping[str, SeluForm]:
+    """Returns the forms to compare, by name; with the C++ operation if it is built.
 
     Args:
-        values: `[N]` float32, where each begins.
-        num_devices: of JAX on the CPU; with more than one, forms that are spread over them.
+        values: `[N]` float32, the initial values.
+        num_devices: JAX's devices on the CPU; with more than one, there are forms that are sharded over them.
         torch: whether `torch.compile` is one of them.
     """
     start = jax.device_put(values, jax.devices("cpu")[0])
     named: dict[str, Callable[[Array], Array]] = {
         "add_one": lambda values: values + 1,
-        # Not itself: it is compiled already, and would keep its own memory.
+        # Wrapped in a new function: `jax.nn.selu` is jitted already, and would not reuse its argument's memory.
         _REFERENCE: lambda values: jax.nn.selu(values),
         "exp": jax_rows.selu_by_exp,
     }
@@ -96,22 +96,22 @@ def forms(values: np.ndarray, *, num_devices: int = 1, torch: bool = False) -> M
     if torch:
         try:
             made["torch_compile"] = _torch_form(values)
-        except Exception as error:  # whatever its compiler, which is not ours, comes up with
+        except Exception as error:  # torch's compiler may raise any exception.
             print(f"selu_forms: no torch_compile form: {type(error).__name__}: {str(error).strip().splitlines()[0]}")
-    # What is no SELU has no errors.
+    # A form that is not SELU has no errors.
     return {
         name: dataclasses.replace(form, apply=None) if name.startswith("add_one") else form
         for name, form in made.items()
     }
 
 
-def measure(forms: Mapping[str, Form], *, rounds: int, calls: int) -> list[Line]:
-    """Lets the forms take turns.
+def measure(forms: Mapping[str, SeluForm], *, rounds: int, calls: int) -> list[SeluLine]:
+    """Measures the forms, which take turns.
 
     Args:
-        forms: of `forms`.
-        rounds: that medians are taken over, `MIN_REPEATS` or more.
-        calls: applications in each form's turn.
+        forms: the forms, from `forms`.
+        rounds: the number of rounds that medians are over, at least `MIN_REPEATS`.
+        calls: the number of applications in each turn.
     """
     for form in forms.values():
         form.block(2)
@@ -128,7 +128,7 @@ def measure(forms: Mapping[str, Form], *, rounds: int, calls: int) -> list[Line]
         _, user, system, faults = np.median(samples[name], axis=0)
         absolute, relative = (None, None) if form.apply is None else _errors(form.apply)
         lines.append(
-            Line(
+            SeluLine(
                 name=name,
                 seconds=median_interval(seconds),
                 speed=ratio_interval(reference, seconds),
@@ -142,8 +142,8 @@ def measure(forms: Mapping[str, Form], *, rounds: int, calls: int) -> list[Line]
     return lines
 
 
-def to_table(lines: Sequence[Line]) -> Table:
-    """The lines, to print; times in microseconds."""
+def to_table(lines: Sequence[SeluLine]) -> Table:
+    """Returns the lines as a table, with times in microseconds."""
     formats = {
         **dict.fromkeys(("us", "95 % low", "95 % high", "user us", "system us", "page faults"), ",.0f"),
         **dict.fromkeys(("x faster", "x low", "x high"), ".2f"),
@@ -171,15 +171,15 @@ def to_table(lines: Sequence[Line]) -> Table:
     )
 
 
-def _form(function: Callable[[Array], Array], start: Array, *, in_place: bool = False) -> Form:
+def _form(function: Callable[[Array], Array], start: Array, *, in_place: bool = False) -> SeluForm:
     compiled = jax_rows.compile_form(function, in_place=in_place)
-    return Form(
+    return SeluForm(
         block=jax_rows.chain(compiled, start, in_place=in_place),
         apply=lambda values: np.asarray(jax.jit(function)(jnp.asarray(values))),
     )
 
 
-def _torch_form(values: np.ndarray) -> Form:
+def _torch_form(values: np.ndarray) -> SeluForm:
     import torch
 
     from tasks.benchmarks import torch_rows
@@ -195,11 +195,11 @@ def _torch_form(values: np.ndarray) -> Form:
                 carried = compiled(carried)
 
     block(1)
-    return Form(block=block, apply=lambda values: torch_rows.selu_op_by_op(torch.from_numpy(values)).numpy())
+    return SeluForm(block=block, apply=lambda values: torch_rows.selu_op_by_op(torch.from_numpy(values)).numpy())
 
 
 def _errors(apply: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
-    """Largest absolute and relative error, over where SELU is curved and towards 0; subnormal numbers apart."""
+    """Returns the largest absolute and relative error, where SELU is curved and near 0, without subnormal numbers."""
     values = np.concatenate([np.linspace(-20, 3, 1_000_003), -np.logspace(-36, 0, 100_001)]).astype(np.float32)
     exact = selu.reference(values.astype(np.float64))
     errors = np.abs(apply(values) - exact)
@@ -208,7 +208,7 @@ def _errors(apply: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
 
 
 def _used() -> np.ndarray:
-    """Clock, user and system seconds, and page faults of this process so far."""
+    """Returns the elapsed, user and system seconds, and the page faults of this process so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return np.array([time.perf_counter(), usage.ru_utime, usage.ru_stime, usage.ru_minflt])
 
@@ -216,7 +216,7 @@ def _used() -> np.ndarray:
 def main(arguments: Sequence[str]) -> None:
     """Measures and prints."""
     if len(arguments) > 1:
-        raise app.UsageError(f"there are no arguments besides flags, and {arguments[1]!r} is one")
+        raise app.UsageError(f"this program takes only flags; got the argument {arguments[1]!r}")
     values = flags.FLAGS
     if values.num_devices > 1:
         jax.config.update("jax_num_cpu_devices", values.num_devices)

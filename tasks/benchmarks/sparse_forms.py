@@ -1,10 +1,10 @@
-"""The sparse table's lookups and insertions, in JAX and in C++, taking turns.
+"""Compares lookups and insertions of the sparse table in JAX and in C++, which take turns.
 
     bazel run //tasks/benchmarks:sparse_forms
     bazel run //tasks/benchmarks:sparse_forms -- --capacity=65536 --batch_size=256
 
-A call makes a chunk of batches in a compiled loop, as training does. The table is filled to about two fifths
-beforehand, and the questions are drawn from the same ids: about two in five are known.
+A call processes a chunk of batches in a compiled loop, as training does. The table is filled to about two fifths
+beforehand, and the queries are drawn from the same ids, so that about two in five are stored.
 """
 
 import dataclasses
@@ -28,14 +28,14 @@ _NUM_SLOTS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """What was found of one operation, for one batch.
+class SparseLine:
+    """The measurements of one operation, per batch.
 
     Attributes:
         name: `find`, `recall` or `learn`.
-        jax_seconds: in JAX.
-        native_seconds: in C++.
-        ratio: the former over the latter, in the same rounds.
+        jax_seconds: the time in JAX.
+        native_seconds: the time in C++.
+        ratio: the time in JAX over that in C++, in the same rounds.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Line:
     ratio: Interval
 
 
-def measure(*, capacity: int, batch_size: int, effort: Effort) -> list[Line]:
+def measure(*, capacity: int, batch_size: int, effort: Effort) -> list[SparseLine]:
     """Measures lookups alone, recall and learning.
 
     Args:
-        capacity: rows, a power of two.
-        batch_size: questions in a batch.
-        effort: of measuring; its repeats are rounds.
+        capacity: the number of rows, a power of two.
+        batch_size: the number of queries in a batch.
+        effort: how much time measuring may take; its repeats are rounds.
     """
     num_ids = math.isqrt(capacity) + 1
     space = Discrete(num_ids)
@@ -71,12 +71,12 @@ def measure(*, capacity: int, batch_size: int, effort: Effort) -> list[Line]:
     for (name, in_jax), in_cpp in pairs:
         rounds = in_turn({"jax": in_jax, "native": in_cpp}, effort)
         slow, fast = ([seconds / _CHUNK_STEPS for seconds in rounds[form].seconds] for form in ("jax", "native"))
-        lines.append(Line(name, median_interval(slow), median_interval(fast), ratio_interval(slow, fast)))
+        lines.append(SparseLine(name, median_interval(slow), median_interval(fast), ratio_interval(slow, fast)))
     return lines
 
 
 def _runs(table: Table, state: TableState, asked: tuple[Array, Array]) -> Mapping[str, Callable[[], None]]:
-    """Calls of one table, by name, each on all batches."""
+    """Returns the calls of one table, by name, each on all batches."""
     batch_size = asked[0].shape[1]
     everywhere = jnp.ones(batch_size, bool)
 
@@ -101,7 +101,7 @@ def _runs(table: Table, state: TableState, asked: tuple[Array, Array]) -> Mappin
         return jax.lax.scan(step, state, asked)[0]
 
     compiled = jax.jit(learn, donate_argnums=0)
-    # Learning is given the state to keep, and goes on from what it learned: only the first call has questions to store.
+    # Learning gets the state donated, and continues from what it has learned: only the first call inserts entries.
     carried = [jax.tree.map(jnp.copy, state)]
 
     def learn_on() -> None:
@@ -118,8 +118,8 @@ def _wait(answer: Array) -> None:
     jax.block_until_ready(answer)
 
 
-def to_table(lines: Sequence[Line]) -> tables.Table:
-    """The lines, to print; times in microseconds."""
+def to_table(lines: Sequence[SparseLine]) -> tables.Table:
+    """Returns the lines as a table, with times in microseconds."""
 
     def cells(interval: Interval, factor: float) -> list[float]:
         return [factor * value for value in dataclasses.astuple(interval)]
@@ -139,7 +139,7 @@ def to_table(lines: Sequence[Line]) -> tables.Table:
 def main(arguments: Sequence[str]) -> None:
     """Measures and prints."""
     if len(arguments) > 1:
-        raise app.UsageError(f"there are no arguments besides flags, and {arguments[1]!r} is one")
+        raise app.UsageError(f"this program takes only flags; got the argument {arguments[1]!r}")
     if fault := sparse_rows.missing():
         raise SystemExit(f"sparse_forms: {fault}")
     values = flags.FLAGS
@@ -149,6 +149,6 @@ def main(arguments: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     flags.DEFINE_integer("capacity", 2**22, "Rows of the table, a power of two.", lower_bound=2)
-    flags.DEFINE_integer("batch_size", 4096, "Questions in a batch.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 4096, "Queries in a batch.", lower_bound=1)
     flags.DEFINE_integer("rounds", 30, "Rounds that medians are taken over.", lower_bound=MIN_REPEATS)
     app.run(main)

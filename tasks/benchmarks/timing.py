@@ -1,4 +1,4 @@
-"""Time taken by calls: the first one apart, then the median over repeats and how sure it is."""
+"""Times calls: the first one separately, then the median over repeats with its confidence interval."""
 
 import dataclasses
 import gc
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 MIN_REPEATS = 6
-"""With fewer, not even the lowest and the highest of them hold the median with 95 % confidence."""
+"""With fewer, not even the interval from the lowest to the highest has 95 % confidence."""
 
 Block: TypeAlias = Callable[[int], None]
-"""Makes so many calls of what is measured, and waits until the device has done all of them."""
+"""Makes a number of calls of the measured function, and waits until the device has finished all of them."""
 
 Clock: TypeAlias = Callable[[], float]
 
@@ -31,12 +31,12 @@ class Effort:
     """How much time measuring may take.
 
     Attributes:
-        repeats: figures that a median is taken over, `MIN_REPEATS` or more.
-        min_seconds: a repeat makes so many calls that it takes at least this long, and the clock's resolution and its
-            own cost do not count.
-        max_seconds: of all repeats of a row together, as far as one call a repeat allows.
-        pulse: called between repeats; may raise to stop.
-        clock: of seconds.
+        repeats: the number of repeats that a median is over, at least `MIN_REPEATS`.
+        min_seconds: the smallest duration of a repeat, which makes enough calls for it, so that the resolution and the
+            cost of the clock don't matter.
+        max_seconds: the bound on all repeats of a row together; exceeded only if a repeat of one call takes too long.
+        pulse: called between repeats; it may raise to stop.
+        clock: returns the time in seconds.
     """
 
     repeats: int = 30
@@ -47,22 +47,22 @@ class Effort:
 
     def __post_init__(self) -> None:
         if self.repeats < MIN_REPEATS:
-            raise ValueError(f"repeats must be {MIN_REPEATS} or more for an interval of 95 %, not {self.repeats}")
+            raise ValueError(f"repeats must be at least {MIN_REPEATS} for an interval of 95 %, not {self.repeats}")
         for name in ("min_seconds", "max_seconds"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be more than 0, not {getattr(self, name)}")
+                raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What was measured.
+    """The times of a call.
 
     Attributes:
-        first_seconds: of the first call, with all that has to be compiled for it.
-        seconds: of a call, over repeats.
-        best_seconds: of a call in the fastest repeat.
-        repeats: that the median was taken over.
-        calls: in each repeat.
+        first_seconds: the time of the first call, including compilation.
+        seconds: the median time of a call, over repeats.
+        best_seconds: the time of a call in the fastest repeat.
+        repeats: the number of repeats that the median is over.
+        calls: the number of calls in each repeat.
     """
 
     first_seconds: float
@@ -74,11 +74,11 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class Rounds:
-    """What was measured of a run that took turns with others.
+    """The times of a function that took turns with others.
 
     Attributes:
-        seconds: of one run, in each round.
-        calls: runs in each round.
+        seconds: the time of one run, in each round.
+        calls: the number of runs in each round.
     """
 
     seconds: Sequence[float]
@@ -86,24 +86,24 @@ class Rounds:
 
 
 def median_interval(samples: Sequence[float]) -> Interval:
-    """The median of independent samples, and an interval that holds the true one with at least 95 % confidence.
+    """Returns the median of independent samples, and an interval for the true one with at least 95 % confidence.
 
-    The interval ends at the k-th lowest and the k-th highest sample, k being the largest for which either end misses
-    with a probability of 2.5 % at most; that follows from the binomial distribution, whatever that of the samples is
-    (H. A. David and H. N. Nagaraja, "Order Statistics", section 7.1).
+    The interval is from the k-th lowest to the k-th highest sample, with the largest k for which the true median is
+    beyond either end with a probability of at most 2.5 %; by the binomial distribution, this holds for any distribution
+    of the samples (H. A. David and H. N. Nagaraja, "Order Statistics", section 7.1).
 
     Args:
-        samples: `MIN_REPEATS` or more.
+        samples: at least `MIN_REPEATS` samples.
 
     Raises:
-        ValueError: for fewer.
+        ValueError: if there are fewer.
     """
     count = len(samples)
     if count < MIN_REPEATS:
-        raise ValueError(f"an interval of 95 % needs {MIN_REPEATS} samples or more, not {count}")
+        raise ValueError(f"an interval of 95 % needs at least {MIN_REPEATS} samples, not {count}")
     ordered = sorted(samples)
     rank, below = 0, 0
-    # `below` of the 2**count equally likely outcomes have at most `rank` samples under the true median.
+    # `below` of the 2**count equally likely outcomes have at most `rank` samples below the true median.
     while 40 * (below := below + math.comb(count, rank)) <= 2**count:
         rank += 1
     middle = ordered[count // 2] if count % 2 else (ordered[count // 2 - 1] + ordered[count // 2]) / 2
@@ -111,12 +111,12 @@ def median_interval(samples: Sequence[float]) -> Interval:
 
 
 def measure(block: Block, effort: Effort, *, applications: int | None = None) -> Timing:
-    """Measures a call.
+    """Times calls of a function.
 
     Args:
-        block: makes calls and waits for them.
+        block: makes a number of calls and waits for them.
         effort: how much time to take.
-        applications: calls in all, spread evenly over the repeats; fewer where they would take longer than
+        applications: the total number of calls, spread evenly over the repeats; fewer if they would take longer than
             `effort.max_seconds`. By default as many as make a repeat long enough.
     """
     with _without_garbage_collection():
@@ -135,14 +135,14 @@ def measure(block: Block, effort: Effort, *, applications: int | None = None) ->
 
 
 def in_turn(runs: Mapping[str, Callable[[], None]], effort: Effort) -> dict[str, Rounds]:
-    """Measures several runs, one after the other in every round, so that all of them meet the same noise.
+    """Times several functions, one after the other in every round, so that all of them see the same noise.
 
-    Each is repeated within its turn, so that the turn lasts `effort.min_seconds`; how often is found out beforehand,
+    Each is repeated within its turn, so that the turn lasts `effort.min_seconds`; how often is determined beforehand,
     after one run to warm up.
 
     Args:
-        runs: each does its work and waits for it; compiled already.
-        effort: how many rounds to take, and how long a turn lasts.
+        runs: compiled functions, each of which does its work and waits for it.
+        effort: the number of rounds, and the duration of a turn.
     """
     with _without_garbage_collection():
         for run in runs.values():
@@ -159,7 +159,7 @@ def in_turn(runs: Mapping[str, Callable[[], None]], effort: Effort) -> dict[str,
 
 
 def ratio_interval(slow: Sequence[float], fast: Sequence[float]) -> Interval:
-    """How many times as long the slow ones took, each against the fast one of its own round."""
+    """Returns the ratio of the times of two functions, within each round."""
     return median_interval([one / other for one, other in zip(slow, fast, strict=True)])
 
 
@@ -172,7 +172,7 @@ def _again(run: Callable[[], None]) -> Block:
 
 
 def _settle(block: Block, effort: Effort) -> int:
-    """Calls that take `effort.min_seconds` together; warms up on the way."""
+    """Returns the number of calls that take `effort.min_seconds` together, after warming up."""
     calls = 1
     while (spent := _seconds(block, calls, effort.clock)) < effort.min_seconds:
         effort.pulse()
@@ -189,7 +189,7 @@ def _seconds(block: Block, calls: int, clock: Clock) -> float:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Keeps the collector from running in the midst of a repeat, as `timeit` does."""
+    """Keeps the garbage collector from running during a repeat, as `timeit` does."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()

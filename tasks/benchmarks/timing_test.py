@@ -59,11 +59,11 @@ def test_an_interval_holds_the_true_median_as_often_as_it_says():
 
 
 def test_too_few_samples_are_refused():
-    with pytest.raises(ValueError, match="needs 6 samples or more, not 5"):
+    with pytest.raises(ValueError, match="needs at least 6 samples, not 5"):
         timing.median_interval([1.0] * 5)
-    with pytest.raises(ValueError, match="repeats must be 6 or more for an interval of 95 %, not 5"):
+    with pytest.raises(ValueError, match="repeats must be at least 6 for an interval of 95 %, not 5"):
         Effort(repeats=5)
-    with pytest.raises(ValueError, match=r"min_seconds must be more than 0, not 0\.0"):
+    with pytest.raises(ValueError, match=r"min_seconds must be greater than 0, not 0\.0"):
         Effort(min_seconds=0.0)
 
 

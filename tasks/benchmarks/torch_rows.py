@@ -1,6 +1,6 @@
-"""SELU, dispatch and the machine's peaks, in PyTorch.
+"""Measures SELU, dispatch and the machine's peaks in PyTorch.
 
-Of the benchmark's own modules the only one that needs torch, and imported only where PyTorch is asked for.
+It is the benchmark's only module that needs torch, and is imported only if PyTorch is measured.
 """
 
 import os
@@ -11,29 +11,29 @@ from contextlib import contextmanager
 import torch
 
 from tasks.benchmarks import rows, selu
-from tasks.benchmarks.rows import Found, Peak, Settings
+from tasks.benchmarks.rows import Found, Peak, RowSettings
 from tasks.benchmarks.timing import Block, Timing, measure
 
 
 def find_device(name: str) -> torch.device | None:
-    """The first device of a kind, `cpu` or `gpu`; None where PyTorch has none."""
+    """Returns the first device of a kind, `cpu` or `gpu`; None if PyTorch has none."""
     if name == "cpu":
         return torch.device("cpu")
     return torch.device("cuda") if torch.cuda.is_available() else None
 
 
 def gpu_name() -> str:
-    """What the GPU is called."""
+    """Returns the name of the GPU."""
     return torch.cuda.get_device_name()
 
 
 def selu_op_by_op(values: torch.Tensor) -> torch.Tensor:
-    """SELU as `tasks.benchmarks.selu` writes it; not compiled, every operation is dispatched by itself."""
+    """SELU as in `tasks.benchmarks.selu`; without compilation, every operation is dispatched separately."""
     return selu.SCALE * (torch.clamp(values, min=0) + selu.ALPHA * torch.expm1(torch.clamp(values, max=0)))
 
 
 def selu_loop(values: torch.Tensor, steps: int) -> torch.Tensor:
-    """SELU applied again and again, by an operation of its own for loops: the compiler unrolls those of Python."""
+    """Applies SELU `steps` times, by torch's loop operation, since the compiler would unroll a Python loop."""
 
     def condition(step: torch.Tensor, carried: torch.Tensor) -> torch.Tensor:
         del carried
@@ -46,15 +46,15 @@ def selu_loop(values: torch.Tensor, steps: int) -> torch.Tensor:
 
 
 def parts(
-    settings: Settings, device: torch.device, *, threads: int, compiled: bool
+    settings: RowSettings, device: torch.device, *, threads: int, compiled: bool
 ) -> Mapping[str, Callable[[], Found]]:
-    """What is measured on a device, by name.
+    """Returns the measurements on a device, by name.
 
     Args:
-        settings: what and how thoroughly.
-        device: where.
-        threads: to compute with on the CPU.
-        compiled: whether `torch.compile` is measured, too.
+        settings: what to measure, and how thoroughly.
+        device: the device to measure.
+        threads: the number of threads to use on the CPU.
+        compiled: whether `torch.compile` is measured too.
     """
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
@@ -86,11 +86,11 @@ def parts(
 
     def compiled_row(row: str, function: Callable[[torch.Tensor], torch.Tensor], *, steps: int = 1) -> Found:
         if not compiled:
-            return Found(notes=[f"torch.compile on {name}: {row} left out, as torch_compile is False in the config"])
+            return Found(notes=[f"torch.compile on {name}: {row} left out, since torch_compile is False in the config"])
         try:
             with _fresh_cache():
                 return selu_row(row, torch.compile(function, dynamic=False), steps=steps)
-        except Exception as error:  # whatever the compiler, or the lack of one, comes up with
+        except Exception as error:  # The compiler, or its absence, may raise any exception.
             return Found(notes=[f"torch.compile on {name}: {row} could not be compiled: {_in_short(error)}"])
 
     def loop(values: torch.Tensor) -> torch.Tensor:
@@ -102,13 +102,13 @@ def parts(
         "selu_builtin": lambda: selu_row("selu_builtin", torch.nn.functional.selu),
         "selu_jit": lambda: compiled_row("selu_jit", selu_op_by_op),
         "selu_loop": lambda: compiled_row("selu_loop", loop, steps=settings.loop_steps),
-        # Last, when all threads have long been at work.
+        # Last, since all threads have started by then.
         "peaks": lambda: _peaks(settings, device, name, values),
     }
     return {part: _without_gradients(function) for part, function in found.items()}
 
 
-def _peaks(settings: Settings, device: torch.device, name: str, values: torch.Tensor) -> Found:
+def _peaks(settings: RowSettings, device: torch.device, name: str, values: torch.Tensor) -> Found:
     sizes = settings.peaks[name]
     source = torch.arange(sizes.copy_size, dtype=torch.float32, device=device) if sizes.copy_size else values
     target = torch.empty_like(source)
@@ -127,7 +127,7 @@ def _peaks(settings: Settings, device: torch.device, name: str, values: torch.Te
 
 
 def _chain(function: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor) -> Block:
-    """Applies a function to its own answer, and waits once, at the end."""
+    """Returns a block that applies a function to its own answer, and waits once at the end."""
 
     def block(calls: int) -> None:
         values = start
@@ -139,7 +139,7 @@ def _chain(function: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor
 
 
 def _repeat(function: Callable[[torch.Tensor], torch.Tensor], argument: torch.Tensor) -> Block:
-    """Calls a function with one and the same argument, and waits for the last answer."""
+    """Returns a block that calls a function with the same argument, and waits for the last answer."""
 
     def block(calls: int) -> None:
         for _ in range(calls):
@@ -150,13 +150,13 @@ def _repeat(function: Callable[[torch.Tensor], torch.Tensor], argument: torch.Te
 
 
 def _wait(values: torch.Tensor) -> None:
-    """Waits for the device; the CPU's work is done when a call returns."""
+    """Waits for the device; on the CPU, work is done when a call returns."""
     if values.is_cuda:
         torch.cuda.synchronize(values.device)
 
 
 def _without_gradients(function: Callable[[], Found]) -> Callable[[], Found]:
-    """Calls with no record kept for gradients, as JAX keeps none."""
+    """Returns the function without recording for gradients, as in JAX."""
 
     def call() -> Found:
         with torch.no_grad():
@@ -167,7 +167,7 @@ def _without_gradients(function: Callable[[], Found]) -> Callable[[], Found]:
 
 @contextmanager
 def _fresh_cache() -> Iterator[None]:
-    """Has the compiler begin with nothing, in a directory that goes afterwards, and in this process alone."""
+    """Gives the compiler an empty cache directory, deleted afterwards, and makes it work within this process."""
     names = ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_COMPILE_THREADS")
     before = {name: os.environ.get(name) for name in names}
     with tempfile.TemporaryDirectory(prefix="torch_compile_") as directory:
@@ -184,6 +184,6 @@ def _fresh_cache() -> Iterator[None]:
 
 
 def _in_short(error: Exception) -> str:
-    """An error's kind and the first line of what it says, of bounded length."""
+    """Returns the type of an error and the first line of its message, cut to a length."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200]}"

@@ -1,4 +1,4 @@
-"""What every task binary shares: flags, config, work directory, results, exit codes."""
+"""What all task binaries share: flags, config, work directory, results and exit codes."""
 
 from tasks.harness.context import TaskContext
 from tasks.harness.entry import Task, main

@@ -1,4 +1,4 @@
-"""The time a run has taken so far, over all its interruptions."""
+"""The time that a run has taken so far, over all interruptions."""
 
 import pathlib
 import threading
@@ -12,9 +12,9 @@ _FILE_NAME = ".humain_wall_seconds.json"
 
 
 class WallClock:
-    """Context manager that counts seconds at work, and keeps the sum in the work directory.
+    """Context manager that counts a run's seconds, and keeps the sum in the work directory.
 
-    The sum is written every few seconds by a thread, so that a killed process loses no more than these.
+    A thread writes the sum every few seconds, so that a killed process loses no more than that.
     """
 
     def __init__(self, workdir: pathlib.Path, *, seconds: float = 5.0):
@@ -27,7 +27,7 @@ class WallClock:
 
     @property
     def seconds(self) -> float:
-        """Seconds at work so far."""
+        """The run's seconds so far."""
         return self._before + time.monotonic() - self._started
 
     def __enter__(self) -> Self:

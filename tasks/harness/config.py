@@ -15,7 +15,7 @@ _OVERRIDE = re.compile(r"^--?(?:no)?config\.(?P<key>[^=]+)")
 
 
 def split_spec(spec: str, default_path: str) -> tuple[str, str | None]:
-    """Splits what `--config` was given.
+    """Splits the value of `--config`.
 
     Args:
         spec: `path.py`, `path.py:variant`, or only `:variant` or `variant` of the default file.
@@ -41,10 +41,10 @@ def load(spec: str, default_path: str) -> ml_collections.ConfigDict:
         default_path: the task's own config file.
 
     Returns:
-        What the file's `get_config([variant])` gave, locked: no key can be added, no type changed.
+        The return value of the file's `get_config([variant])`, locked: keys can't be added, types can't be changed.
 
     Raises:
-        UsageError: when there is no such file or variant, or the file doesn't give a ConfigDict.
+        UsageError: if there is no such file or variant, or `get_config` does not return a ConfigDict.
     """
     name, variant = split_spec(spec, default_path)
     path = paths.find_file(name)
@@ -70,10 +70,10 @@ def load(spec: str, default_path: str) -> ml_collections.ConfigDict:
 
 
 def check_overrides(arguments: Sequence[str], config: ml_collections.ConfigDict) -> None:
-    """Checks that every `--config.key` on a command line names a key of the config.
+    """Checks that every `--config.key` of a command line is a key of the config.
 
     Raises:
-        UsageError: naming the key and those nearest to it.
+        UsageError: if one is not; the message names it and the most similar keys.
     """
     keys = list(flat_keys(config))
     for argument in arguments:
@@ -81,7 +81,7 @@ def check_overrides(arguments: Sequence[str], config: ml_collections.ConfigDict)
         if match is None or match["key"] in keys:
             continue
         near = difflib.get_close_matches(match["key"], keys, n=3, cutoff=0.6)
-        # A key may be right but for the group it is in.
+        # The key may be right except for the group that it is in.
         near += [key for key in keys if key.split(".")[-1] == match["key"].split(".")[-1] and key not in near]
         hint = f"did you mean {' or '.join(near)}?" if near else f"keys: {', '.join(keys)}"
         raise errors.UsageError(f"--config.{match['key']}: the config has no such key; {hint}")

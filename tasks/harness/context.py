@@ -1,4 +1,4 @@
-"""What a task's `run` is given: config, seed, work directory, and training that survives interruption."""
+"""The argument of a task's `run`: config, seed, work directory, and training that survives interruption."""
 
 import dataclasses
 import functools
@@ -28,22 +28,23 @@ class TaskContext:
 
     Attributes:
         task: the task's name.
-        config: the config, overrides applied; frozen.
-        seed: the root of all randomness.
-        workdir: where all that the task writes goes; exists. Of several processes only the first one's is the run's,
-            the others' are thrown away.
-        flags: all flags, the task's own among them.
-        identity: what makes this run this run.
-        interruption: asks to save and stop; `stage` and `train` heed it.
+        config: the config with overrides applied, frozen.
+        seed: the seed of all randomness.
+        workdir: the existing directory that the task writes to. Of several processes only the first one has the run's
+            directory; the others have temporary ones.
+        flags: all flags, including the task's own.
+        identity: everything that determines the run's outcome.
+        interruption: tells whether a signal asked to save and stop; `stage` and `train` obey it.
         metrics: writes metrics.jsonl and TensorBoard events.
-        progress: what the user sees of training.
-        checkpoint_seconds: how often training saves.
-        steps: updates done by all learners so far, those of finished stages included.
-        executables: compiled chunks; learners with one and the same `chunk` and equal shapes are compiled once.
-        ahead: what is compiled in the background; `train` waits for a chunk that is.
-        processes: those that make the run together, each of which does all of it; this one alone by default.
-        run_directory: the run's work directory, the same for all processes; `workdir` by default.
-        secret_names: variables of the environment whose values no stage may hold, beside those that are called so.
+        progress: shows the progress of training to the user.
+        checkpoint_seconds: the time between saves of training.
+        steps: the updates done by all learners so far, including those of finished stages.
+        executables: compiled chunks; learners with the same `chunk` and equal shapes are compiled once.
+        ahead: programs that are compiled in the background; `train` waits for its chunk if it is one of them.
+        processes: the processes of the run, each of which does all of its work; by default, only this process.
+        run_directory: the run's work directory, the same for all processes; by default `workdir`.
+        secret_names: environment variables whose values must not be stored, besides those whose names mark them as
+            secret.
     """
 
     task: str
@@ -65,15 +66,15 @@ class TaskContext:
 
     @property
     def shared(self) -> pathlib.Path:
-        """The run's work directory, to read from what any process wrote, and this task's neighbours' beside it."""
+        """The run's work directory, to read what any process wrote; beside it are those of the family's other tasks."""
         return self.run_directory or self.workdir
 
     @functools.cached_property
     def mesh(self) -> jax.sharding.Mesh | None:
-        """The devices to train on, as the config's `mesh` says; None for one device.
+        """The mesh of devices to train on, according to the config's `mesh`; None for one device.
 
         Raises:
-            UserError: if there are not so many.
+            UserError: if there are fewer devices.
         """
         if "mesh" not in self.config:
             return None
@@ -83,11 +84,11 @@ class TaskContext:
             raise errors.UserError(f"--config.mesh.data={self.config.mesh.data}: {error}") from error
 
     def resolve(self, path: str) -> pathlib.Path:
-        """Returns a path from the command line as an absolute one, relative to where the user stands."""
+        """Makes a path from the command line absolute; it is relative to the user's current directory."""
         return paths.resolve(path)
 
     def checkpointer(self, name: str) -> checkpoint.Checkpointer:
-        """Returns the checkpoints of one learner, under `checkpoints/<name>`."""
+        """Returns the checkpointer of one learner, for `checkpoints/<name>`."""
         return checkpoint.Checkpointer(
             self.shared / "checkpoints" / _checked(name),
             fingerprint=self.identity.fingerprint,
@@ -95,7 +96,7 @@ class TaskContext:
         )
 
     def host(self, name: str) -> loop.Host:
-        """Returns what `humain.training.loop.train` needs to save, stop and report on behalf of this run."""
+        """Returns the `Host` with which `humain.training.loop.train` saves, stops and reports for this run."""
         return loop.Host(
             checkpointer=self.checkpointer(name),
             interruption=self.interruption,
@@ -109,24 +110,24 @@ class TaskContext:
         )
 
     def check_batches(self, sizes: Mapping[str, int]) -> None:
-        """Refuses, before anything is trained, batches that the devices of the mesh can't share evenly.
+        """Checks, before anything is trained, that the devices of the mesh can share batches evenly.
 
         Args:
-            sizes: by key of the config.
+            sizes: the batch sizes, by their keys in the config.
         """
         sharding.check_batches(sizes, self.mesh)
 
     def train(
         self, name: str, state: Any, *, chunk: loop.Chunk, data: Any, num_steps: int, chunk_steps: int
     ) -> loop.TrainResult:
-        """Trains one learner with checkpoints, metrics and progress; goes on where an earlier process stopped.
+        """Trains one learner with checkpoints, metrics and progress; continues where an earlier process stopped.
 
         Args:
-            name: names the learner in metrics and checkpoints; unique within the task.
-            state: see `humain.training.loop.train`, as for the rest.
-            chunk: compiled once; as from `humain.training.loop.make_chunk`.
+            name: the learner's name in metrics and checkpoints, unique within the task.
+            state: the initial state; see `humain.training.loop.train` for this and the other arguments.
+            chunk: the chunk of updates, as from `humain.training.loop.make_chunk`; compiled once.
             data: what `chunk` reads.
-            num_steps: updates in all, a multiple of `chunk_steps`.
+            num_steps: updates in total, a multiple of `chunk_steps`.
             chunk_steps: updates in one call of `chunk`.
 
         Returns:
@@ -146,17 +147,17 @@ class TaskContext:
         return result
 
     def stage(self, name: str, function: Callable[[], Any]) -> Any:
-        """Runs a part of the task once: its result is stored, and a later process takes it from there.
+        """Runs a part of the task once and stores its result, which a later process reads instead.
 
         Args:
-            name: unique within the task; letters, digits, `_`, `-` and `.`.
-            function: does the work and returns something that has a JSON form.
+            name: the stage's name, unique within the task, of letters, digits, `_`, `-` and `.`.
+            function: does the work and returns a value that has a JSON form.
 
         Returns:
-            The result as plain JSON types, the same whether it was just made or stored.
+            The result as plain JSON types, equal whether it was just computed or read.
 
         Raises:
-            UserError: where the first of several processes sees a stored result that this one can't read.
+            UserError: if the first of several processes finds a stored result that this one can't read.
         """
         place = pathlib.Path("stages") / f"{_checked(name)}.json"
         stored = self._agreed_stage(self.shared / place)
@@ -171,7 +172,7 @@ class TaskContext:
                 "steps": self.steps - steps_before,
             }
             records.write_json(self.workdir / place, record)
-            # Read back, so that order of keys and types are those that a later process will see.
+            # Read back, so that the order of keys and the types are the ones that a later process gets.
             stored = self._stored_stage(self.workdir / place)
             assert stored is not None
         else:
@@ -179,7 +180,7 @@ class TaskContext:
         return stored["result"]
 
     def _agreed_stage(self, path: pathlib.Path) -> Mapping[str, Any] | None:
-        """What is stored of a stage, if the first process finds it: a file system may show others another state."""
+        """Returns a stored result if the first process finds it; others may see another file system state."""
         if self.processes.count == 1:
             return self._stored_stage(path)
         stored = self._stored_stage(path) if self.processes.leads else None

@@ -88,7 +88,7 @@ def test_the_first_of_several_processes_decides_whether_a_stage_is_stored(
     task.processes = Processes(index=1, count=2)
     # The first process sees a result that this one does not, and must not wait for its part in the work.
     answer = 1
-    with pytest.raises(errors.UserError, match="test.json can't be read by process 1; all processes need one and the"):
+    with pytest.raises(errors.UserError, match="test.json can't be read by process 1; all processes must share one"):
         task.stage("test", lambda: pytest.fail("the first process does not work on it"))
     assert asked == [0]
     answer = 0

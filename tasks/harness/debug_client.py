@@ -1,4 +1,4 @@
-"""As much of an editor as tests need to debug a program: a client of the Debug Adapter Protocol."""
+"""A client of the Debug Adapter Protocol, with as much of an editor's part as tests need."""
 
 import json
 import pathlib
@@ -9,14 +9,14 @@ from typing import Any, BinaryIO
 
 
 class DebugClient:
-    """Talks with a debug adapter; every wait ends with the adapter's stream, or the timeout of its socket."""
+    """Talks to a debug adapter; every wait ends when the adapter's stream ends or its socket times out."""
 
     def __init__(self, reader: BinaryIO, writer: BinaryIO):
-        """Takes the two ends of a connection.
+        """Uses the two ends of a connection.
 
         Args:
-            reader: what the adapter says.
-            writer: where it is talked to.
+            reader: the stream from the adapter.
+            writer: the stream to the adapter.
         """
         self._reader = reader
         self._writer = writer
@@ -28,11 +28,11 @@ class DebugClient:
 
         Args:
             request: `launch` or `attach`.
-            arguments: the configuration, as an editor passes it on.
-            breakpoint: the file, and the number of the line.
+            arguments: the configuration, as an editor passes it.
+            breakpoint: the file and the line number.
 
         Returns:
-            The body of the event that the program has stopped.
+            The body of the `stopped` event.
         """
         self.ask("initialize", {"adapterID": "debugpy", "pathFormat": "path", "linesStartAt1": True})
         started = self._send(request, arguments)
@@ -52,7 +52,7 @@ class DebugClient:
         return self._take(lambda message: message.get("event") == name).get("body", {})
 
     def local_variables(self, thread: int) -> dict[str, str]:
-        """The variables of the function that a thread has stopped in, as text."""
+        """Returns the variables, as text, of the function that a thread has stopped in."""
         frame = self.ask("stackTrace", {"threadId": thread})["stackFrames"][0]["id"]
         scopes = self.ask("scopes", {"frameId": frame})["scopes"]
         (scope,) = (scope for scope in scopes if scope["name"] == "Locals")
@@ -74,7 +74,7 @@ class DebugClient:
         return message.get("body", {})
 
     def _take(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The first message of a kind, among those that came before or are still to come."""
+        """Returns the first message that is wanted, among those received earlier and those to come."""
         for message in self._waiting:
             if wanted(message):
                 self._waiting.remove(message)
@@ -96,7 +96,7 @@ class DebugClient:
 
 
 def connect(port: int, *, seconds: float = 60.0) -> DebugClient:
-    """Connects to the adapter that listens on a port of this machine, as soon as it does."""
+    """Waits for an adapter to listen on a local port, and connects to it."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -106,5 +106,5 @@ def connect(port: int, *, seconds: float = 60.0) -> DebugClient:
                 raise
             time.sleep(0.05)
             continue
-        with connection:  # the streams keep it open
+        with connection:  # The streams keep it open.
             return DebugClient(connection.makefile("rb"), connection.makefile("wb"))

@@ -196,13 +196,13 @@ def test_without_a_port_nothing_is_waited_for(capfd: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("port", ["x", "0", "65536", "-1"])
 def test_what_is_no_port_is_refused(port: str) -> None:
-    with pytest.raises(errors.UserError, match=f"HUMAIN_DEBUG_PORT={port} is no port; give a number"):
+    with pytest.raises(errors.UserError, match=f"HUMAIN_DEBUG_PORT={port} is not a port; give a number"):
         debugging.wait("toy", {"HUMAIN_DEBUG_PORT": port})
 
 
 def test_without_debugpy_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "debugpy", None)
-    with pytest.raises(errors.UserError, match="debugpy is not here; build with --config=debug"):
+    with pytest.raises(errors.UserError, match="there is no debugpy; build with --config=debug"):
         debugging.wait("toy", {"HUMAIN_DEBUG_PORT": "5678"})
 
 

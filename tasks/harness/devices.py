@@ -1,7 +1,7 @@
-"""What a run computes on and how exactly: `--device` and `--matmul_precision`.
+"""The device that a run computes on, and its precision: `--device` and `--matmul_precision`.
 
-`cpu` is JAX's CPU, whatever else is there. `auto` is what JAX picks; where CUDA's wheels are installed and no GPU can
-be used, one line says so. `gpu` fails, with the remedy, where there is none.
+`cpu` is JAX's CPU, whatever other devices there are. `auto` is JAX's choice, with a warning if CUDA's wheels are
+installed but no GPU can be used. `gpu` fails if there is none, and names the remedy.
 """
 
 import contextlib
@@ -24,15 +24,15 @@ PRECISIONS = ("highest", "high", "default")
 three are float32.
 """
 
-# JAX has no other way to tell that a plugin failed: it logs the traceback here, and goes on without it.
+# JAX reports a failed plugin only by logging the traceback here, and continues without the plugin.
 _JAX_LOG = logging.getLogger("jax._src.xla_bridge")
 _CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
-# The second one is that of Linux under Windows.
+# The second one is that of Linux under Windows (WSL).
 _DEVICE_FILES = ("nvidiactl", "dxg")
 
 
 def request(device: str) -> None:
-    """Tells JAX which platforms to start; call it before anything else asks JAX for a device.
+    """Sets the platforms that JAX will start; call it before anything else asks JAX for a device.
 
     The flag wins over `JAX_PLATFORMS`.
 
@@ -46,15 +46,15 @@ def request(device: str) -> None:
 
 
 def start(device: str, task: str) -> None:
-    """Starts the devices, and holds them to what was asked for.
+    """Starts the devices, and checks that they are the requested ones.
 
     Args:
         device: one of `CHOICES`, as for `request`.
         task: the task's name, for the warning.
 
     Raises:
-        UserError: for `gpu`, where none can be used, or for what `JAX_PLATFORMS` names and is not there; it says why,
-            and what to do.
+        UserError: if `gpu` was requested and none can be used, or a platform in `JAX_PLATFORMS` is missing; the message
+            has the reason and the remedy.
     """
     installed = has_cuda_wheels()
     with _plugin_failures() as failures:
@@ -73,13 +73,13 @@ def start(device: str, task: str) -> None:
         )
     if device == "gpu":
         raise errors.UserError(
-            f"--device=gpu: no GPU can be used ({reason}); see that nvidia-smi lists one and that its driver is fit "
-            "for CUDA 13, or pass --device=cpu"
+            f"--device=gpu: no GPU can be used ({reason}); check that nvidia-smi lists one and that its driver "
+            "supports CUDA 13, or pass --device=cpu"
         )
     if device == "auto" and installed and not jax.config.values["jax_platforms"]:
         print(
-            f"{task}: warning: CUDA's wheels are installed, and no GPU can be used ({reason}); this run goes on on the "
-            f"{platform.upper()} (--device=cpu asks for it, silently)",
+            f"{task}: warning: CUDA's wheels are installed, but no GPU can be used ({reason}); this run uses the "
+            f"{platform.upper()} (--device=cpu silences this warning)",
             file=sys.stderr,
         )
 
@@ -91,7 +91,7 @@ def has_cuda_wheels() -> bool:
 
 @contextlib.contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """Sets JAX's default precision of matrix products, in all threads, for the time of the block.
+    """Sets JAX's default precision of matrix products, in all threads, within the `with` block.
 
     Args:
         precision: one of `PRECISIONS`.
@@ -114,7 +114,7 @@ def describe() -> str:
 
 @contextlib.contextmanager
 def _plugin_failures() -> Iterator[list[str]]:
-    """Takes what JAX logs of plugins that fail, tracebacks and all, out of the log, and gives one line of each."""
+    """Removes JAX's log records of failed plugins, with their tracebacks, and yields a list with a line for each."""
     failures: list[str] = []
 
     def keep(record: logging.LogRecord) -> bool:
@@ -134,7 +134,7 @@ def _plugin_failures() -> Iterator[list[str]]:
 
 
 def _without_failure() -> str:
-    """Why there is no GPU where no plugin said so."""
+    """Returns why there is no GPU if no plugin gave a reason."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return "CUDA_VISIBLE_DEVICES hides all"
     if not any(pathlib.Path("/dev", name).exists() for name in _DEVICE_FILES):

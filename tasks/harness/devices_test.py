@@ -64,16 +64,16 @@ def _wheels(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_a_plugin_that_fails_is_one_warning_and_no_traceback(wheels: pathlib.Path) -> None:
     assert _start("auto", wheels=wheels) == (
         "cpu",
-        f"toy: warning: CUDA's wheels are installed, and no GPU can be used ({_REASON}); this run goes on on the CPU "
-        "(--device=cpu asks for it, silently)",
+        f"toy: warning: CUDA's wheels are installed, but no GPU can be used ({_REASON}); this run uses the CPU "
+        "(--device=cpu silences this warning)",
     )
 
 
 @pytest.mark.parametrize("environment", [{}, {"JAX_PLATFORMS": "cpu"}])
 def test_a_gpu_that_is_asked_for_and_fails_is_one_line(wheels: pathlib.Path, environment: dict[str, str]) -> None:
     assert _start("gpu", wheels=wheels, **environment) == (
-        f"refused: --device=gpu: no GPU can be used ({_REASON}); see that nvidia-smi lists one and that its driver is "
-        "fit for CUDA 13, or pass --device=cpu",
+        f"refused: --device=gpu: no GPU can be used ({_REASON}); check that nvidia-smi lists one and that its driver "
+        "supports CUDA 13, or pass --device=cpu",
         "",
     )
 

@@ -5,8 +5,8 @@
     if __name__ == "__main__":
         entry.main(entry.Task(name="simple", run=run, show=show))
 
-Exit codes: 0 done, 1 failed (one line that says why, or a traceback where nobody expected it), 2 wrong usage, 130 and
-143 interrupted after saving.
+Exit codes: 0 done, 1 failed (with one line that says why, or a traceback for an unexpected error), 2 wrong usage, 130
+and 143 interrupted after saving.
 """
 
 import contextlib
@@ -52,25 +52,26 @@ Ask: TypeAlias = Callable[[context.TaskContext], None]
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What a task is, for `main`.
+    """The definition of a task, for `main`.
 
     Attributes:
         name: the task's name.
-        run: does the task's work and returns what goes under `results` in results.json.
-        show: prints a results.json record; called at the end, and again for a run that is finished already.
+        run: does the task's work and returns the value of `results` in results.json.
+        show: prints a results.json record; called at the end, and when a finished run is started again.
         define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
-        input_flags: those of the task's own flags that name a file or directory; its content counts as part of the run.
-        question_flags: those of the task's own flags that ask a trained run something; they are no part of the run, so
-            that a finished run can be asked again and again.
-        check: called before anything else is done; raises where a flag makes no sense.
-        answer: called last, for a run that was finished already too.
+        input_flags: the task's own flags that name a file or directory, whose content is part of the run's identity.
+        question_flags: the task's own flags that query a trained run; they are not part of the run's identity, so that
+            a finished run can be queried repeatedly.
+        check: called before anything else is done; raises an error if a flag or the config is invalid.
+        answer: called last, also if the run was finished already.
         description: the first part of `--help`.
-        family: name of the tasks that work one after the other in one work directory, each in a folder of its own name;
-            the results and the report of the last one that ran lie beside the folders.
-        upstream: files that other tasks of the family have made, as paths in the family's work directory, and the task
-            that makes each; their content counts as part of the run.
-        own_devices: what `--device` may be, the default first, for a task that chooses its devices itself; where it is
-            empty, the harness does, among `devices.CHOICES`. The device is part of the run only where the task chooses.
+        family: the name of a family of tasks that work one after the other in one work directory, each in a folder with
+            its name; the results and the report of the last one that ran lie beside the folders.
+        upstream: maps files in the family's work directory that the task reads to the tasks that make them; their
+            content is part of the run's identity.
+        own_devices: the choices of `--device`, the default first, for a task that chooses its devices itself; if empty,
+            the harness chooses among `devices.CHOICES`. Only if the task chooses is the device part of the run's
+            identity.
     """
 
     name: str
@@ -92,7 +93,7 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
 
     Args:
         task: what to run.
-        arguments: the command line; that of the process by default.
+        arguments: the command line; by default that of the process.
     """
     words = sys.argv[1:] if arguments is None else arguments
     abandoned = False
@@ -113,8 +114,8 @@ def main(task: Task, arguments: Sequence[str] | None = None) -> NoReturn:
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
-    # A thread that is still in the compiler may crash when the interpreter is torn down under it. Other processes that
-    # still need this one have to see that it is gone, and would be waited for.
+    # Exit without tearing the interpreter down: a thread that is still in the compiler could crash in that, and with
+    # several processes it would wait for others that have to see that this one is gone.
     if abandoned or jax.distributed.is_initialized():
         os._exit(code)
     sys.exit(code)
@@ -132,10 +133,11 @@ def _run(task: Task, words: Sequence[str]) -> int:
     if arguments.help is not None:
         print(arguments.help)
         return 0
+    # Whatever does not compute comes first: it must work without devices and without the work directory.
     debugging.wait(task.name)
     if arguments.clear:
         if arguments.group is not None:
-            raise errors.UsageError("--clear deletes, and one process does that: leave out --coordinator")
+            raise errors.UsageError("--clear is done by a single process; leave out --coordinator")
         print(workdir.clear(arguments.workdir, task.name))
         return 0
     secret_names = secrets_file.load()
@@ -144,7 +146,8 @@ def _run(task: Task, words: Sequence[str]) -> int:
         devices.request(arguments.device)
     with (
         processes.joined(arguments.group, task=task.name, workdir=arguments.workdir) as together,
-        # What is compiled for several processes is theirs alone.
+        # Set up, outermost first: the processes join before any device starts, and the work directory is locked before
+        # anything is written. Programs compiled for several processes are of no use to others.
         compilation_cache.used(arguments.compilation_cache if together.count == 1 else None, task.name),
         _devices(task, arguments),
         _workplace(arguments, identity, together) as path,
@@ -167,6 +170,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
             run_directory=arguments.workdir,
             secret_names=secret_names,
         )
+        # Check, then run, unless an earlier process finished the run: results.json is written last.
         if task.check is not None:
             task.check(task_context)
         record = results.read(arguments.workdir)
@@ -191,6 +195,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
             if task.family:
                 _lay_beside(path)
             print(f"{task.name}: done, results are in {path}", flush=True)
+        # Show. A finished run shows the same as one that has just ended.
         if task.show is not None:
             task.show(record)
         if task.answer is not None:
@@ -200,7 +205,7 @@ def _run(task: Task, words: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _devices(task: Task, arguments: flags.Arguments) -> Iterator[None]:
-    """Starts what the run computes on, which has to be after its processes have met, and sets how exactly."""
+    """Starts the run's devices, which must be after its processes have joined, and sets their precision."""
     if not task.own_devices:
         devices.start(arguments.device, task.name)
     with devices.matmul_precision(arguments.matmul_precision):
@@ -209,7 +214,7 @@ def _devices(task: Task, arguments: flags.Arguments) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workplace(arguments: flags.Arguments, identity: workdir.Identity, together: Processes) -> Iterator[pathlib.Path]:
-    """Where a process writes: the first one in the work directory, the others where nobody looks, and print nothing."""
+    """Yields where a process writes: the work directory for the first; a temporary one for silent others."""
     with contextlib.ExitStack() as stack:
         if together.leads:
             path = stack.enter_context(workdir.opened(arguments.workdir, identity))
@@ -232,7 +237,7 @@ def _identity(arguments: flags.Arguments, task: Task, secret_names: Sequence[str
     config = records.to_json(arguments.config)
     assert isinstance(config, dict)
     secrets.refuse(config, where="config", names=secret_names)
-    # On how many devices it is trained is no part of a run: its checkpoints are good for any number.
+    # The number of devices is not part of a run's identity: its checkpoints can be restored on any number.
     config.pop("mesh", None)
     inputs = {}
     for name in task.input_flags:
@@ -251,6 +256,8 @@ def _identity(arguments: flags.Arguments, task: Task, secret_names: Sequence[str
                 f"{arguments.workdir.parent / place} can't be read ({error.strerror}); "
                 f"run //tasks:{maker} with the same --workdir first"
             ) from error
+    # Only flags that decide the outcome count: not those with an input digest, nor queries, nor a default precision,
+    # which must not make old runs look different.
     own = {
         name: records.to_json(arguments.flags[name].value)
         for name in arguments.own_flags
@@ -264,14 +271,14 @@ def _identity(arguments: flags.Arguments, task: Task, secret_names: Sequence[str
 
 
 def _lay_beside(path: pathlib.Path) -> None:
-    """Copies the results and the report of a task of a family to the family's work directory, results last."""
+    """Copies a task's results and report to its family's work directory, results last."""
     for name in ("report.html", results.FILE_NAME):
         if (path / name).exists():
             records.write_text(path.parent / name, (path / name).read_text(encoding="utf-8"))
 
 
 def _digest(path: pathlib.Path) -> str:
-    """SHA-256 of a file, or of all files in a directory with their names."""
+    """Returns the SHA-256 of a file, or of all files in a directory with their names."""
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     digest = hashlib.sha256()

@@ -132,7 +132,7 @@ def test_a_run_leaves_what_is_promised(workspace: pathlib.Path, capfd: pytest.Ca
 
     # Another run in its place is refused; deleting it is not.
     assert _main(["--seed=1"]) == 1
-    assert "holds another run: seed is 0 there and 1 here" in capfd.readouterr().err
+    assert "contains another run: seed is 0 there and 1 here" in capfd.readouterr().err
     assert _main(["--clear", "--seed=1"]) == 0
     assert capfd.readouterr().out.startswith(f"removed {workdir} (")
     assert not workdir.exists()
@@ -177,7 +177,7 @@ def test_the_content_of_an_input_file_is_part_of_the_run(
     assert _main(words, lambda context: {}) == 0
     (tmp_path / "data").write_text("b")
     assert _main(words, lambda context: {}) == 1
-    assert "holds another run: inputs.data is " in capfd.readouterr().err
+    assert "contains another run: inputs.data is " in capfd.readouterr().err
 
 
 def _family(name: str, run: entry.Run, **fields: Any) -> entry.Task:
@@ -217,7 +217,7 @@ def test_a_family_shares_one_directory(tmp_path: pathlib.Path, capfd: pytest.Cap
     assert code(first, "--seed=1") == 0
     capfd.readouterr()
     assert code(second) == 1
-    assert "holds another run: inputs.first/made.txt is" in capfd.readouterr().err
+    assert "contains another run: inputs.first/made.txt is" in capfd.readouterr().err
     assert code(second, "--clear") == 0
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["first"]
 
@@ -304,7 +304,7 @@ def test_secrets_of_the_workspace_are_in_the_environment_and_nowhere_else(
     words = [f"--workdir={tmp_path / 'w'}"]
     assert _main(words, lambda context: pytest.fail("run")) == 1
     assert capfd.readouterr().err == (
-        f"toy: {secrets} is open to others than its owner (mode 644); run: chmod 600 {secrets}\n"
+        f"toy: {secrets} is accessible to others than its owner (mode 644); run: chmod 600 {secrets}\n"
     )
     assert _main([*words, "--clear"]) == 0
     secrets.chmod(0o600)

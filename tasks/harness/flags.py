@@ -1,4 +1,4 @@
-"""The command line that all tasks share."""
+"""The command line shared by all tasks."""
 
 import dataclasses
 import pathlib
@@ -24,17 +24,17 @@ class Arguments:
     """A parsed command line.
 
     Attributes:
-        config: the config, overrides applied.
-        seed: the root of all randomness.
-        workdir: absolute path of the work directory.
-        device: what to compute on; one of the choices that `parse` was given.
+        config: the config with overrides applied.
+        seed: the seed of all randomness.
+        workdir: the absolute path of the work directory.
+        device: the device to compute on, one of the choices passed to `parse`.
         matmul_precision: one of `devices.PRECISIONS`.
-        compilation_cache: absolute path of where compiled programs are kept; None for nowhere.
-        clear: delete the work directory instead of running.
-        help: the help text where it was asked for, else None.
-        flags: every flag, the task's own among them.
-        own_flags: names of the task's own flags.
-        group: the processes that make the run together; None for this one alone.
+        compilation_cache: the absolute path of the folder for compiled programs; None for no cache.
+        clear: whether to delete the work directory instead of running.
+        help: the help text if it was requested, else None.
+        flags: all flags, including the task's own.
+        own_flags: the names of the task's own flags.
+        group: the processes of the run; None for only this process.
     """
 
     config: ml_collections.ConfigDict
@@ -62,27 +62,27 @@ def parse(
     """Parses a command line.
 
     Args:
-        arguments: the words after the program's name.
-        task: the task's name, which names its default config and work directory.
+        arguments: the arguments after the program's name.
+        task: the task's name, from which its default config and work directory are derived.
         description: first part of the help text.
         define_flags: defines the task's own flags, with `flag_values=` the argument it is given.
-        family: names the default work directory of all tasks of a family; the task's own is a folder in it.
+        family: the name of the family's default work directory, in which the task has its folder.
         devices: the choices of `--device`, the default first.
 
     Returns:
         The parsed command line.
 
     Raises:
-        UsageError: in one line, for whatever is wrong with it.
+        UsageError: if anything is wrong with it, in one line.
     """
     default_config = f"configs/{task}.py"
     values = flags.FlagValues()
     flags.DEFINE_string(
         "workdir", None, f"Where results go; default: artifacts/{family or task} in the workspace.", flag_values=values
     )
-    flags.DEFINE_bool("clear", False, "Delete this task's work directory, say what went, and exit.", flag_values=values)
-    flags.DEFINE_integer("seed", 0, "Root of all randomness.", lower_bound=0, upper_bound=2**32 - 1, flag_values=values)
-    flags.DEFINE_enum("device", devices[0], devices, f"What to compute on: {', '.join(devices)}.", flag_values=values)
+    flags.DEFINE_bool("clear", False, "Delete this task's work directory, say so, and exit.", flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Seed of all randomness.", lower_bound=0, upper_bound=2**32 - 1, flag_values=values)
+    flags.DEFINE_enum("device", devices[0], devices, f"Device to compute on: {', '.join(devices)}.", flag_values=values)
     flags.DEFINE_enum(
         "matmul_precision",
         devices_lib.PRECISIONS[0],
@@ -93,7 +93,7 @@ def parse(
     flags.DEFINE_string(
         "compilation_cache",
         compilation_cache.default(),
-        "Where compiled programs are kept for the next run; empty: nowhere.",
+        "Folder in which compiled programs are kept for the next run; empty for none.",
         flag_values=values,
     )
     flags.DEFINE_bool("help", False, "Show this text and exit.", short_name="h", flag_values=values)
@@ -104,7 +104,7 @@ def parse(
 
     spec, rest = _take_config(list(arguments))
     if any(word in ("--help", "-help", "-h") for word in rest):
-        # Help is given whatever else is wrong.
+        # Help is shown even if other flags are wrong.
         return Arguments(
             config=ml_collections.ConfigDict(),
             seed=0,
@@ -148,7 +148,7 @@ def parse(
 
 
 def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """Takes `--config=SPEC` or `--config SPEC` out of a command line; its overrides stay. The last one counts."""
+    """Removes `--config=SPEC` or `--config SPEC` from a command line, but not its overrides. The last one counts."""
     spec: str | None = None
     rest: list[str] = []
     words = iter(arguments)
@@ -180,7 +180,7 @@ def _help(task: str, description: str, values: flags.FlagValues) -> str:
         flag = values[name]
         # absl calls an enum's type "string enum"; the choices are in its help.
         head = f"  --{name}" if flag.boolean else f"  --{name}={str(flag.flag_type()).split()[-1].upper()}"
-        # By identity, since 0 == False, and 0 is worth telling.
+        # By identity, since 0 == False, and a default of 0 is to be shown.
         default = "" if flag.value is None or flag.value is False else f" (default: {flag.value})"
         lines.append(f"{head:<26} {flag.help}{default}")
     return "\n".join(lines)

@@ -147,6 +147,6 @@ def test_help_parts_flag_and_text_and_gives_the_defaults() -> None:
     lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  --")}
     assert lines["--matmul_precision=ENUM"].startswith("  --matmul_precision=ENUM  <highest|high|default>: ")
     assert lines["--device=ENUM"].endswith(" (default: auto)")
-    assert lines["--seed=INT"] == "  --seed=INT               Root of all randomness. (default: 0)"
+    assert lines["--seed=INT"] == "  --seed=INT               Seed of all randomness. (default: 0)"
     assert lines["--graph=STRING"] == "  --graph=STRING           An edge list."
     assert "default:" not in lines["--clear"]

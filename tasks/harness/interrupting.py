@@ -1,4 +1,4 @@
-"""For tests: a run that a signal interrupts at a chosen step."""
+"""For tests: interrupts a run by a signal at a chosen step."""
 
 import dataclasses
 import signal
@@ -12,12 +12,12 @@ from tasks.harness.context import TaskContext
 
 
 def signal_once_saved(patch: pytest.MonkeyPatch, learner: str, step: int) -> None:
-    """Has the process send itself SIGTERM when a learner is saved at a step, in the midst of its updates.
+    """Makes the process send itself SIGTERM when a learner saves at a step, in the middle of its updates.
 
     Args:
-        patch: undoes it.
-        learner: its name within the run.
-        step: a multiple of the run's `chunk_steps`; learners are saved every so many.
+        patch: the monkeypatch, which undoes it.
+        learner: the learner's name within the run.
+        step: the step, a multiple of the run's `chunk_steps`; learners then save at every chunk.
     """
     save, host = checkpoint.Checkpointer.save, TaskContext.host
 
@@ -31,7 +31,7 @@ def signal_once_saved(patch: pytest.MonkeyPatch, learner: str, step: int) -> Non
 
     patch.setattr(TaskContext, "host", host_that_saves)
     patch.setattr(checkpoint.Checkpointer, "save", save_and_ask)
-    # However slow the machine, the process is not ended before it has come to the next safe point.
+    # So long that even on a slow machine the process reaches the next safe point before it is ended.
     defaults = interruption.Interruption.__init__.__kwdefaults__
     assert defaults is not None
     patch.setitem(defaults, "grace_seconds", 3600.0)

@@ -1,4 +1,4 @@
-"""How much memory this process has taken."""
+"""The memory used by this process."""
 
 import sys
 
@@ -7,9 +7,9 @@ if sys.platform != "win32":
 
 
 def peak_rss_mb() -> float | None:
-    """Returns the most main memory that this process has held at once, in MB (2^20 bytes); None on Windows."""
+    """Returns the peak of this process's main memory, in MB (2^20 bytes); None on Windows."""
     if sys.platform == "win32":
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in units of 1,024 bytes, macOS in bytes.
+    # The unit is 1,024 bytes on Linux and a byte on macOS.
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -1,4 +1,4 @@
-"""Where things are: the user, the workspace, and the files that came with the binary."""
+"""Paths: the user's current directory, the workspace, and the files that came with the binary."""
 
 import os
 import pathlib
@@ -8,12 +8,12 @@ _ROOT_FILES = ("MODULE.bazel", "WORKSPACE.bazel", "WORKSPACE", ".git")
 
 
 def user_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """Returns the directory that the user stands in, under `bazel run` too."""
+    """Returns the user's current directory, under `bazel run` too."""
     return pathlib.Path(environment.get("BUILD_WORKING_DIRECTORY") or os.getcwd())
 
 
 def workspace_root(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """Returns the workspace that `bazel run` names, else the one around the user's directory, else that directory."""
+    """Returns the workspace that `bazel run` names, else the one around the user's directory, else the latter."""
     named = environment.get("BUILD_WORKSPACE_DIRECTORY")
     if named:
         return pathlib.Path(named)
@@ -25,23 +25,23 @@ def workspace_root(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
 
 
 def runfiles_root() -> pathlib.Path:
-    """Returns the root that this program's own files lie under: its runfiles under Bazel, else the checkout."""
+    """Returns the root of this program's own files: its runfiles under Bazel, else the checkout."""
     return pathlib.Path(__file__).absolute().parents[2]
 
 
 def in_runfiles(path: pathlib.Path) -> bool:
-    """Whether a path lies in a runfiles tree, which the next build may throw away."""
+    """Whether a path is in a runfiles tree, which the next build may delete."""
     return any(part.endswith(".runfiles") for part in path.absolute().parts)
 
 
 def resolve(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """Returns a path from the command line as an absolute one, relative to where the user stands; `~` is the home."""
-    # Unlike Path.expanduser, this one leaves the home of a user whom nobody knows as it is.
+    """Makes a path from the command line absolute, relative to the user's current directory; `~` is the home."""
+    # Unlike Path.expanduser, this leaves the home of an unknown user (~name) as it is.
     return pathlib.Path(os.path.normpath(user_directory(environment) / os.path.expanduser(path)))
 
 
 def find_file(path: str | os.PathLike[str], environment: Mapping[str, str] = os.environ) -> pathlib.Path | None:
-    """Finds a file where the user stands, else in the workspace, else among the files that came with the binary."""
+    """Finds a file in the user's current directory, else in the workspace, else among the binary's own files."""
     relative = os.path.expanduser(path)
     for root in (user_directory(environment), workspace_root(environment), runfiles_root()):
         if (root / relative).is_file():

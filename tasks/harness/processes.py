@@ -1,4 +1,4 @@
-"""A run in several processes: joining them by JAX's coordination service, and leaving when one of them is lost."""
+"""A run in several processes: joining them by JAX's coordination service, and exiting when one of them is lost."""
 
 import contextlib
 import ctypes
@@ -22,27 +22,27 @@ from humain.training.processes import Processes
 
 FLAGS = ("coordinator", "num_processes", "process_id")
 HEARTBEAT_SECONDS = 20
-"""A process that was not heard of for so long counts as lost."""
+"""A process without a heartbeat for this long counts as lost."""
 GRACE_SECONDS = 60.0
-"""Time from a signal on to come to a point where all processes can stop."""
+"""The time from a signal to the point at which all processes can stop."""
 _JOIN_SECONDS = 300
 _LEAVE_SECONDS = 3600
-"""While the first process writes what was found, the others wait for it."""
+"""How long the other processes wait while the first one writes the results."""
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _SHOWN_CHARACTERS = 200
-"""Of an error that another process was lost by, which may go on with a stack trace."""
+"""How much of an error about a lost process is shown, since a stack trace may follow."""
 _BROKEN = re.compile(r"gloo|nccl|coordination.?service|\bbarrier\b", re.IGNORECASE)
-"""What errors of computations say, all of them by other names, when they can't reach another process."""
+"""Parts of the messages of computations that can't reach another process; their error classes differ."""
 _Handler = ctypes.CFUNCTYPE(None, ctypes.c_int)
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """The processes that a command line names.
+    """The processes of a run, as given on the command line.
 
     Attributes:
-        coordinator: `HOST:PORT` at which the first process listens.
-        processes: this process among them.
+        coordinator: `HOST:PORT` on which the first process listens.
+        processes: the number of processes, and the index of this one.
     """
 
     coordinator: str
@@ -50,27 +50,27 @@ class Group:
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines the flags by which several processes make one run."""
+    """Defines the flags of a run in several processes."""
     flags.DEFINE_string(
         "coordinator", None, "HOST:PORT of process 0, to train with several processes.", flag_values=values
     )
     flags.DEFINE_integer(
-        "num_processes", None, "With --coordinator: how many processes there are.", lower_bound=1, flag_values=values
+        "num_processes", None, "Number of processes, with --coordinator.", lower_bound=1, flag_values=values
     )
     flags.DEFINE_integer(
-        "process_id", None, "With --coordinator: which of them this is, from 0.", lower_bound=0, flag_values=values
+        "process_id", None, "Index of this process, from 0, with --coordinator.", lower_bound=0, flag_values=values
     )
 
 
 def read(values: flags.FlagValues, config: Any) -> Group | None:
-    """The processes that the flags name, or None where this one is alone.
+    """Returns the processes that the flags name, or None for only this process.
 
     Args:
         values: the parsed flags.
-        config: of the task; one that trains has a group `mesh`.
+        config: the task's config, which has a group `mesh` if the task trains.
 
     Raises:
-        UsageError: when the flags make no sense.
+        UsageError: if the flags are invalid or inconsistent.
     """
     missing = [name for name in FLAGS if values[name].value is None]
     if len(missing) == len(FLAGS):
@@ -88,27 +88,27 @@ def read(values: flags.FlagValues, config: Any) -> Group | None:
             f"{values.num_processes - 1}"
         )
     if "mesh" not in config:
-        raise errors.UsageError("this task does not train, so one process does it: leave out --coordinator")
+        raise errors.UsageError("this task does not train, so it needs only one process; leave out --coordinator")
     return Group(values.coordinator, Processes(values.process_id, values.num_processes))
 
 
 @contextlib.contextmanager
 def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator[Processes]:
-    """Makes this process one of a run's, before anything is computed; at the end all of them leave together.
+    """Joins the processes of a run, before anything is computed; at the end all of them exit together.
 
-    When another one is lost, this process ends with exit code 1 and a line that says what is saved. Where the end is an
-    error, this process is the one that the others lose.
+    When another process is lost, this one exits with code 1 and a line that says what is saved. If this process ends
+    with an error, it is the one that the others lose.
 
     Args:
-        group: what to join; None for this process alone.
+        group: the processes to join; None for only this process.
         task: the task's name, for that line.
-        workdir: the run's work directory, where the checkpoints are.
+        workdir: the run's work directory, which has the checkpoints.
 
     Yields:
         The processes of the run.
 
     Raises:
-        UserError: when the first process can't listen.
+        UserError: if the first process can't listen on its port.
     """
     if group is None or group.processes.count == 1:
         yield Processes()
@@ -117,15 +117,15 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
     host = group.coordinator.rpartition(":")[0]
     if processes.leads:
         _check_port(group.coordinator)
-    # JAX's client ends the process by abort() in a thread of its own when the service tells it that another is lost; no
-    # function of Python that it could call instead works in this version of JAX.
+    # When the service reports a lost process, JAX's client calls abort() in a thread of its own; the Python callback
+    # that it offers instead does not work in this version of JAX.
     leave = _on_abort(
         lambda: (
-            f"{task}: after {_JOIN_SECONDS} s there are not yet all {processes.count} processes at "
+            f"{task}: after {_JOIN_SECONDS} s not all {processes.count} processes have joined at "
             f"{group.coordinator}; start each with the same command and its own --process_id"
         )
     )
-    # JAX's own handling of SIGTERM would take the signal from ours.
+    # JAX's own handler of SIGTERM would replace ours.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         with _plain_interrupts():
@@ -146,7 +146,7 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())
         raise errors.UserError(f"--coordinator={group.coordinator}: {reason}; is another port free?") from error
-    # Who calls abort(), and for what, can't be told.
+    # abort() may have any caller and any reason, so the line names both possibilities.
     leave.say = lambda: (
         f"{task}: this process or another one was lost, and the output of each may say why; {saved(workdir)}"
     )
@@ -156,7 +156,7 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
         jax.distributed.shutdown()
         raise
     except Exception as error:
-        # The computation may know before the coordination service does.
+        # The computation may notice before the coordination service does.
         told = unreachable(error)
         if told is not None:
             leave.say = lambda: (
@@ -168,12 +168,12 @@ def joined(group: Group | None, *, task: str, workdir: pathlib.Path) -> Iterator
 
 
 def unreachable(error: Exception) -> str | None:
-    """What an error says, shortened to one line, if it is that another process can't be reached; None for any other.
+    """Returns an error's message, cut to one line, if it means that another process can't be reached; else None.
 
-    What the user can solve is such an error only where a computation's is the cause.
+    A UserError counts only if such an error of a computation is its cause.
 
     Args:
-        error: that ended the run.
+        error: the error that ended the run.
     """
     cause = error.__cause__ if isinstance(error, errors.UserError) else error
     if cause is None or isinstance(cause, OSError):
@@ -185,7 +185,7 @@ def unreachable(error: Exception) -> str | None:
 
 
 def saved(workdir: pathlib.Path) -> str:
-    """What a run can go on from, for the user."""
+    """Describes, for the user, what a run can continue from."""
     newest: tuple[float, str] = (0.0, "nothing was saved yet")
     for directory in sorted((workdir / "checkpoints").glob("*")):
         step = checkpoint.Checkpointer(directory, fingerprint="").latest_step()
@@ -196,12 +196,12 @@ def saved(workdir: pathlib.Path) -> str:
 
 
 def _check_port(coordinator: str) -> None:
-    """Refuses a port that can't be listened on; JAX's service would end the process by a segmentation fault."""
+    """Checks that a port can be listened on; with one that can't, JAX's service would cause a segmentation fault."""
     host, _, port = coordinator.rpartition(":")
     name = host.strip("[]") if host in _LOOPBACK else ""
     try:
         with socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET) as probe:
-            # As the service does, so that a port which was closed a moment ago is free.
+            # Like the service, so that a port that was closed a moment ago counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((name, int(port)))
     except OSError as error:
@@ -212,7 +212,7 @@ def _check_port(coordinator: str) -> None:
 
 @contextlib.contextmanager
 def _plain_interrupts() -> Iterator[None]:
-    """Has Ctrl-C end the process at once: Python's own handler would wait for the end of a call into C++."""
+    """Makes Ctrl-C end the process at once: Python's own handler would wait for the end of a call into C++."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -225,12 +225,12 @@ def _plain_interrupts() -> Iterator[None]:
 
 @dataclasses.dataclass
 class _Leave:
-    """Ends the process in place of abort().
+    """Ends the process instead of abort().
 
     Attributes:
-        say: makes the last line.
-        handler: what C calls; it must live as long as the process.
-        once: held by whoever is ending the process.
+        say: returns the last line to print.
+        handler: the C callback, referenced here so that it lives as long as the process.
+        once: the lock of the thread that ends the process.
     """
 
     say: Callable[[], str]
@@ -238,22 +238,22 @@ class _Leave:
     once: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def __call__(self, number: int) -> NoReturn:
-        # Once is enough: whoever comes second waits here for the end of the process.
+        # Only one thread prints: a second one waits here until the process ends.
         self.once.acquire()
         line = "lost another process"
         with contextlib.suppress(Exception):
             line = self.say()
-        # Straight to the descriptor: the main thread may hold the lock of sys.stderr.
+        # Directly to the descriptor: the main thread may hold the lock of sys.stderr.
         with contextlib.suppress(OSError):
             os.write(2, (line + "\n").encode())
         os._exit(1)
 
 
 def _on_abort(say: Callable[[], str]) -> _Leave:
-    """Has abort(), in whatever thread, end the process with exit code 1 and a last line."""
+    """Makes abort(), in any thread, end the process with exit code 1 and a last line."""
     leave = _Leave(say)
     leave.handler = _Handler(leave)
-    # Python's own signal handlers run in the main thread only, and that one waits for the process that is lost.
+    # By the C library: Python's signal handlers run only in the main thread, which is waiting for the lost process.
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = (ctypes.c_int, _Handler)
     libc.signal.restype = ctypes.c_void_p

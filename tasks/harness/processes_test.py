@@ -386,5 +386,5 @@ def test_a_task_that_does_not_train_has_one_process(tmp_path: pathlib.Path, monk
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "toy.py").write_text(_CONFIG.replace('"mesh": {"data": 0},', ""))
     monkeypatch.setenv("BUILD_WORKSPACE_DIRECTORY", str(tmp_path))
-    with pytest.raises(errors.UsageError, match="does not train, so one process does it: leave out --coordinator"):
+    with pytest.raises(errors.UsageError, match="does not train, so it needs only one process; leave out"):
         flags.parse(["--coordinator=h:1", "--num_processes=2", "--process_id=0"], task="toy")

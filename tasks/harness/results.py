@@ -1,4 +1,4 @@
-"""`results.json`: what a task found, and all that is needed to read it."""
+"""`results.json`: a task's results, and what is needed to interpret them."""
 
 import importlib.metadata
 import pathlib
@@ -41,20 +41,21 @@ def write(
     """Writes `results.json` in one step, with sorted keys; NaN and infinities become null.
 
     Args:
-        workdir: where it goes.
+        workdir: the work directory.
         task: the task's name.
         config: the whole config.
-        seed: the root of all randomness.
-        wall_seconds: time at work, over all interruptions.
-        steps: updates of all learners together.
-        results: what the task's own page documents.
-        secret_names: variables of the environment whose values it may not hold, beside those that are called so.
+        seed: the seed of all randomness.
+        wall_seconds: the run's time, over all interruptions.
+        steps: the number of updates of all learners together.
+        results: the results, as documented on the task's own page.
+        secret_names: environment variables whose values must not be stored, besides those whose names mark them as
+            secret.
 
     Returns:
-        What was written.
+        The record that was written.
 
     Raises:
-        UserError: when something in it looks like a secret.
+        UserError: if something in it looks like a secret.
     """
     record = {
         "task": task,
@@ -73,7 +74,7 @@ def write(
 
 
 def read(workdir: pathlib.Path) -> dict[str, Any] | None:
-    """Returns the record of a finished run, or None where there is none."""
+    """Returns the record of a finished run, or None if the run is not finished."""
     try:
         record = records.read_json(workdir / FILE_NAME)
     except (FileNotFoundError, ValueError):
@@ -82,7 +83,7 @@ def read(workdir: pathlib.Path) -> dict[str, Any] | None:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of the packages at work here, those that are installed."""
+    """Returns the versions of Python and of the relevant packages that are installed."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

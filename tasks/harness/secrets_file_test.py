@@ -61,7 +61,7 @@ def test_a_file_that_is_open_to_others_is_refused(path: pathlib.Path, mode: int)
     _write(path, f"A={_SECRET}\n", mode)
     with pytest.raises(errors.UserError) as caught:
         secrets_file.read(path)
-    assert str(caught.value) == (f"{path} is open to others than its owner (mode {mode:o}); run: chmod 600 {path}")
+    assert str(caught.value) == f"{path} is accessible to others than its owner (mode {mode:o}); run: chmod 600 {path}"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
@@ -84,7 +84,7 @@ def test_only_a_regular_file_is_read(path: pathlib.Path, kind: str) -> None:
         os.mkfifo(path, 0o600)
     with pytest.raises(errors.UserError) as caught:
         secrets_file.read(path)
-    assert str(caught.value) == f"{path} is no regular file; replace it by one, or remove it"
+    assert str(caught.value) == f"{path} is not a regular file; replace it by one, or remove it"
 
 
 def test_a_link_to_a_file_elsewhere_is_followed(path: pathlib.Path) -> None:
@@ -93,7 +93,7 @@ def test_a_link_to_a_file_elsewhere_is_followed(path: pathlib.Path) -> None:
     assert secrets_file.read(path) == {"A": "1"}
     path.unlink()
     path.symlink_to(path.name)
-    with pytest.raises(errors.UserError, match="can't be read .*mend that, or remove it"):
+    with pytest.raises(errors.UserError, match="can't be read .*correct that, or remove it"):
         secrets_file.read(path)
 
 
@@ -124,5 +124,5 @@ def test_what_is_no_text_is_refused_without_its_bytes(path: pathlib.Path) -> Non
     path.chmod(0o600)
     with pytest.raises(errors.UserError) as caught:
         secrets_file.read(path)
-    assert str(caught.value) == f"{path} is no UTF-8 text; write it anew"
+    assert str(caught.value) == f"{path} is not UTF-8 text; write it again"
     assert caught.value.__cause__ is None

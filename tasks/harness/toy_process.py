@@ -1,4 +1,4 @@
-"""The toy task in a process of its own, for tests that interrupt or end it."""
+"""Runs the toy task in its own process, for tests that interrupt or end it."""
 
 import os
 import pathlib
@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 def start(
     workspace: pathlib.Path, words: Sequence[str], *, before: str = "", environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    """Starts it; stdout and stderr are pipes.
+    """Starts the toy task; stdout and stderr are pipes.
 
     Args:
-        workspace: where it stands; has the toy's config.
-        words: its command line.
-        before: statements that run there first; os, pathlib, signal and sys are imported.
-        environment: more variables than those of this process.
+        workspace: its current directory, which has the toy's config.
+        words: its command-line arguments.
+        before: statements that it runs first; os, pathlib, signal and sys are imported.
+        environment: variables in addition to those of this process.
     """
     program = "import os, pathlib, signal, sys\n" + before + "\nfrom tasks.harness import toy_task\ntoy_task.main()\n"
     return subprocess.Popen(

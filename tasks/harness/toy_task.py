@@ -1,4 +1,4 @@
-"""A tiny task for tests, with all that a real one has: linear regression whose optimum is known.
+"""A tiny but complete task for tests: linear regression with a known optimum.
 
 The target is 3 x_0 - 2 x_1 + 1, without noise, so the best weights are (3, -2) and the best bias is 1.
 """
@@ -18,7 +18,7 @@ from tasks.harness import context, entry
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags that only this task has."""
-    flags.DEFINE_string("data", None, "A text file that has no effect but to be part of the run.", flag_values=values)
+    flags.DEFINE_string("data", None, "A text file that only counts as part of the run.", flag_values=values)
 
 
 def run(task: context.TaskContext) -> Mapping[str, Any]:
@@ -28,7 +28,7 @@ def run(task: context.TaskContext) -> Mapping[str, Any]:
 
 
 def show(record: Mapping[str, Any]) -> None:
-    """Prints one line a learner."""
+    """Prints one line per learner."""
     for name, result in record["results"].items():
         print(f"{name}: loss {result['loss']:.3g}")
 
@@ -74,7 +74,7 @@ TASK = entry.Task(
 
 
 def main() -> NoReturn:
-    """Runs the task as its own program."""
+    """Runs the task as a program."""
     entry.main(TASK)
 
 

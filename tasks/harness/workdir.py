@@ -1,4 +1,4 @@
-"""A task's work directory: marked as its own, locked while in use, and safe to delete."""
+"""A task's work directory: marked as the task's, locked while in use, and safe to delete."""
 
 import contextlib
 import dataclasses
@@ -15,20 +15,20 @@ from tasks.harness import paths
 
 MARKER = ".humain_workdir.json"
 _LOCK = ".humain_lock"
-# What a process that was killed while it made the directory may have left there.
+# Files that a process may leave behind if it is killed while it creates the directory.
 _BEGINNINGS = {_LOCK, MARKER + ".tmp"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """All that decides a run's outcome; two runs of equal identity are the same run.
+    """Everything that determines a run's outcome; two runs with equal identity are the same run.
 
     Attributes:
         task: the task's name.
-        config: the whole config, as plain JSON.
-        seed: the root of all randomness.
+        config: the whole config, of JSON types.
+        seed: the seed of all randomness.
         flags: the task's own flags, by name.
-        inputs: SHA-256 of the files that the user brought, by flag.
+        inputs: the SHA-256 of the user's input files, by flag.
     """
 
     task: str
@@ -39,35 +39,37 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of it all."""
+        """A digest of all attributes."""
         return hashlib.sha256(records.dump_sorted(self).encode()).hexdigest()
 
 
 @contextlib.contextmanager
 def opened(path: pathlib.Path, identity: Identity) -> Iterator[pathlib.Path]:
-    """Makes or reopens a work directory, and keeps other processes out of it.
+    """Creates or reopens a work directory, and locks it against other processes.
 
     Args:
-        path: absolute path.
-        identity: what is to be run there.
+        path: the absolute path of the directory.
+        identity: the identity of the run.
 
     Yields:
         The path.
 
     Raises:
-        UserError: when the directory is in use, is not a work directory, or holds another run.
+        UserError: if the directory is in use, is not a work directory, or has another run in it.
     """
     with contextlib.ExitStack() as stack:
+        # Refuse a directory with other people's files, before anything is written to it; then lock, so that the check
+        # of the marker and all that follows is this process's alone.
         with _explained(f"{path} can't be a work directory"):
             if path.is_dir() and not (path / MARKER).exists():
                 foreign = sorted({entry.name for entry in path.iterdir()} - _BEGINNINGS)
                 if foreign:
                     raise errors.UserError(
-                        f"{path} holds {foreign[0]} and is no work directory; pass another --workdir, or empty it"
+                        f"{path} contains {foreign[0]} and is not a work directory; pass another --workdir, or empty it"
                     )
             path.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_locked(path))
-            # A run that is refused before it does anything leaves only the marker: once mended it may take its place.
+            # A run that failed before it did anything leaves only the marker, which a corrected command may replace.
             if {entry.name for entry in path.iterdir()} - _BEGINNINGS - {MARKER} and (path / MARKER).exists():
                 _check_identity(path, identity)
             else:
@@ -79,15 +81,15 @@ def clear(path: pathlib.Path, task: str) -> str:
     """Deletes a task's work directory, and nothing else.
 
     Args:
-        path: absolute path.
-        task: whose work directory it has to be.
+        path: the absolute path of the directory.
+        task: the task that the work directory must belong to.
 
     Returns:
-        One line that says what went.
+        One line that says what was deleted.
 
     Raises:
-        UserError: when it is not a directory with this task's marker, is in use, has a place that is never deleted, or
-            can't be deleted.
+        UserError: if it is not a directory with this task's marker, is in use, is or contains a directory that must not
+            be deleted, or can't be deleted.
     """
     with _explained(f"{path} can't be cleared"):
         return _clear(path, task)
@@ -95,7 +97,7 @@ def clear(path: pathlib.Path, task: str) -> str:
 
 @contextlib.contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turns the operating system's refusal into one line."""
+    """Turns an operating system's error into a one-line UserError."""
     try:
         yield
     except OSError as error:
@@ -103,6 +105,7 @@ def _explained(what: str) -> Iterator[None]:
 
 
 def _clear(path: pathlib.Path, task: str) -> str:
+    # Check: only a real directory, with this task's marker, that contains none of the user's own places, is deleted.
     if path.is_symlink():
         raise errors.UserError(f"{path} is a symbolic link; --clear deletes only a directory itself: pass its own path")
     if not path.exists():
@@ -110,16 +113,19 @@ def _clear(path: pathlib.Path, task: str) -> str:
     protected = {pathlib.Path.home(), pathlib.Path.cwd(), paths.user_directory(), paths.workspace_root()}
     real = path.resolve()
     if any(real == place or real in place.parents for place in (place.resolve() for place in protected)):
-        raise errors.UserError(f"{path} is or holds your home, workspace or current directory; --clear leaves it alone")
+        raise errors.UserError(
+            f"{path} is or contains your home, workspace or current directory; --clear leaves it alone"
+        )
     if not path.is_dir() or (path / MARKER).is_symlink() or not (path / MARKER).is_file():
-        raise errors.UserError(f"{path} has no {MARKER}, so it is no work directory; --clear leaves it alone")
+        raise errors.UserError(f"{path} has no {MARKER}, so it is not a work directory; --clear leaves it alone")
     owner = _read_marker(path).get("task")
     if owner != task:
         raise errors.UserError(f"{path} is the work directory of {owner!r}, not of {task!r}; --clear leaves it alone")
+    # Delete, under the lock: a process that is about to open the directory fails, or finds it gone and makes a new one.
     with _locked(path) as let_go:
         files = [entry for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink()]
         size = sum(entry.stat().st_size for entry in files)
-        # The marker goes last: a deletion that was cut short can be repeated.
+        # The marker is deleted last, so that an interrupted deletion can be repeated.
         for entry in sorted(path.iterdir(), key=lambda entry: (entry.name == MARKER, entry.name == _LOCK)):
             if entry.name == _LOCK and file_lock.OPEN_FILES_STAY:
                 let_go()
@@ -133,10 +139,10 @@ def _clear(path: pathlib.Path, task: str) -> str:
 
 @contextlib.contextmanager
 def _locked(path: pathlib.Path) -> Iterator[Callable[[], None]]:
-    """Holds the directory's lock; the system lets go of it when the process ends, however it does.
+    """Holds the directory's lock, which the system releases when the process ends, in whatever way.
 
     Yields:
-        What lets go of it before the end of the block.
+        A function that releases the lock before the end of the block.
     """
     lock = path / _LOCK
     while True:
@@ -146,7 +152,8 @@ def _locked(path: pathlib.Path) -> Iterator[Callable[[], None]]:
             raise errors.UserError(
                 f"{path} is in use by another process; wait for it, stop it, or pass another --workdir"
             )
-        # The file may have been deleted by a --clear between the two calls: then this is no lock on the directory.
+        # A --clear may have deleted the file between the two calls; then this lock is not on the directory's file, and
+        # the loop tries again.
         try:
             current = os.stat(lock).st_ino == os.fstat(descriptor).st_ino
         except FileNotFoundError:
@@ -166,7 +173,7 @@ def _check_identity(path: pathlib.Path, identity: Identity) -> None:
         return
     difference = next(_differences(found, wanted))
     raise errors.UserError(
-        f"{path} holds another run: {difference}; pass the same again, --clear to delete it, or another --workdir"
+        f"{path} contains another run: {difference}; pass the same again, --clear to delete it, or another --workdir"
     )
 
 
@@ -176,7 +183,7 @@ def _read_marker(path: pathlib.Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise errors.UserError(f"{path / MARKER} can't be read ({error}); pass another --workdir") from error
     if not isinstance(marker, dict):
-        raise errors.UserError(f"{path / MARKER} is no marker of a work directory; pass another --workdir")
+        raise errors.UserError(f"{path / MARKER} is not the marker of a work directory; pass another --workdir")
     return marker
 
 

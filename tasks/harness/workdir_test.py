@@ -73,7 +73,7 @@ def test_a_run_that_did_nothing_gives_way(tmp_path: pathlib.Path) -> None:
 
 def test_a_directory_of_others_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(errors.UserError, match="is no work directory; pass another --workdir"):
+    with pytest.raises(errors.UserError, match="is not a work directory; pass another --workdir"):
         _make(tmp_path)
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -203,9 +203,9 @@ def test_clear_does_not_follow_a_link(tmp_path: pathlib.Path) -> None:
 def test_clear_leaves_protected_places_even_if_marked(tmp_path: pathlib.Path, place: str) -> None:
     marker = _make(tmp_path / "w") / workdir.MARKER
     (tmp_path / place / workdir.MARKER).write_bytes(marker.read_bytes())
-    _refused(tmp_path / place, "is or holds your home, workspace or current directory")
+    _refused(tmp_path / place, "is or contains your home, workspace or current directory")
 
 
 def test_clear_leaves_the_root() -> None:
-    with pytest.raises(errors.UserError, match="is or holds your home"):
+    with pytest.raises(errors.UserError, match="is or contains your home"):
         workdir.clear(pathlib.Path("/"), "toy")
