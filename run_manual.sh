@@ -67,7 +67,7 @@ case ${1:-} in
   *) fail "there is no configuration '$1'" ;;
 esac
 [ "$#" -ge 2 ] || fail "no task; there are: $(tasks | sed 's|.*|tasks/&.py|' | xargs)"
-task=$(name_of "$2") || fail "$2 is no task; there are: $(tasks | sed 's|.*|tasks/&.py|' | xargs)"
+task=$(name_of "$2") || fail "$2 is not a task; there are: $(tasks | sed 's|.*|tasks/&.py|' | xargs)"
 shift 2
 
 case $configuration in

@@ -28,7 +28,7 @@ def check_number(num_layers: int, num_abstractions: int) -> None:
     """
     if num_layers != num_abstractions:
         raise ValueError(
-            f"{num_layers} layers need as many abstractions, one for each, bottom first, not {num_abstractions}"
+            f"{num_layers} layers need as many abstractions, not {num_abstractions}; give one for each, bottom first"
         )
 
 

@@ -110,17 +110,17 @@ def test_what_lies_behind_the_end_is_padding_whatever_it_is():
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_abstractions_of_another_number_than_layers_are_refused(number):
     model = stacks.table_stack(6, 2)
-    with pytest.raises(ValueError, match=f"2 layers need as many abstractions, .*, not {number}"):
+    with pytest.raises(ValueError, match=f"2 layers need as many abstractions, not {number}"):
         model.init(jax.random.key(0), (Skip(2),) * number)
     state = dataclasses.replace(stacks.init(model), abstractions=(Skip(2),) * number)
-    with pytest.raises(ValueError, match=f"2 layers need as many abstractions, .*, not {number}"):
+    with pytest.raises(ValueError, match=f"2 layers need as many abstractions, not {number}"):
         model.gather(state, Trajectories(states=[[0, 1]], lengths=[2]))
     for ask in (ask_react, ask_think):
         with pytest.raises(ValueError, match="2 layers need as many abstractions"):
             ask(model, state, [0], [1])
 
 
-def test_experience_of_another_number_of_layers_is_refused():
+def test_experience_of_fewer_layers_is_refused():
     two = stacks.table_stack(6, 2)
     with pytest.raises(ValueError, match="gathered for 1 layers, and there are 2; gather it with this model"):
         two.sample(gather(IDS), jax.random.key(0), 4)

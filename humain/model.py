@@ -157,9 +157,9 @@ class Model:
         """A batch of hindsight examples for each layer; `key` is consumed.
 
         Raises:
-            ValueError: if the experience was gathered for another number of layers.
+            ValueError: if the experience was gathered for fewer layers.
         """
-        if len(experience.states) != len(self.layers):
+        if len(experience.states) < len(self.layers):
             raise ValueError(
                 f"the experience was gathered for {len(experience.states)} layers, and there are {len(self.layers)}; "
                 "gather it with this model"

@@ -1,6 +1,7 @@
 """The stack: which layers learn together, that each learns its own, and what it refuses."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +38,14 @@ def stack(*layers, **settings):
     return Model(layers=wrapped, space=SPACE, **settings)
 
 
+@partial(jax.jit, static_argnames="model")
 def init(model, seed=0):
     return model.init(jax.random.key(seed), tuple(Skip(2) for _ in model.layers))
+
+
+@partial(jax.jit, static_argnames=("model", "batch_size"))
+def sample(model, experience, key, batch_size):
+    return model.sample(experience, key, batch_size)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +75,7 @@ def test_together_each_layer_learns_as_it_would_alone(experience):
     first, second = init(together), init(alone)
     learn_together, learn_alone = jax.jit(together.learn), jax.jit(alone.learn)
     for step in range(3):
-        examples = together.sample(experience, jax.random.key(step), 32)
+        examples = sample(together, experience, jax.random.key(step), 32)
         first, first_metrics = learn_together(first, examples)
         second, second_metrics = learn_alone(second, examples)
     assert first_metrics.keys() == second_metrics.keys()
@@ -91,7 +98,7 @@ def test_layers_without_examples_stay_as_they_are():
     model = stacks.table_stack(6, 2)
     state = stacks.init(model)
     examples = stacks_examples(model)
-    learned, metrics = model.learn(state, {1: examples})
+    learned, metrics = jax.jit(model.learn)(state, {1: examples})
     assert {name.split("/")[0] for name in metrics} == {"layer_1"}
     np.testing.assert_array_equal(learned.kernels[0].packed, 0)
     assert np.sum(learned.kernels[1].packed > 0) == 4
@@ -110,7 +117,7 @@ def stacks_examples(model):
 
 def test_a_group_learns_whole_or_not_at_all(experience):
     model = stack(linear_cortex(), linear_cortex())
-    examples = model.sample(experience, jax.random.key(0), 4)
+    examples = sample(model, experience, jax.random.key(0), 4)
     with pytest.raises(ValueError, match=r"layers \(0, 1\) learn together, and only \[0\] have examples; group_layers"):
         model.learn(init(model), {0: examples[0]})
 
@@ -142,7 +149,7 @@ def test_observing_again_does_not_recompile(experience):
 
 def test_each_layer_samples_with_its_own_key(experience):
     model = stack(linear_cortex(), linear_cortex())
-    examples = model.sample(experience, jax.random.key(0), 64)
+    examples = sample(model, experience, jax.random.key(0), 64)
     assert np.any(examples[0].goals != examples[1].goals)
 
 

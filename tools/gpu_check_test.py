@@ -117,7 +117,7 @@ def test_what_fails_or_takes_too_long_is_said_and_the_others_go_on(machine):
     assert done.returncode == 1
     assert "gpu_check: benchmark: exit code 1: no such thing" in done.stderr
     assert "| `benchmark` | | | failed with exit code 1 |" in done.stdout
-    assert "| `simple` | | | stopped: its time was over |" in done.stdout
+    assert "| `simple` | | | stopped: time limit exceeded |" in done.stdout
     assert "| `rl_cart_pole` | cpu device | 1.2 | curriculum: mean return 450.0 |" in done.stdout
 
 

@@ -1,7 +1,7 @@
-"""The table that tools/gpu_check prints, from what its runs have left: gpu_table.py DIR DRIVER TASK=EXIT_CODE...
+"""Prints the table of tools/gpu_check, from the results of its runs: gpu_table.py DIR DRIVER TASK=EXIT_CODE...
 
-With --lacks=cpu or --lacks=gpu alone it prints what this Python lacks to run the tasks there. It needs nothing but
-Python itself.
+With --lacks=cpu or --lacks=gpu alone it prints what this Python lacks to run the tasks there. It needs only Python
+itself.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _PACKAGES = (
     *("absl", "flax", "gymnasium", "jax", "jaxlib", "matplotlib", "minari", "ml_collections", "networkx", "numpy"),
     *("optax", "orbax.checkpoint", "scipy", "tensorboardX", "tqdm"),
 )
-# Either will do; as tasks/harness/devices.py looks for them.
+# One of them suffices, as in tasks/harness/devices.py.
 _CUDA_PLUGINS = ("jax_cuda13_plugin", "jax_cuda12_plugin")
 _TIMED_OUT = (124, 137)
 
 
 def lacks(device: str) -> list[str]:
-    """The packages that this Python does not have, to run the tasks on the device `cpu` or `gpu`."""
+    """Returns the packages that this Python lacks to run the tasks on the device `cpu` or `gpu`."""
     missing = [] if sys.version_info >= (3, 11) else ["Python 3.11"]
     missing += [name for name in _PACKAGES if not _is_here(name)]
     if device == "gpu" and not any(map(_is_here, _CUDA_PLUGINS)):
@@ -40,7 +40,7 @@ def _is_here(name: str) -> bool:
 
 
 def outcome(task: str, results: Mapping[str, Any]) -> str:
-    """What a task found, in a few words."""
+    """Returns a task's result in a few words."""
     if task == "simple":
         return "; ".join(
             f"{name}: {found['think']['optimal']:.1%} optimal" for name, found in results.get("sets", {}).items()
@@ -76,7 +76,7 @@ def lines(folder: pathlib.Path, driver: str, codes: Mapping[str, int]) -> Iterab
     for task, code in codes.items():
         record = records.get(task)
         if code in _TIMED_OUT:
-            yield f"| `{task}` | | | stopped: its time was over |"
+            yield f"| `{task}` | | | stopped: time limit exceeded |"
         elif code != 0 or record is None:
             yield f"| `{task}` | | | failed with exit code {code} |"
         else:
@@ -93,7 +93,7 @@ def lines(folder: pathlib.Path, driver: str, codes: Mapping[str, int]) -> Iterab
 
 
 def main(arguments: list[str]) -> None:
-    """Prints the table; exits with 1 where a task left no results."""
+    """Prints the table; exits with 1 if a task left no results."""
     if arguments in (["--lacks=cpu"], ["--lacks=gpu"]):
         print(", ".join(lacks(arguments[0].removeprefix("--lacks="))))
         return

@@ -3,7 +3,7 @@
     python3.11 -m tools.prefetch [MODULE...]
 
 Started by tools/bazelw in a new clone, in its root, while Bazel is installed and starts; by the Python that the
-toolchain is made of, with nothing installed. It says what it fetches, and leaves to Bazel what it cannot.
+toolchain is made of, with nothing installed. It prints what it fetches, and leaves to Bazel what it can't fetch.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ import sys
 from third_party.pypi import prefetch
 from tools.without_bazel import needs
 
+# Tasks import it where it is asked for, and Bazel leaves it out unless it is: tools/debugger.
+_ONLY_ON_REQUEST = {"debugpy"}
+
 
 def say(line: str) -> None:
-    """Prints a line for the user, at once and whole, as others print too."""
+    """Prints a line for the user, in one write, since other processes print too."""
     os.write(2, f"bazelw: {line}\n".encode())
 
 
 def main(modules: list[str]) -> None:
-    """Fills the cache with what the modules import from outside, or without any, with all of the lock."""
+    """Fills the cache with what the modules import from outside, or with the whole lock if no module is given."""
     prefetch.stop_tidily()
     root = pathlib.Path.cwd()
     settled = prefetch.environment(root)
@@ -31,15 +34,16 @@ def main(modules: list[str]) -> None:
     if any(os.environ.get(name) != value for name, value in settled.items()):
         python = getattr(sys, "_base_executable", None) or sys.executable
         os.execve(python, [python, "-B", "-m", "tools.prefetch", *modules], {**os.environ, **settled})
-    wanted = prefetch.specs(root, needs.wheels(root, modules))
+    names = needs.wheels(root, modules)
+    wanted = prefetch.specs(root, [name for name in names if not modules or name not in _ONLY_ON_REQUEST])
     prefetch.fill_cache(wanted, say, workers=(os.cpu_count() or 1) + 1)
 
 
 def run(modules: list[str]) -> int:
-    """`main` for a shell, whose status it returns; what goes wrong takes one line of Bazel's output.
+    """Runs `main` and returns an exit status for the shell; an error is printed in one line.
 
-    Such as a cache that is somebody else's or a module with a mistake: whoever needs it next, a rule or Python, says
-    what that means for them.
+    Errors such as a cache of another user, or a module with a syntax error, are reported in full by the rule, or by
+    Python, that meets them next.
     """
     try:
         main(modules)

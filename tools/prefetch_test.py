@@ -43,6 +43,16 @@ def test_a_mistake_is_one_line(root, capfd, file, text, says):
     assert says in said
 
 
+def test_a_debugger_is_fetched_ahead_for_all_targets_and_for_no_task(root, monkeypatch):
+    (root / "tasks" / "simple.py").write_text("import absl\nimport debugpy\n")
+    names = ("absl-py", "debugpy")
+    (root / "requirements_lock.txt").write_text("".join(f"{name}==1 \\\n    --hash=sha256:00\n" for name in names))
+    fetched = []
+    monkeypatch.setattr(prefetch.prefetch, "fill_cache", lambda wanted, *_, **__: fetched.append(sorted(wanted)))
+    assert [prefetch.run(modules) for modules in (["tasks.simple"], [])] == [0, 0]
+    assert fetched == [["absl_py"], ["absl_py", "debugpy"]]
+
+
 def test_a_cache_that_cannot_be_made_is_one_line(root, monkeypatch, capfd):
     (root / "requirements_lock.txt").write_text("a==1 \\\n    --hash=sha256:00\n")
     monkeypatch.setenv("BAZEL_WHEEL_CACHE", str(root / "WORKSPACE.bazel" / "cache"))

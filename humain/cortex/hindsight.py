@@ -8,6 +8,7 @@ target is then the goal itself.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from humain.abstraction.abstraction import Abstraction, StridedAbstraction, lift_through
@@ -48,20 +49,34 @@ def layer_paths(
         states: `[W, T, *S]` for each layer, as it sees them.
         lengths: `[W]` int32.
         abstractions: one for each layer, bottom first.
+
+    Raises:
+        ValueError: if there are not as many abstractions as layers.
     """
+    if len(states) != len(abstractions):
+        raise ValueError(
+            f"there are states for {len(states)} layers and {len(abstractions)} abstractions; one for each"
+        )
+    paths: list[PathIndex] = [Strided(1)]
+    for abstraction in abstractions:
+        below = paths[-1]
+        if not isinstance(abstraction, StridedAbstraction) or not isinstance(below, Strided):
+            break
+        # The bottom layer stores a state one step later, the layer above it too.
+        delay = below.delay + below.stride if len(paths) > 1 else 1
+        paths.append(Strided(below.stride * abstraction.pivot_stride(), delay))
+    num_strided = len(paths) - 1
+    if num_strided == len(abstractions):
+        return tuple(paths)
+
+    # From the first abstraction that looks at the states, masks are needed, and for them those of the layers below.
     times = jnp.broadcast_to(jnp.arange(states[0].shape[1]), states[0].shape[:2])
     mask = times < lengths[:, None]
-    paths: list[PathIndex] = [Strided(1)]
     arrivals = times
-    for abstraction, seen in zip(abstractions, states, strict=True):
-        below = paths[-1]
+    for number, (abstraction, seen) in enumerate(zip(abstractions, states, strict=True)):
         arrivals = jax.vmap(arrivals_above)(arrivals, mask)
         mask = jax.vmap(pivot_mask, in_axes=(None, 0, 0))(abstraction, seen, mask)
-        if isinstance(abstraction, StridedAbstraction) and isinstance(below, Strided):
-            # The bottom layer stores a state one step later, the layer above it too.
-            delay = below.delay + below.stride if len(paths) > 1 else 1
-            paths.append(Strided(below.stride * abstraction.pivot_stride(), delay))
-        else:
+        if number >= num_strided:
             paths.append(tabled(mask, arrivals))
     return tuple(paths)
 
@@ -77,11 +92,13 @@ def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) ->
         ValueError: if a length does not fit, or no trajectory has a step.
     """
     num_times = trajectories.states.shape[1]
-    if bool(jnp.any((trajectories.lengths < 0) | (trajectories.lengths > num_times))):
+    # On the host, where nothing has to be compiled for the number and the length of trajectories.
+    lengths = np.asarray(trajectories.lengths)
+    if np.any((lengths < 0) | (lengths > num_times)):
         raise ValueError(f"lengths must lie between 0 and {num_times}, the time axis of the states")
     # Where an example can begin: at every state that another one follows. Drawing from this list is uniform over steps,
     # however long the trajectories are.
-    walks, times = jnp.nonzero(jnp.arange(num_times)[None] < trajectories.lengths[:, None] - 1)
+    walks, times = np.nonzero(np.arange(num_times) < lengths[:, None] - 1)
     if walks.size == 0:
         raise ValueError("no trajectory has a step to learn from; at least one must have two states")
     # Sums from the start, so that the return of any stretch is one subtraction.
@@ -92,8 +109,8 @@ def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) ->
     states = lift_through(abstractions, trajectories.states)
     return Experience(
         trajectories=trajectories,
-        walks=walks.astype(jnp.int32),
-        times=times.astype(jnp.int32),
+        walks=jnp.asarray(walks, jnp.int32),
+        times=jnp.asarray(times, jnp.int32),
         states=states,
         paths=layer_paths(states, trajectories.lengths, abstractions),
         returns=returns,

@@ -30,7 +30,7 @@ CONTEXT_LENGTH = 6
 _PATH = (0, 3, 1, 2, 1, 3)
 
 
-class MakeKernel(Protocol):
+class MakeRoutedKernel(Protocol):
     """Makes a kernel for contexts of `CONTEXT_LENGTH` states, with states and targets in the encoding's space."""
 
     def __call__(self, routing: Routing) -> Kernel:
@@ -51,7 +51,7 @@ class EncodingCase:
     """
 
     name: str
-    make: MakeKernel
+    make: MakeRoutedKernel
     space: Space
     elements: tuple[int, ...] | tuple[tuple[float, ...], ...]
     places: Places

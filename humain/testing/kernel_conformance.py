@@ -82,7 +82,7 @@ def shapes_and_types(case: KernelCase, folder: pathlib.Path) -> None:
     del folder
     kernel = case.kernel()
     before = kernel.init(jax.random.key(0))
-    after, metrics = _learn(kernel, before, _lesson())
+    after, metrics = _learn(kernel, before, _examples())
     assert jax.tree.map(_shape, before) == jax.tree.map(_shape, after)
     assert metrics
     assert all(_shape(value) == ((), jnp.float32) for value in metrics.values())
@@ -98,9 +98,9 @@ def jit_changes_nothing(case: KernelCase, folder: pathlib.Path) -> None:
     # Plain gradient descent: Adam's first step is as long for a gradient of 1e-9 as for one of 1.
     kernel = case.kernel(optimizer=optax.sgd(0.1))
     before = kernel.init(jax.random.key(0))
-    _assert_close(case, kernel.learn(before, _lesson()), _learn(kernel, before, _lesson()))
-    state = _taught(kernel, 3)
-    _assert_close(case, kernel.recall(state, *_questions()), jax.jit(kernel.recall)(state, *_questions()))
+    _assert_close(case, kernel.learn(before, _examples()), _learn(kernel, before, _examples()))
+    state = _trained(kernel, 3)
+    _assert_close(case, kernel.recall(state, *_queries()), jax.jit(kernel.recall)(state, *_queries()))
 
 
 def vmap_keeps_kernels_apart(case: KernelCase, folder: pathlib.Path) -> None:
@@ -108,13 +108,13 @@ def vmap_keeps_kernels_apart(case: KernelCase, folder: pathlib.Path) -> None:
     del folder
     kernel = case.kernel()
     keys = jax.random.split(jax.random.key(0))
-    lessons = [_lesson(), dataclasses.replace(_lesson(), targets=_lesson().goals)]
-    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *lessons)
+    batches = [_examples(), dataclasses.replace(_examples(), targets=_examples().goals)]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches)
     states = jax.vmap(kernel.init)(keys)
     states, _ = jax.jit(jax.vmap(kernel.learn))(states, together)
-    slots = jax.vmap(kernel.recall, in_axes=(0, None, None))(states, *_questions())
-    for number, lesson in enumerate(lessons):
-        alone, _ = _learn(kernel, kernel.init(jax.random.split(jax.random.key(0))[number]), lesson)
+    slots = jax.vmap(kernel.recall, in_axes=(0, None, None))(states, *_queries())
+    for number, examples in enumerate(batches):
+        alone, _ = _learn(kernel, kernel.init(jax.random.split(jax.random.key(0))[number]), examples)
         _assert_close(case, _recall(kernel, alone), jax.tree.map(lambda leaf, at=number: leaf[at], slots))
 
 
@@ -136,8 +136,8 @@ def what_was_learned_is_fed_back_without_recompiling(case: KernelCase, folder: p
 
     state = kernel.init(jax.random.key(0))
     for _ in range(3):
-        state = learn(state, _lesson())
-        recall(state, *_questions())
+        state = learn(state, _examples())
+        recall(state, *_queries())
     assert sorted(traced) == ["learn", "recall"]
 
 
@@ -145,15 +145,15 @@ def masked_examples_change_nothing(case: KernelCase, folder: pathlib.Path) -> No
     """A masked example has no effect, and neither has a batch of masked examples."""
     del folder
     kernel = case.kernel()
-    state = _taught(kernel, 3)
-    lesson = _lesson()
+    state = _trained(kernel, 3)
+    examples = _examples()
     misleading = dataclasses.replace(
-        lesson, targets=lesson.goals, scores=jnp.ones_like(lesson.scores), mask=jnp.zeros_like(lesson.mask)
+        examples, targets=examples.goals, scores=jnp.ones_like(examples.scores), mask=jnp.zeros_like(examples.mask)
     )
     untouched, _ = _learn(kernel, state, misleading)
     for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(untouched), strict=True):
         np.testing.assert_array_equal(before, after)
-    with_masked, without = _learn(kernel, state, _both(lesson, misleading))[0], _learn(kernel, state, lesson)[0]
+    with_masked, without = _learn(kernel, state, _both(examples, misleading))[0], _learn(kernel, state, examples)[0]
     _assert_close(case, _recall(kernel, with_masked), _recall(kernel, without))
 
 
@@ -161,11 +161,11 @@ def padding_is_not_looked_at(case: KernelCase, folder: pathlib.Path) -> None:
     """The values in masked places of a context change neither what is learned nor what is recalled."""
     del folder
     kernel = case.kernel()
-    lesson, (context, goals) = _lesson(), _questions()
+    examples, (context, goals) = _examples(), _queries()
     assert not np.all(context.mask)
     state = kernel.init(jax.random.key(0))
     state, same = (
-        _learn(kernel, state, dataclasses.replace(lesson, context=_repadded(lesson.context, filler)))[0]
+        _learn(kernel, state, dataclasses.replace(examples, context=_repadded(examples.context, filler)))[0]
         for filler in (0, 3)
     )
     for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(same), strict=True):
@@ -179,8 +179,8 @@ def the_better_of_two_answers_is_recalled(case: KernelCase, folder: pathlib.Path
     """Each query has a right answer and a worse one that is seen twice as often: the right one is recalled."""
     del folder
     kernel = case.kernel()
-    state = _taught(kernel, 4 if case.exact else _NUM_UPDATES)
-    answer = Cortex(kernel, Linear(2)).answer(state, *_questions())
+    state = _trained(kernel, 4 if case.exact else _NUM_UPDATES)
+    answer = Cortex(kernel, Linear(2)).answer(state, *_queries())
     np.testing.assert_array_equal(answer.value, _right_answers())
     assert np.all(answer.known)
     np.testing.assert_allclose(answer.score, _RIGHT, atol=1e-4 if case.exact else 0.1)
@@ -194,9 +194,9 @@ def what_is_worse_hardly_moves_what_was_better(case: KernelCase, folder: pathlib
     """
     del folder
     kernel = case.kernel(num_slots=1)
-    good = dataclasses.replace(_right_lesson(), scores=jnp.full(64, 0.8))
+    good = dataclasses.replace(_right_examples(), scores=jnp.full(64, 0.8))
     bad = dataclasses.replace(good, scores=jnp.full(64, 0.2))
-    state = _taught(kernel, 2 if case.exact else _NUM_UPDATES, _both(bad, good))
+    state = _trained(kernel, 2 if case.exact else _NUM_UPDATES, _both(bad, good))
     scores = _recall(kernel, state).scores
     np.testing.assert_allclose(np.median(scores), 0.8 if case.exact else 0.794, atol=1e-4 if case.exact else 0.02)
     # A score that has overshot falls slowly, since worse examples hardly move it.
@@ -209,7 +209,7 @@ def slots_that_were_not_written_are_held_down(case: KernelCase, folder: pathlib.
     suppressions: tuple[Suppression, ...] = ("per_slot", "log_sum_exp")
     for suppression in suppressions:
         kernel = case.kernel(suppression=suppression)
-        slots = kernel.recall(_taught(kernel, 2 if case.exact else _NUM_UPDATES, _right_lesson()), *_questions())
+        slots = kernel.recall(_trained(kernel, 2 if case.exact else _NUM_UPDATES, _right_examples()), *_queries())
         scores = np.sort(slots.scores, axis=1)
         assert np.all(scores[:, :-1] < -0.3), suppression
         assert np.all(scores[:, -1] > 0.5), suppression
@@ -219,8 +219,8 @@ def extremes_leave_everything_finite(case: KernelCase, folder: pathlib.Path) -> 
     """Scores at and beyond their limits, one repeated query and a large step give no infinity and no NaN."""
     del folder
     kernel = case.kernel(optimizer=optax.adam(0.5))
-    lesson = _lesson()
-    first = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), lesson)
+    examples = _examples()
+    first = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), examples)
     extreme = dataclasses.replace(first, scores=jnp.tile(jnp.array([0.0, 1.0, -3.0, 3.0]), 48))
     state = kernel.init(jax.random.key(0))
     for _ in range(10):
@@ -234,7 +234,7 @@ def extremes_leave_everything_finite(case: KernelCase, folder: pathlib.Path) -> 
 def saved_and_restored_it_recalls_the_same(case: KernelCase, folder: pathlib.Path) -> None:
     """A restored kernel recalls the same, and continues to learn the same."""
     kernel = case.kernel()
-    state = _taught(kernel, 3)
+    state = _trained(kernel, 3)
     saver = checkpoint.Checkpointer(folder / "checkpoints", fingerprint="kernel")
     saver.save(3, state)
     restored = saver.restore(jax.eval_shape(kernel.init, jax.random.key(0)))
@@ -243,8 +243,8 @@ def saved_and_restored_it_recalls_the_same(case: KernelCase, folder: pathlib.Pat
         before, after = _recall(kernel, state), _recall(kernel, restored.state)
         np.testing.assert_array_equal(before.scores, after.scores)
         np.testing.assert_array_equal(before.values, after.values)
-        state = _learn(kernel, state, _lesson())[0]
-        restored = dataclasses.replace(restored, state=_learn(kernel, restored.state, _lesson())[0])
+        state = _learn(kernel, state, _examples())[0]
+        restored = dataclasses.replace(restored, state=_learn(kernel, restored.state, _examples())[0])
 
 
 def kernels_made_alike_are_equal(case: KernelCase, folder: pathlib.Path) -> None:
@@ -262,8 +262,8 @@ def another_context_length_is_refused_or_read(case: KernelCase, folder: pathlib.
     """A context longer than the kernel's is an error that says so, unless the kernel reads any length."""
     del folder
     kernel = case.kernel()
-    state = _taught(kernel, 3)
-    context, goals = _questions()
+    state = _trained(kernel, 3)
+    context, goals = _queries()
     longer = jax.tree.map(lambda leaf: jnp.concatenate([leaf[:, :1], leaf], axis=1), context)
     if case.any_context_length:
         assert np.all(np.isfinite(kernel.recall(state, longer, goals).scores))
@@ -298,7 +298,7 @@ LEARNING_CHECKS: tuple[Check, ...] = (
 )
 
 
-def _questions() -> tuple[Context, Array]:
+def _queries() -> tuple[Context, Array]:
     """Returns all 64 pairs of a context of two states and a goal; the oldest of the three places is padding."""
     before, present, goals = (jnp.asarray(ids.ravel(), jnp.int32) for ids in np.indices((4, 4, 4)))
     states = jnp.stack([jnp.zeros_like(before), before, present], axis=1)
@@ -312,9 +312,9 @@ def _right_answers() -> np.ndarray:
     return (before + 2 * present + goals) % 4
 
 
-def _lesson() -> Examples:
+def _examples() -> Examples:
     """Returns 192 examples: each query's right answer once, and the next id twice."""
-    context, goals = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * 3), _questions())
+    context, goals = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * 3), _queries())
     right = jnp.asarray(_right_answers(), jnp.int32)
     wrong = (right + 1) % 4
     return Examples(
@@ -326,9 +326,9 @@ def _lesson() -> Examples:
     )
 
 
-def _right_lesson() -> Examples:
+def _right_examples() -> Examples:
     """Returns 64 examples: each query's right answer."""
-    return jax.tree.map(lambda leaf: leaf[:64], _lesson())
+    return jax.tree.map(lambda leaf: leaf[:64], _examples())
 
 
 def _both(first: Examples, second: Examples) -> Examples:
@@ -347,14 +347,14 @@ def _repadded(context: Context, filler: int) -> Context:
     return Context(states=states, features=_features(states), mask=context.mask)
 
 
-def _taught(kernel: Kernel, num_updates: int, lesson: Examples | None = None) -> KernelState:
+def _trained(kernel: Kernel, num_updates: int, examples: Examples | None = None) -> KernelState:
     """Returns the kernel's state after `num_updates` updates on the same examples."""
-    return _teach(kernel, kernel.init(jax.random.key(0)), _lesson() if lesson is None else lesson, num_updates)
+    return _train(kernel, kernel.init(jax.random.key(0)), _examples() if examples is None else examples, num_updates)
 
 
 @partial(jax.jit, static_argnames="kernel")
-def _teach(kernel: Kernel, state: KernelState, lesson: Examples, num_updates: int) -> KernelState:
-    return jax.lax.fori_loop(0, num_updates, lambda _, state: kernel.learn(state, lesson)[0], state)
+def _train(kernel: Kernel, state: KernelState, examples: Examples, num_updates: int) -> KernelState:
+    return jax.lax.fori_loop(0, num_updates, lambda _, state: kernel.learn(state, examples)[0], state)
 
 
 @partial(jax.jit, static_argnames="kernel")
@@ -366,7 +366,7 @@ def _learn(kernel: Kernel, state: KernelState, examples: Examples) -> tuple[Kern
 @partial(jax.jit, static_argnames="kernel")
 def _recall(kernel: Kernel, state: KernelState) -> Slots:
     """Recalls the slots of all queries."""
-    return kernel.recall(state, *_questions())
+    return kernel.recall(state, *_queries())
 
 
 def _shape(leaf: Array) -> tuple[tuple[int, ...], Any]:

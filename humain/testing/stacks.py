@@ -38,6 +38,7 @@ def table_stack(
     return Model(layers=(layer,) * num_layers, space=space, group_layers=False)
 
 
+@partial(jax.jit, static_argnames=("model", "stride"))
 def init(model: Model, stride: int = 2) -> ModelState:
     """Returns a state with empty tables, and `Skip(stride)` on all layers."""
     return model.init(jax.random.key(0), tuple(Skip(stride) for _ in model.layers))

@@ -399,4 +399,11 @@ class _Loop:
 
 def _own(tree: PyTree) -> PyTree:
     """Copies a pytree, dropping weak types: donation would delete the caller's arrays, and refuses one buffer twice."""
-    return jax.tree.map(lambda leaf: jnp.array(leaf, dtype=jnp.asarray(leaf).dtype, copy=True), tree)
+
+    def copy(leaf: Any) -> jax.Array:
+        if isinstance(leaf, jax.Array) and not leaf.aval.weak_type:
+            # Without a program for each shape, which has to be compiled first.
+            return jax.device_put(leaf, may_alias=False)
+        return jnp.array(leaf, dtype=jnp.asarray(leaf).dtype, copy=True)
+
+    return jax.tree.map(copy, tree)

@@ -222,6 +222,19 @@ def test_the_callers_state_is_left_as_it_is() -> None:
     np.testing.assert_array_equal(result.state["a"], 5)
 
 
+def test_nothing_but_the_chunk_is_compiled(caplog: pytest.LogCaptureFixture) -> None:
+    state = {"sum": jnp.float32(0), "table": jnp.ones((3, 5)), "key": jax.random.key(3)}
+
+    def count_alone(state: Any, data: Any, step: Any) -> Any:
+        return {**state, "sum": state["sum"] + step}, {}
+
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        result = loop.train(state, loop.make_chunk(count_alone, 2), data=(), num_steps=4, chunk_steps=2)
+    messages = [record.getMessage().split() for record in caplog.records]
+    assert [name for verb, name, *_ in messages if verb == "Compiling"] == ["jit(chunk)"]
+    assert (result.state["sum"], state["sum"]) == (0 + 1 + 2 + 3, 0)
+
+
 def test_weak_types_do_not_change_between_chunks() -> None:
     result = loop.train(
         {"sum": jnp.asarray(0.0)}, loop.make_chunk(_count, 2), data=jnp.ones(()), num_steps=4, chunk_steps=2

@@ -20,7 +20,7 @@ def test_every_form_is_compiled_and_goes_on_from_call_to_call(kernel):
 
 
 def test_an_unknown_kernel_is_refused():
-    with pytest.raises(ValueError, match="kernel 'tabel' is none of table, linear, transformer"):
+    with pytest.raises(ValueError, match="kernel 'tabel' is not one of table, linear, transformer"):
         chunk_forms.build("tabel", Sizes())
 
 

@@ -2,8 +2,8 @@
 
 A wheel enters the build as one folder, see `third_party/pypi`, and a C++ target wants each header by name.
 
-The version header is written anew. It defines HUMAIN_JAXLIB_VERSION, which a library carries so that another jaxlib can
-turn it away.
+The version header is generated. It defines HUMAIN_JAXLIB_VERSION, which a library carries so that it is not used with
+another jaxlib.
 """
 
 import importlib.metadata
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 
 def main(version_header: str, headers: Sequence[str]) -> None:
-    """Writes the version header, and copies each of the others from its place under the wheel's `include`."""
+    """Writes the version header, and copies each of the others from the wheel's `include` folder."""
     version = importlib.metadata.version("jaxlib")
     spec = importlib.util.find_spec("jaxlib")
     assert spec is not None and spec.submodule_search_locations

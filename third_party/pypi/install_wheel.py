@@ -1,4 +1,4 @@
-"""Puts the wheels of one repository into ./site-packages: install_wheel.py SPEC_JSON, run by `pypi_wheel`.
+"""Installs the wheels of one repository into ./site-packages: install_wheel.py SPEC_JSON, run by `pypi_wheel`.
 
 SPEC_JSON is one of the repositories that parse_lock.py prints, with "members": the repository of each wheel that is in
 one with others. Prints, as JSON, what the repository's BUILD file needs: {"deps": [NAME]}. $BAZEL_TORCH_INDEX is the
@@ -34,16 +34,25 @@ from typing import Any
 
 _SITE = "site-packages"
 _UNFINISHED = "new-"
-# A fetch is given an hour, see pypi.bzl: what was begun before this is the rest of one that was killed.
+# A fetch may take an hour, see pypi.bzl: older unfinished folders were left by one that was killed.
 _DEAD_AFTER_SECONDS = 2 * 3600
-# A silent index is given up after so long, twice; one that answers, however slowly, after the other.
+# Timeouts of an index: the first for one that does not answer, applied twice; the second for one that does.
 INDEX_SILENT_SECONDS = 20
 INDEX_SECONDS = 1200
 # So long another process may take for a wheel before it is fetched here as well. With the time for an index it is well
 # below the hour that Bazel gives, so that there is some left for pip's other tries and to say what to do.
 PATIENCE_SECONDS = 1200
-# Tests of wheels get no byte code: nothing imports them, and they are a third of numpy and scipy.
-_WITHOUT_BYTE_CODE = re.compile(r"/tests/")
+# What gets no byte code, since nothing here imports it: a third of all that would be compiled.
+_WITHOUT_BYTE_CODE = re.compile(
+    r"/tests/|/internal_test_util/"
+    r"|/fontTools/(?!misc/)\w+/"
+    r"|/jax/_src/pallas/mosaic(?:_gpu)?/[a-z]\w*\.py"
+    r"|/jax/experimental/(?:jax2tf|mosaic|pallas|sparse)/"
+    r"|/jaxlib/(?:triton/|mlir/dialects/_(?:arith|gpu|llvm|math|memref|mhlo|nvgpu|nvvm|sparse_tensor|vector)_ops_gen)"
+    r"|/numpy/distutils/"
+    r"|/pygments/lexers/[a-z]"
+    r"|/scipy/signal/"
+)
 _WRONG_HASH = "DO NOT MATCH THE HASHES"
 _PIP_OPTIONS = (
     "--quiet",
@@ -59,18 +68,18 @@ _PIP_OPTIONS = (
 
 
 def normalize(name: str) -> str:
-    """A wheel's name as the hub's labels spell it."""
+    """Returns a wheel's name as the hub's labels spell it."""
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] = (), index: str = "") -> str:
-    """What went wrong, in one line where pip's output is understood, and how to put it right.
+    """Returns what went wrong, with the remedy, in one line if pip's output is understood.
 
     Args:
-        requirements: what pip was asked for.
-        output: what it said.
-        local_builds: those that it had none of before, as `NAME==VERSION+BUILD`.
-        index: what came of the index for local builds, where one was asked.
+        requirements: what pip was to install.
+        output: pip's output.
+        local_builds: local builds that pip had not found before, as `NAME==VERSION+BUILD`.
+        index: the result of asking the index for local builds, if one was asked.
     """
     names = ", ".join(requirements)
     says = _first_complaint(output)
@@ -105,13 +114,13 @@ def explain(requirements: list[str], output: str, local_builds: tuple[str, ...] 
 
 
 def _first_complaint(output: str) -> str:
-    """The first warning or error of pip, or nothing."""
+    """Returns the first warning or error of pip, or ""."""
     first = re.search(r"^(?:WARNING|ERROR): .*\S", output, re.MULTILINE)
     return first.group(0) if first else ""
 
 
 def run_pip(arguments: list[str], timeout: float | None) -> tuple[bool, str]:
-    """Whether pip did as it was asked, and what it said.
+    """Runs pip; returns whether it succeeded, and its output.
 
     Raises:
         subprocess.TimeoutExpired: it took longer than `timeout`, in seconds.
@@ -131,7 +140,7 @@ def run_pip(arguments: list[str], timeout: float | None) -> tuple[bool, str]:
 def _try(
     wheels: list[dict[str, Any]], requirements: list[str], run: Callable[..., tuple[bool, str]], *options: str
 ) -> tuple[bool, str]:
-    """Whether pip installed these with the hashes of the wheels, and what it said."""
+    """Tries to install these with the hashes of the wheels; returns whether pip succeeded, and its output."""
     lines = [
         " ".join([requirement, *(f"--hash={digest}" for digest in wheel["hashes"])])
         for requirement, wheel in zip(requirements, wheels, strict=True)
@@ -144,7 +153,7 @@ def _try(
 def try_index(
     wheels: list[dict[str, Any]], requirements: list[str], run: Callable[..., tuple[bool, str]], index: str
 ) -> str:
-    """Nothing where pip installed local builds from an index, and else, in a few words, what came of it.
+    """Tries to install local builds from an index; returns "" if that succeeded, else the reason in a few words.
 
     Raises:
         SystemExit: the index has a wheel of that name with another hash.
@@ -160,7 +169,7 @@ def try_index(
         sys.exit(explain(requirements, output))
     if re.search(r"ReadTimeoutError|ConnectTimeoutError|timed out", output):
         return f"{index} did not answer within {INDEX_SILENT_SECONDS} s"
-    # Not the first complaint of any: the user's own places are looked through as well.
+    # Not simply the first complaint, which may be about the user's own indexes.
     trouble = re.search(r"^WARNING: (?:Retrying|Skipping page) .*\S", output, re.MULTILINE)
     if "No matching distribution found" in output and not trouble:
         return f"{index} does not list it"
@@ -170,9 +179,9 @@ def try_index(
 
 
 def pip_install(wheels: list[dict[str, Any]], run: Callable[..., tuple[bool, str]]) -> None:
-    """Installs the local builds that the lock names, where pip is offered them, and else the index's builds.
+    """Installs the local builds that the lock names if pip finds them, else the index's builds.
 
-    The index for local builds is asked only where pip's own settings, an index or find-links, show none.
+    The index for local builds is asked only if pip's own settings (an index or find-links) have none.
     """
     local_builds = tuple(wheel["local_build"] for wheel in wheels if wheel["local_build"])
     outcome = ""
@@ -195,7 +204,7 @@ def pip_install(wheels: list[dict[str, Any]], run: Callable[..., tuple[bool, str
 
 def dependencies(dist_info: pathlib.Path, extras: dict[str, list[str]]) -> tuple[str, set[str]]:
     """The name in METADATA, and the names in its Requires-Dist whose markers hold here, all normalized."""
-    from pip._vendor.packaging.requirements import Requirement  # with pip, as the rest of this file needs it
+    from pip._vendor.packaging.requirements import Requirement  # Comes with pip, which the rest of this file needs too.
 
     metadata = HeaderParser().parsestr((dist_info / "METADATA").read_text(encoding="utf-8"))
     name, names = normalize(metadata["Name"]), set()
@@ -208,7 +217,7 @@ def dependencies(dist_info: pathlib.Path, extras: dict[str, list[str]]) -> tuple
 
 
 def remove_scripts() -> None:
-    """Removes from bin/ what names this machine's interpreter; programs such as ruff's stay."""
+    """Removes scripts that name this machine's interpreter from bin/; programs such as ruff stay."""
     for script in pathlib.Path(_SITE, "bin").glob("*"):
         with script.open("rb") as stream:
             if stream.read(2) == b"#!":
@@ -216,7 +225,7 @@ def remove_scripts() -> None:
 
 
 def tidy(dist_info: pathlib.Path) -> list[str]:
-    """Removes pip's notes of this install; returns RECORD's lines, the hash of every file that is left."""
+    """Removes pip's records of this installation; returns RECORD's lines, with the hash of every remaining file."""
     lines = []
     for line in (dist_info / "RECORD").read_text(encoding="utf-8").splitlines():
         path = line.split(",")[0]
@@ -245,7 +254,7 @@ def install(spec: dict[str, Any], run: Callable[..., tuple[bool, str]] = run_pip
     remove_scripts()
     record = [line for folder in folders for line in tidy(folder)]
     pathlib.Path("wheel_record.txt").write_text("\n".join(record) + "\n", encoding="utf-8")
-    # Byte code without paths or time stamps: the same bytes in every output base, so it may be in a cache key.
+    # Byte code without paths or time stamps is the same in every output base, so it may be in a cache key.
     compileall.compile_dir(
         _SITE,
         quiet=2,
@@ -259,8 +268,12 @@ def install(spec: dict[str, Any], run: Callable[..., tuple[bool, str]] = run_pip
 
 
 def cache_entry(spec: dict[str, Any]) -> pathlib.Path:
-    """The folder of the user's cache for what `spec` installs with this Python and this script."""
-    key = hashlib.sha256(json.dumps([spec, sys.version], sort_keys=True).encode())
+    """Returns the folder, in the user's cache, of what `spec` installs with this Python and this script.
+
+    link_wheel.sh finds it too, with the spec as Bazel's json.encode writes it: sorted, and without spaces.
+    """
+    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    key = hashlib.sha256(f"{text}\n{sys.version}\n".encode())
     key.update(pathlib.Path(__file__).read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     cache = os.environ.get("BAZEL_WHEEL_CACHE") or os.path.join(home, "bazel-wheels")
@@ -268,25 +281,25 @@ def cache_entry(spec: dict[str, Any]) -> pathlib.Path:
 
 
 def sweep(cache: pathlib.Path) -> None:
-    """Removes what fetches that were killed have left in the cache."""
+    """Removes what killed fetches have left in the cache."""
     for folder in cache.glob(f"{_UNFINISHED}*"):
-        with contextlib.suppress(OSError):  # another build sweeps too
+        with contextlib.suppress(OSError):  # Another build may sweep at the same time.
             if time.time() - folder.stat().st_mtime > _DEAD_AFTER_SECONDS:
                 shutil.rmtree(folder)
 
 
 def link_or_copy(source: str, destination: str) -> None:
-    """Makes `destination` the same file as `source`, or the same bytes where a file system does not let it."""
+    """Makes `destination` a hard link to `source`, or a copy if the file system does not allow links."""
     try:
         os.link(source, destination)
-    except OSError:  # the cache is on another file system, or somebody else's
+    except OSError:  # The cache is on another file system, or belongs to another user.
         shutil.copy2(source, destination)
 
 
 def lock(entry: pathlib.Path) -> int | None:
-    """A lock on a folder of the cache, for `unlock`; None where another process has it.
+    """Locks a folder of the cache, and returns the lock for `unlock`; None if another process has it.
 
-    It is of the process and its children, and goes with the last of them, however they end.
+    The process and its children share the lock, and it is released when the last of them ends, in whatever way.
 
     Raises:
         OSError: the file system has no locks.
@@ -298,7 +311,7 @@ def lock(entry: pathlib.Path) -> int | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
-        except FileNotFoundError:  # who had it has removed it
+        except FileNotFoundError:  # The previous owner of the lock has removed the file.
             pass
         except BlockingIOError:
             os.close(descriptor)
@@ -310,7 +323,7 @@ def lock(entry: pathlib.Path) -> int | None:
 
 
 def unlock(entry: pathlib.Path, descriptor: int) -> None:
-    """Gives back what `lock` returned, in the name of all processes that share it."""
+    """Releases a lock from `lock`, for all processes that share it."""
     entry.with_suffix(".lock").unlink(missing_ok=True)
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
@@ -318,7 +331,7 @@ def unlock(entry: pathlib.Path, descriptor: int) -> None:
 
 @contextlib.contextmanager
 def waiting_for(entry: pathlib.Path) -> Iterator[None]:
-    """Has the lock on a folder of the cache; without it, after a long wait: then a wheel is only fetched twice."""
+    """Holds the lock on a folder of the cache; after a long wait goes on without it and fetches the wheel twice."""
     until = time.monotonic() + PATIENCE_SECONDS
     descriptor = None
     with contextlib.suppress(OSError):
@@ -332,7 +345,7 @@ def waiting_for(entry: pathlib.Path) -> Iterator[None]:
 
 
 def fill(entry: pathlib.Path, spec: dict[str, Any], run: Callable[..., tuple[bool, str]] = run_pip) -> None:
-    """Installs the wheels into a folder of the cache, which is there in full or not at all."""
+    """Installs the wheels into a folder of the cache, which is either complete or absent."""
     before = pathlib.Path.cwd()
     with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_UNFINISHED) as folder:
         os.chdir(folder)
@@ -343,14 +356,14 @@ def fill(entry: pathlib.Path, spec: dict[str, Any], run: Callable[..., tuple[boo
         os.chmod(folder, 0o755)
         try:
             os.rename(folder, entry)
-            os.mkdir(folder)  # for the end of this block to remove
-        except OSError:  # another build was faster
+            os.mkdir(folder)  # Removed at the end of this block.
+        except OSError:  # Another build was faster.
             if not entry.exists():
                 raise
 
 
 def main(spec: dict[str, Any]) -> None:
-    """Links the wheels into the working directory, installing them where the cache does not have them."""
+    """Links the wheels into the working directory, after installing those that are not in the cache."""
     entry = cache_entry(spec)
     if not entry.exists():
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -358,7 +371,7 @@ def main(spec: dict[str, Any]) -> None:
         with waiting_for(entry):
             if not entry.exists():
                 fill(entry, spec)
-    # Hard links, not a link to the folder: Bazel has no way to notice that what is outside its output base is gone.
+    # Hard links, not a link to the folder: Bazel can't notice that something outside of its output base was deleted.
     shutil.copytree(entry / _SITE, _SITE, symlinks=True, copy_function=link_or_copy)
     shutil.copy(entry / "wheel_record.txt", ".")
     print((entry / "result.json").read_text(encoding="utf-8"))

@@ -81,6 +81,65 @@ def test_the_cache_answers_when_the_wheel_is_gone(install, offered):
     assert (repository / "site-packages" / "tiny.py").exists()
 
 
+def _link(tmp_path, what, version=sys.version):
+    """What link_wheel.sh does in a new repository, as the rule starts it; the run and the repository's folder."""
+    repository = tmp_path / "linked"
+    repository.mkdir()
+    runtime = tmp_path / "runtime.txt"
+    runtime.write_text(f"{version}\nthe digest of its library\n")
+    text = json.dumps(what, sort_keys=True, separators=(",", ":"))
+    script = pathlib.Path("third_party/pypi/link_wheel.sh").resolve()
+    run = subprocess.run(
+        ["sh", script, text, runtime, install_wheel.__file__],
+        cwd=repository,
+        env={**os.environ, "BAZEL_WHEEL_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return run, repository
+
+
+def test_the_shortcut_does_as_the_installer_with_what_is_in_the_cache(install, offered, tmp_path):
+    what = spec(make_wheel(offered, "tiny", "1.0", ["beta"]), deps=["beta"])
+    installed, repository = install(what)
+    linked, shortcut = _link(tmp_path, what)
+    assert (linked.returncode, linked.stdout.strip()) == (0, installed.stdout.strip()), linked.stderr
+    assert (shortcut / "wheel_record.txt").read_text() == (repository / "wheel_record.txt").read_text()
+    files = [path.relative_to(shortcut) for path in shortcut.rglob("site-packages/**/*") if path.is_file()]
+    assert sorted(files) == sorted(
+        path.relative_to(repository) for path in repository.rglob("site-packages/**/*") if path.is_file()
+    )
+    assert files and all((shortcut / file).samefile(repository / file) for file in files)
+
+
+@pytest.mark.parametrize("change", ["another spec", "another Python", "half an entry"])
+def test_the_shortcut_leaves_the_rest_to_the_installer_and_nothing_behind(install, offered, tmp_path, change):
+    what = spec(make_wheel(offered, "tiny", "1.0"))
+    install(what)
+    if change == "another spec":
+        what["wheels"][0]["requirement"] = "tiny==2.0"
+    if change == "half an entry":
+        next((tmp_path / "cache").glob("*/result.json")).unlink()
+    version = "3.12.0 (main)" if change == "another Python" else sys.version
+    run, repository = _link(tmp_path, what, version)
+    assert (run.returncode, list(repository.iterdir())) == (1, [])
+
+
+def test_what_nothing_imports_gets_no_byte_code(install, offered):
+    folders = ("tiny", "tiny/tests", "pygments/lexers", "fontTools", "fontTools/misc", "fontTools/subset")
+    files = {f"{folder}/__init__.py": "" for folder in folders}
+    files |= {"pygments/lexers/python.py": "", "pygments/lexers/_mapping.py": ""}
+    _, repository = install(spec(make_wheel(offered, "tiny", "1.0", files=files)))
+    site = repository / "site-packages"
+    compiled = {str(path.parent.parent.relative_to(site) / path.name.split(".")[0]) for path in site.rglob("*.pyc")}
+    assert compiled == {
+        "tiny",
+        *("tiny/__init__", "pygments/lexers/__init__", "pygments/lexers/_mapping"),
+        *("fontTools/__init__", "fontTools/misc/__init__"),
+    }
+
+
 def test_a_repository_stays_whole_when_the_cache_is_deleted(install, offered, tmp_path):
     _, repository = install(spec(make_wheel(offered, "tiny", "1.0")))
     (cached,) = (tmp_path / "cache").glob("*/site-packages/tiny.py")

@@ -3,7 +3,7 @@
 SPEC_JSON is {"locks": {CONFIG: LOCK_FILE}, "merged": {NAME: [PATTERN]}}. A repository holds one wheel, or those whose
 names match a pattern of "merged". For each: the requirements to install, the names that the lock lets it depend on
 (from the "# via" comments that uv and pip-tools write) and the members of the dependency cycle it is in, if any.
-What is the same in every lock is listed once; the rest gets a repository for each configuration.
+Wheels that are the same in every lock are listed once; others get a repository for each configuration.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?\s*==\s*([^\
 
 
 def normalize(name: str) -> str:
-    """A wheel's name as the hub's labels spell it."""
+    """Returns a wheel's name as the hub's labels spell it."""
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
@@ -61,7 +61,7 @@ def parse(text: str) -> dict[str, dict[str, Any]]:
 
 
 def cycles(edges: dict[str, set[str]]) -> list[list[str]]:
-    """The sets of names that reach one another: Tarjan's strongly connected components, without recursion."""
+    """Returns the sets of names that reach one another: Tarjan's strongly connected components, without recursion."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -117,7 +117,7 @@ def repositories(text: str, merged: dict[str, list[str]]) -> tuple[dict[str, dic
 
 
 def combine(locks: dict[str, str], merged: dict[str, list[str]]) -> dict[str, Any]:
-    """The repositories for the texts of some locks, and which of them each name is in each configuration.
+    """Returns the repositories for the texts of locks, and the repository of each name in each configuration.
 
     Returns:
         "repositories": {repository: spec}; "hub": {name: {config: repository}}; "members": {name: merged repository}.

@@ -1,4 +1,4 @@
-"""Fills the cache of wheels before Bazel asks for them, with what `install_wheel.py` would put there.
+"""Fills the cache of wheels before Bazel needs them, with what `install_wheel.py` would put there.
 
 Bazel starts a Python and a pip for each wheel, and only once it is installed itself. Here pip is loaded once, and a few
 wheels are installed at a time, each in a fork of this process, while Bazel is still on its way. The folders in the
@@ -26,7 +26,7 @@ from typing import Any
 
 from third_party.pypi import install_wheel, parse_lock
 
-# What pip imports only when it is at work: loaded before the forks, once for all.
+# Modules that pip imports only when it runs: loaded once, before the forks.
 _PARTS_OF_PIP = (
     "pip._internal.commands.install",
     "pip._internal.index.collector",
@@ -52,9 +52,9 @@ def specs(root: pathlib.Path, names: Iterable[str], config: str = "cpu") -> dict
     """{repository: its spec}, as pypi.bzl hands it to install_wheel.py, of these wheels.
 
     Args:
-        root: of the repository.
-        names: as the hub's labels spell them; those of other systems are left out.
-        config: which of the hub's locks.
+        root: the root of the repository.
+        names: the wheels' names, as the hub's labels spell them; those of other systems are left out.
+        config: the configuration whose lock is used.
     """
     arguments = hub_arguments((root / "WORKSPACE.bazel").read_text(encoding="utf-8"))
     locks = {
@@ -72,7 +72,7 @@ def specs(root: pathlib.Path, names: Iterable[str], config: str = "cpu") -> dict
 
 
 def announcement(line: str) -> str:
-    """What a line of pip's says of a wheel that it is about to fetch, with its size; empty where it says nothing."""
+    """Returns what a line of pip's output says about the wheel that it fetches next, with its size, or ""."""
     if found := re.match(
         r"\s*(Downloading|Using cached) (?:\S*/)?([^/\s]+?)-(\d[^-]*)-\S*\.whl\S*(?: \((.*)\))?", line
     ):
@@ -86,7 +86,7 @@ def announcement(line: str) -> str:
 
 
 def _size(file: str) -> str:
-    """The size of a file whose path may be spelt as in a URL."""
+    """Returns the size of a file whose path may be quoted as in a URL."""
     for path in (file, urllib.parse.unquote(file)):
         with contextlib.suppress(OSError):
             return f"{os.path.getsize(path) / 1e6:.1f} MB"
@@ -100,6 +100,9 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
     for part in _PARTS_OF_PIP:
         with contextlib.suppress(ImportError):  # another pip has other parts
             importlib.import_module(part)
+    with contextlib.suppress(Exception):
+        # Asks other programs about the machine, and keeps what they say.
+        importlib.import_module("pip._internal.network.session").user_agent()
 
     def run(arguments: list[str], timeout: float | None) -> tuple[bool, str]:
         reading, writing = os.pipe()
@@ -117,7 +120,7 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
                 loud = [argument for argument in arguments if argument != "--quiet"]
                 status = pip_main([*loud, "--progress-bar=off"])
             finally:
-                with contextlib.suppress(OSError):  # nobody reads any more
+                with contextlib.suppress(OSError):  # The parent has stopped reading.
                     sys.stdout.flush()
                 os._exit(status)
         os.close(writing)
@@ -140,7 +143,7 @@ def forked_pip(say: Callable[[str], None]) -> Callable[..., tuple[bool, str]]:
 
 
 def _end(child: int) -> None:
-    """Ends a child and waits until it is gone; by force, if it takes long to tidy up."""
+    """Ends a child and waits for it; kills it if it takes long to clean up."""
     os.kill(child, signal.SIGTERM)
     until = time.monotonic() + _TIDYING_SECONDS
     while os.waitpid(child, os.WNOHANG) == (0, 0):
@@ -166,7 +169,7 @@ def _install_in_fork(
     try:
         install_wheel.fill(entry, spec, run)
         status = 0
-    except (Exception, SystemExit):  # Bazel tries it again, and explains
+    except (Exception, SystemExit):  # Bazel tries it again, and reports the reason.
         pass
     except KeyboardInterrupt:
         status = 130

@@ -11,6 +11,7 @@ change.
 
 _PYTHON = "@python_3_11//:bin/python3"
 _PIP = "@python_3_11//:pip/pip/__main__.py"
+_RUNTIME = "@python_3_11//:runtime.txt"
 
 def _run(ctx, script, argument, environment = {}):
     """What `script` prints as JSON, run by the toolchain's own Python with pip to import.
@@ -76,10 +77,20 @@ def _extra_index(ctx):
             return line[len("--extra-index-url"):].split("#")[0].strip(" =")
     return ""
 
-def _pypi_wheel_impl(ctx):
+def _installed(ctx):
+    """What install_wheel.py says of the wheels of `ctx`, once they are in the repository."""
+    linked = ctx.execute(
+        ["sh", ctx.path(ctx.attr._link), ctx.attr.spec, ctx.path(Label(_RUNTIME)), ctx.path(ctx.attr._install)],
+    )
+    if linked.return_code == 0:
+        return json.decode(linked.stdout)
+
     # Not a part of the spec: where a wheel is from changes nothing of what it is.
     index = _extra_index(ctx) if getattr(ctx.attr, "requirements", None) else ""
-    wheel = _run(ctx, ctx.attr._install, ctx.attr.spec, {"BAZEL_TORCH_INDEX": index})
+    return _run(ctx, ctx.attr._install, ctx.attr.spec, {"BAZEL_TORCH_INDEX": index})
+
+def _pypi_wheel_impl(ctx):
+    wheel = _installed(ctx)
     cycle = json.decode(ctx.attr.spec)["cycle"]
     hub = "@" + ctx.attr.hub + "//"
     build = _WHEEL_BUILD.format(
@@ -94,6 +105,7 @@ _WHEEL_ATTRS = {
     "hub": attr.string(mandatory = True),
     "spec": attr.string(mandatory = True, doc = "JSON, see parse_lock.py"),
     "_install": attr.label(default = "//third_party/pypi:install_wheel.py"),
+    "_link": attr.label(default = "//third_party/pypi:link_wheel.sh"),
 }
 
 _public_wheel = repository_rule(

@@ -83,14 +83,13 @@ def test_the_cuda_config_has_jax_plugin_and_libraries():
 
 @pytest.mark.parametrize("config", ["cpu", "cuda"])
 def test_what_is_fetched_ahead_has_the_specs_of_the_rules(config):
-    """Each spec whole: it is the key under which the rules look in the cache."""
-    handed = {
-        repository: json.loads(spec) for repository, spec in json.loads((_HUB / "specs.json").read_text()).items()
-    }
+    """Each spec whole, and as the same text: it is the key under which the rules look in the cache."""
+    handed = json.loads((_HUB / "specs.json").read_text())
     chosen = {name: labels[config] for name, labels in _SELECTION.items() if config in labels}
     found = prefetch.specs(pathlib.Path.cwd(), sorted(chosen), config)
     assert {f"@pypi_{repository}//:pkg" for repository in found} == set(chosen.values())
-    assert found == {repository: handed[repository] for repository in found}
+    texts = {repository: json.dumps(spec, sort_keys=True, separators=(",", ":")) for repository, spec in found.items()}
+    assert texts == {repository: handed[repository] for repository in found}
 
 
 def _merged():

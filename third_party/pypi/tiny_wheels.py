@@ -1,4 +1,4 @@
-"""Wheels of one module, and what a lock would say of them: for the tests of this folder."""
+"""Wheels with one module, and their entries of a lock, for this folder's tests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def spec(
     deps: Sequence[str] = (),
     members: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """What parse_lock.py would say of one wheel."""
+    """Returns what parse_lock.py would print for one wheel."""
     wheel = {
         "requirement": requirement,
         "local_build": local_build,

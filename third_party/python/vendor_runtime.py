@@ -4,8 +4,8 @@ Run by the `python_runtime` repository rule with the host interpreter in isolate
 (libpython, and the standard library with byte code that holds no path and no time stamp, so that the copy is
 the same bytes at every place), include/ and pip/ (pip alone, for the repository rules).
 
-The copy is made once, in the user's cache of wheels (see install_wheel.py), and DEST's files are links to it, until
-the interpreter or a file of its library is another one.
+The copy is made once, in the user's cache of wheels (see install_wheel.py), and DEST's files are links to it, until the
+interpreter or a file of its library changes.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ _DEAD_AFTER_SECONDS = 2 * 3600
 
 
 def left_out(_: str, names: list[str]) -> list[str]:
-    """Those of the names in a folder that the copy of the standard library does without."""
+    """Returns the names in a folder that are left out of the copy of the standard library."""
     return [n for n in names if n in _LEFT_OUT or n.startswith("config-" + _VERSION) or " " in n]
 
 
 def libraries() -> list[str]:
-    """The files of libpython; none where the interpreter has it in itself."""
+    """Returns the files of libpython; none if the interpreter is linked statically."""
     return glob.glob(os.path.join(sysconfig.get_config_var("LIBDIR") or "", "libpython3*.so*"))
 
 
 def pip_source() -> pathlib.Path:
-    """The wheel that comes with Python or with Debian's python3-pip-whl, else the folder of the installed pip."""
+    """Returns the pip wheel of Python or of Debian's python3-pip-whl, else the folder of the installed pip."""
     bundled = os.path.join(sysconfig.get_path("stdlib"), "ensurepip", "_bundled", "pip-*.whl")
     if wheels := glob.glob(bundled) + glob.glob("/usr/share/python-wheels/pip-*.whl"):
         return pathlib.Path(wheels[0])
@@ -115,7 +115,7 @@ def copy_pip(dest: pathlib.Path) -> None:
 
 
 def copy_headers(dest: pathlib.Path) -> None:
-    """include/: Python's C headers, or nothing where they are not installed."""
+    """include/: Python's C headers, or nothing if they are not installed."""
     include = pathlib.Path(sysconfig.get_path("include"))
     if (include / "Python.h").exists():
         shutil.copytree(include, dest / "include")
@@ -160,7 +160,7 @@ def fill(dest: pathlib.Path) -> None:
 
 
 def sources() -> Iterator[pathlib.Path]:
-    """Every file that `fill` copies or reads, and perhaps others beside them."""
+    """Returns every file that `fill` copies or reads, and possibly others."""
     yield pathlib.Path(os.path.realpath(sys.executable))
     yield from map(pathlib.Path, libraries())
     yield pip_source()
@@ -172,7 +172,7 @@ def sources() -> Iterator[pathlib.Path]:
 
 
 def cache_entry() -> pathlib.Path:
-    """The folder of the user's cache for what this script copies of this interpreter."""
+    """Returns the folder, in the user's cache, of this script's copy of this interpreter."""
     key = hashlib.sha256(pathlib.Path(__file__).read_bytes() + sys.version.encode())
     for path in sources():
         status = path.stat()
@@ -183,7 +183,7 @@ def cache_entry() -> pathlib.Path:
 
 
 def link_or_copy(source: str, destination: str) -> None:
-    """Makes `destination` the same file as `source`, or the same bytes where a file system does not let it."""
+    """Makes `destination` a hard link to `source`, or a copy if the file system does not allow links."""
     try:
         os.link(source, destination)
     except OSError:
@@ -191,7 +191,7 @@ def link_or_copy(source: str, destination: str) -> None:
 
 
 def fill_cache(entry: pathlib.Path) -> None:
-    """Makes a folder of the cache, which is there in full or not at all, and removes what killed runs left there."""
+    """Creates a folder of the cache, which is either complete or absent, and removes what killed runs have left."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     for rest in entry.parent.glob(f"{_UNFINISHED}*"):
         with contextlib.suppress(OSError):
@@ -199,12 +199,12 @@ def fill_cache(entry: pathlib.Path) -> None:
                 shutil.rmtree(rest)
     with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_UNFINISHED, ignore_cleanup_errors=True) as folder:
         fill(pathlib.Path(folder, entry.name))
-        if not entry.exists():  # else another build was faster
+        if not entry.exists():  # Otherwise another build was faster.
             os.rename(pathlib.Path(folder, entry.name), entry)
 
 
 def main(dest: pathlib.Path) -> None:
-    """Fills `dest` with links to the copy in the cache, which is made if need be; with a copy where that cannot be."""
+    """Fills `dest` with links to the copy in the cache, made if necessary; or with a copy if links are impossible."""
     entry = cache_entry()
     try:
         if not entry.exists():
@@ -216,7 +216,7 @@ def main(dest: pathlib.Path) -> None:
         fill(dest)
         return
     for name in ("bin", "include", "lib", "pip"):
-        # Into folders that are new: to write over a file that is there would be to write into what it is a link to.
+        # Into new folders: overwriting an existing file would write into the file that it is a link to.
         shutil.copytree(entry / name, dest / name, copy_function=link_or_copy)
     shutil.copy(entry / "runtime.txt", dest)
 

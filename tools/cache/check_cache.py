@@ -1,12 +1,12 @@
-"""Shows that the remote cache works, on a real cache and real builds: `tools/cache/check [TARGET...]`.
+"""Checks that the remote cache works, with a real cache and real builds: `tools/cache/check [TARGET...]`.
 
 1. Builds and tests the targets in a clean checkout, which fills the cache, then in another checkout with another output
-   base, and reports the share of actions and tests that the cache answered. Below the goal is a failure, as is an
-   answer out of the empty cache, or a warning.
+   base, and reports the share of actions and tests that the cache answered. A share below the goal is a failure, and so
+   are an answer from the empty cache, and a warning.
 2. Builds with the cache stopped, with a cache that answers garbage to everything, and with one whose stored files were
    overwritten: each build has to succeed, and to warn.
 
-Checkouts are of the last commit. All that is started is stopped, and all that is written is removed.
+Checkouts are of the last commit. Everything started is stopped, and everything written is removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 from tools.cache import execution_log
 
-# What takes the cache to task without taking long: the build's own parts, a part of the library, a whole program.
+# They test the cache in a short time: the build's own parts, a part of the library, a whole program.
 _TARGETS = ["//third_party/...", "//tools/...", "-//tools/lint:mypy_test", "//humain/viewing/...", "//tasks:simple"]
 _SMALL_TARGETS = ["//tools/accelerator/..."]
 _SERVER_START_SECONDS = 120
@@ -38,13 +38,13 @@ _BAZEL_IDLE_SECONDS = 60
 
 
 def clean_environment() -> dict[str, str]:
-    """The user's environment, without what `bazel run` and this program's own launcher put into it."""
+    """Returns the user's environment, without the variables set by `bazel run` and this program's launcher."""
     own = re.compile(r"PYTHON|RUNFILES|JAVA_RUNFILES|BUILD_|TEST_|BAZEL_TEST")
     return {name: value for name, value in os.environ.items() if not own.match(name)}
 
 
 def free_port() -> int:
-    """A port on the loopback that nothing listens on."""
+    """Returns a free port of the loopback interface."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -52,7 +52,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def cache_server(serve: pathlib.Path, folder: pathlib.Path) -> Iterator[str]:
-    """Runs tools/cache/serve while the context lasts; gives the cache's address."""
+    """Runs tools/cache/serve within the `with` block; yields the cache's address."""
     port = free_port()
     server = subprocess.Popen([str(serve), str(folder), str(port)], env=clean_environment(), stdin=subprocess.DEVNULL)
     try:
@@ -76,7 +76,7 @@ def cache_server(serve: pathlib.Path, folder: pathlib.Path) -> Iterator[str]:
 
 
 class _Garbage(http.server.BaseHTTPRequestHandler):
-    """Takes everything, and answers everything with bytes that mean nothing."""
+    """Accepts every request, and answers with meaningless bytes."""
 
     protocol_version = "HTTP/1.1"
 
@@ -96,12 +96,12 @@ class _Garbage(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keeps quiet."""
+        """Logs nothing."""
 
 
 @contextlib.contextmanager
 def garbage_server() -> Iterator[str]:
-    """A server that answers garbage while the context lasts; gives its address."""
+    """Runs a server that answers garbage within the `with` block; yields its address."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Garbage) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -113,7 +113,7 @@ def garbage_server() -> Iterator[str]:
 
 
 class Checkout:
-    """A clean clone with an output base of its own."""
+    """A clean clone with its own output base."""
 
     def __init__(self, repository: pathlib.Path, folder: pathlib.Path, flags: list[str]) -> None:
         self._clone = folder / "checkout"
@@ -138,13 +138,13 @@ class Checkout:
         )
 
     def test(self, cache: str, targets: list[str]) -> tuple[execution_log.Answered, str]:
-        """Builds and tests `targets` with this cache; returns what it answered, and Bazel's output.
+        """Builds and tests `targets` with this cache; returns what the cache answered, and Bazel's output.
 
         Raises:
-            SystemExit: the build or a test failed.
+            SystemExit: if the build or a test failed.
         """
         self._log.unlink(missing_ok=True)
-        # No cache but this one: the user's own .bazelrc may name a folder.
+        # No other cache: the user's own .bazelrc may name a folder.
         flags = ["--config=remote-cache", f"--remote_cache={cache}", "--disk_cache="]
         flags.append(f"--execution_log_json_file={self._log}")
         done = self._bazel("test", "--noshow_progress", "--color=no", *self._flags, *flags, "--", *targets)
@@ -153,12 +153,12 @@ class Checkout:
         return execution_log.read(self._log.read_text(encoding="utf-8")), done.stdout
 
     def major_version(self) -> int:
-        """Bazel's; 0 where it doesn't say."""
+        """Returns Bazel's major version; 0 if unknown."""
         found = re.search(r"^release (\d+)", self._bazel("info", "release").stdout, re.MULTILINE)
         return int(found[1]) if found else 0
 
     def forget(self) -> None:
-        """Deletes what was built, so that it is built again; what was fetched stays."""
+        """Deletes what was built, so that it is built again, but not what was fetched."""
         self._bazel("clean")
 
     def close(self) -> None:
@@ -168,7 +168,7 @@ class Checkout:
 
 @contextlib.contextmanager
 def checkouts(repository: pathlib.Path, flags: list[str]) -> Iterator[tuple[Checkout, Checkout, pathlib.Path]]:
-    """Two clean checkouts and a folder for the cache, gone when the context ends."""
+    """Yields two clean checkouts and a folder for the cache, which are deleted at the end of the block."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="cache-check-"))
     made: list[Checkout] = []
     try:
@@ -182,7 +182,7 @@ def checkouts(repository: pathlib.Path, flags: list[str]) -> Iterator[tuple[Chec
 
 
 def cache_warnings(output: str) -> list[str]:
-    """What Bazel says of a remote cache that it could not use, each warning in one line."""
+    """Returns Bazel's warnings about a remote cache that it could not use, each in one line."""
     pattern = r"^WARNING: (?:Reading from |Writing to )?Remote Cache:.*(?:\n(?![A-Z]+:).*)?"
     found = re.findall(pattern, output, re.MULTILINE)
     return [" ".join(warning.split()) for warning in found]
@@ -195,15 +195,15 @@ def report_share(first: Checkout, second: Checkout, cache: str, targets: list[st
         answered, output = checkout.test(cache, targets)
         print(f"cache {name}: {answered}, {time.monotonic() - began:.0f} s", flush=True)
         if warnings := cache_warnings(output):
-            print(f"FAILED: nothing is wrong with this cache, and Bazel warns: {warnings[0]}")
+            print(f"FAILED: Bazel warns, though this cache works: {warnings[0]}")
             return False
         if name == "empty" and answered.num_hits:
-            print("FAILED: an empty cache has no answers: these came from elsewhere, so the share says nothing")
+            print("FAILED: answers from an empty cache must have come from elsewhere, so the share means nothing")
             return False
     for miss in answered.missed:
         print(f"  not answered: {miss}")
     if answered.num_tests == 0:
-        print(f"FAILED: no test among {' '.join(targets)}, so the share says nothing")
+        print(f"FAILED: no test among {' '.join(targets)}, so the share means nothing")
         return False
     if answered.share < goal:
         print(f"FAILED: the goal is {goal:.0%}")
@@ -212,12 +212,12 @@ def report_share(first: Checkout, second: Checkout, cache: str, targets: list[st
 
 
 def report_survival(checkout: Checkout, situation: str, cache: str, warns: bool = True) -> bool:
-    """Builds anew with a cache that is of no use, and prints what came of it; true when it went on, and warned.
+    """Builds again with a useless cache and prints the result; returns whether the build succeeded with a warning.
 
     Args:
-        checkout: what is built.
-        situation: in words.
-        cache: its address.
+        checkout: the checkout to build.
+        situation: a description of the cache's state.
+        cache: the cache's address.
         warns: whether Bazel has to warn.
     """
     checkout.forget()
@@ -242,7 +242,7 @@ def main(arguments: list[str]) -> int:
         "--flag", action="append", default=[], help="one of Bazel's, such as --flag=--jobs=1; repeatable"
     )
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all is stopped and removed
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # So that everything is stopped.
     repository = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY") or pathlib.Path.cwd())
     serve = repository / "tools" / "cache" / "serve"
     with checkouts(repository, options.flag) as (first, second, folder):
@@ -252,7 +252,7 @@ def main(arguments: list[str]) -> int:
             print(f"stored: {len(stored)} files, {sum(path.stat().st_size for path in stored) / 1e6:.1f} MB")
             for path in stored:
                 path.write_bytes(b"\xff\xfe garbage")
-            # Bazel 7 runs what it finds damaged without a word.
+            # Bazel 7 rebuilds damaged results without a warning.
             warns = second.major_version() < 7
             holds = report_survival(second, "with overwritten files", cache, warns) and holds
         holds = report_survival(second, "stopped", cache) and holds

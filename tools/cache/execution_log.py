@@ -1,4 +1,4 @@
-"""What Bazel's execution log says of each action and test: was it answered by the remote cache?"""
+"""Reads from Bazel's execution log which actions and tests the remote cache answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-    """How many of the actions and of the tests of a build the cache answered, and what it did not."""
+    """The numbers of a build's actions and tests that the cache answered, and a list of those that it did not."""
 
     num_actions: int
     num_actions_hit: int
@@ -49,7 +49,7 @@ def spawns(text: str) -> Iterator[dict[str, Any]]:
 
 
 def read(text: str) -> Answered:
-    """Counts what was run; an action that may never be cached counts as one that was not answered."""
+    """Counts actions and tests; an action that may never be cached counts as one that was not answered."""
     hits: dict[bool, list[bool]] = {False: [], True: []}
     missed = []
     for entry in spawns(text):

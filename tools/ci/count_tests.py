@@ -1,8 +1,8 @@
 """Adds up the test reports of one `bazel test`: count_tests.py BUILD_EVENTS, from --build_event_json_file.
 
 Prints a line for each reason that a target skipped cases for, a line for each target that failed, and last "PASSED
-FAILED", two numbers of test cases. Every test target that
-was asked for counts: one that was not built or not run, or whose report is missing or lists no case, as one failure.
+FAILED", two numbers of test cases. Every requested test target counts: one that was not built or not run, or whose
+report is missing or empty, counts as one failure.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_report(text: str) -> Cases:
     """The cases of one junit report.
 
     Raises:
-        xml.etree.ElementTree.ParseError: the report is no XML, as when its test was stopped while it wrote.
+        xml.etree.ElementTree.ParseError: if the report is not XML, as when the test was stopped while it wrote.
     """
     cases = Cases()
     for case in xml.etree.ElementTree.fromstring(text).iter("testcase"):

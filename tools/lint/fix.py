@@ -1,4 +1,4 @@
-"""Mends what ruff and buildifier can mend by themselves: `tools/bazelw run //tools/lint:fix`."""
+"""Fixes what ruff and buildifier can fix by themselves: `tools/bazelw run //tools/lint:fix`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.lint import sources
 
 
 def main() -> int:
-    """Rewrites source files in place; returns 1 where something is left that a person has to mend."""
+    """Rewrites source files in place; returns 1 if something is left to fix by hand."""
     python = sources.list_sources(".py", ".pyi")
     ruff = find_ruff_bin()
     commands = [
@@ -22,7 +22,7 @@ def main() -> int:
     ]
     buildifier = pathlib.Path(os.environ["BUILDIFIER"]).absolute()
     if buildifier.name == "missing.txt":
-        print(f"no buildifier, so Bazel files stay as they are: {buildifier.read_text().strip()}", file=sys.stderr)
+        print(f"no buildifier, so Bazel files are not changed: {buildifier.read_text().strip()}", file=sys.stderr)
     else:
         commands.append([str(buildifier), "-mode=fix", "-lint=fix", *sources.bazel_files()])
     failures = [

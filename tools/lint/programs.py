@@ -1,4 +1,4 @@
-"""Programs that come in wheels without a module of their own, such as hadolint's."""
+"""Programs in wheels that have no module, such as hadolint's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sysconfig
 
 
 def find(distribution: str, program: str) -> pathlib.Path:
-    """The path of a distribution's program: beside its own files as Bazel lays them, or where pip puts scripts.
+    """Returns the path of a distribution's program: beside its own files under Bazel, or where pip puts scripts.
 
     Raises:
         FileNotFoundError: it is in neither place.

@@ -8,6 +8,7 @@ from tools.lint import programs
 _SCRIPTS = [
     ".ci/run",
     "run_manual.sh",
+    "third_party/pypi/link_wheel.sh",
     "tools/bazelw",
     "tools/cache/check",
     "tools/cache/serve",

@@ -1,4 +1,4 @@
-"""The source files of the repository, as the checks see them: see defs.bzl for why and how."""
+"""The source files of the repository, for the checks; see defs.bzl for why and how."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 
 
 def workspace() -> pathlib.Path:
-    """The root of the repository: where it is checked out, not the runfiles."""
+    """Returns the root of the repository's checkout, not that of the runfiles."""
     if started_in := os.environ.get("BUILD_WORKSPACE_DIRECTORY"):  # bazel run
         return pathlib.Path(started_in)
     root = pathlib.Path("pyproject.toml").resolve(strict=True).parent
@@ -18,7 +18,7 @@ def workspace() -> pathlib.Path:
 
 
 def list_sources(*suffixes: str) -> list[str]:
-    """The paths from the root of all source files whose names end in one of `suffixes`."""
+    """Returns the paths, from the root, of all source files whose names end in one of `suffixes`."""
     root = workspace()
     command = [str(root / "tools" / "lint" / "list_sources"), str(root)]
     paths = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
@@ -26,5 +26,5 @@ def list_sources(*suffixes: str) -> list[str]:
 
 
 def bazel_files() -> list[str]:
-    """The paths from the root of all files in Bazel's language."""
+    """Returns the paths, from the root, of all files in Bazel's language."""
     return list_sources(".bazel", ".bzl", ".bzlmod")

@@ -2,6 +2,7 @@
 
 third_party <- humain <- tasks, and configs are read by tasks. Bazel's visibility holds targets to this order, and this
 test the imports, also those of files that a target could reach without naming it.
+docs/architecture.md explains the order.
 """
 
 import ast
@@ -19,6 +20,18 @@ _MAY_IMPORT = {
     "configs": {"configs", "humain", "tasks"},  # tasks: for the test that loads every configuration
     "tasks": {"configs", "humain", "tasks"},
 }
+# The parts of humain/ from the bottom up: each may import those of its own set and of the sets before it.
+_LEVELS = (
+    {"errors", "host", "padding", "types"},
+    {"files", "selection", "spaces"},
+    {"abstraction", "environments", "following", "hippocampus", "nearest", "stopping", "training", "viewing"},
+    {"guards", "kernels"},
+    {"cortex", "layer", "native"},
+    {"model"},
+    {"acting", "planning", "replay"},
+    {"learning"},
+    {"building", "description", "language", "saving", "training_run", "world"},
+)
 _SHIMS = "third_party/bazel_shims/"
 
 
@@ -29,12 +42,34 @@ def imported_modules(tree):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
+            if node.module == "humain":
+                yield from (f"humain.{alias.name}" for alias in node.names)
+
+
+def level(part):
+    """The index in `_LEVELS` of a part of humain/, or None."""
+    return next((index for index, parts in enumerate(_LEVELS) if part in parts), None)
+
+
+def wrong_parts(path, tree):
+    """One line for each import in a file of humain/ from a part above its own; tests may import any."""
+    folders = path.removesuffix(".py").split("/")
+    if folders[0] != "humain" or folders[1] in ("__init__", "testing") or path.endswith(("_test.py", "conftest.py")):
+        return
+    own = level(folders[1])
+    if own is None:
+        yield f"{path} is a part of humain/ without a place in _LEVELS: give it one, and say so in docs/architecture.md"
+    for module in imported_modules(tree):
+        part = module.split(".")[1] if module.startswith("humain.") else None
+        if own is not None and (other := level(part)) is not None and other > own:
+            yield f"{path} imports {module}: {folders[1]} stands below {part}, see _LEVELS"
 
 
 def violations(path, text):
     """One line for each import in a file that points the wrong way, and each edit of the import path."""
     tree = ast.parse(text, path)
     top = path.split("/")[0]
+    yield from wrong_parts(path, tree)
     for module in imported_modules(tree):
         imported = module.split(".")[0]
         if imported in _MAY_IMPORT and imported not in _MAY_IMPORT.get(top, set()):
@@ -64,6 +99,9 @@ def owner(path, build_files):
         ("humain/model.py", "from tasks.graphs import world"),
         ("humain/model.py", "def f():\n    import tasks"),
         ("humain/kernels/table.py", "import torch.nn"),
+        ("humain/kernels/table.py", "from humain.layer import Layer"),
+        ("humain/spaces.py", "from humain import model"),
+        ("humain/new_part.py", "import math"),
         ("third_party/pypi/parse_lock.py", "import humain.types"),
         ("tools/lint/sources.py", "from configs import simple"),
         ("tasks/simple.py", "import sys\nsys.path.insert(0, '.')"),
@@ -76,6 +114,8 @@ def test_a_violation_is_found(path, text):
 def test_what_is_allowed_is_not_a_violation():
     assert list(violations("tasks/simple.py", "import sys\nfrom humain import model\nsys.path.index('x')")) == []
     assert list(violations("humain/language/embed.py", "import torch")) == []
+    assert list(violations("humain/model.py", "from humain import layer\nfrom humain.spaces import Discrete")) == []
+    assert list(violations("humain/spaces_test.py", "from humain import model")) == []
 
 
 def test_the_package_of_a_file_is_the_nearest_one():

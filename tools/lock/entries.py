@@ -27,11 +27,11 @@ class Entry:
     """One pin.
 
     Attributes:
-        name: of the distribution, as uv writes it.
-        extras: with the brackets, or nothing.
-        version: with the local part, as in `2.13.0+cpu`, where a resolution has one.
+        name: the name of the distribution, as uv writes it.
+        extras: the extras with the brackets, or "".
+        version: the version, with the local part, as in `2.13.0+cpu`, if the resolution has one.
         marker: the systems it is for; empty for all.
-        hashes: as `sha256:...`, in their order.
+        hashes: the hashes as `sha256:...`, in their order.
         comments: the lines under it, with their `#`.
     """
 
@@ -44,7 +44,7 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """The entry as it is in the file, without a line feed at its end."""
+        """Returns the entry as it is in the file, without the line feed at its end."""
         pin = f"{self.name}{self.extras}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
         lines = [" \\\n    ".join([pin, *(f"--hash={digest}" for digest in self.hashes)]), *self.comments]
         return "\n    ".join(lines)
@@ -85,7 +85,7 @@ def with_index_wheels(entries: Mapping[str, Entry], index: Mapping[str, Mapping[
     """The entries with the hashes of all wheels of an index; a local build as its public version, see above.
 
     Args:
-        entries: as resolved.
+        entries: the resolved entries.
         index: {name: {file name: hash}}.
     """
     found = {}
@@ -116,7 +116,7 @@ def with_local_builds(entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def local_builds(entries: Mapping[str, Entry]) -> set[str]:
-    """The local builds that entries note, as `NAME VERSION`."""
+    """Returns the local builds that entries name, as `NAME VERSION`."""
     return {
         f"{name} {line.removeprefix(_LOCAL_BUILD)}"
         for name, entry in entries.items()

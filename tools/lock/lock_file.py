@@ -1,4 +1,4 @@
-"""What a lock file says about the requirements it was written from, and whether that still holds.
+"""Checks whether a lock file is up to date with the requirements that it was written from.
 
 A lock starts with the digest of its source, so that any change of a requirement without a new lock is found, and every
 requirement is looked up among the pins besides, so that a lock edited by hand is found as well.
@@ -20,7 +20,7 @@ _PLACE = re.compile(r"://|--(?:extra-)?index-url|--find-links|--trusted-host|(?<
 
 
 def _lines(source: pathlib.Path) -> list[str]:
-    """The lines of a requirements file that mean something, those of its `-r` files among them, in order."""
+    """Yields the significant lines of a requirements file, including those of its `-r` files, in order."""
     lines: list[str] = []
     for raw in source.read_text(encoding="utf-8").splitlines():
         line = re.sub(r"(^|\s)#.*", "", raw).strip()
@@ -32,15 +32,15 @@ def _lines(source: pathlib.Path) -> list[str]:
 
 
 def requirement_lines(source: pathlib.Path) -> list[str]:
-    """The requirements of a file, `-r` files included, in order. Where to find them (`--extra-index-url`) is none."""
+    """Returns the requirements of a file and its `-r` files, in order, without options (`--extra-index-url`)."""
     return [line for line in _lines(source) if not line.startswith("-")]
 
 
 def extra_indexes(source: pathlib.Path) -> list[str]:
-    """The addresses that a requirements file names as `--extra-index-url`, `-r` files included.
+    """Returns the addresses given by `--extra-index-url` in a requirements file and its `-r` files.
 
     Raises:
-        ValueError: there is another option, which nothing here heeds.
+        ValueError: if there is another option, which is not supported.
     """
     options = [line for line in _lines(source) if line.startswith("-")]
     for option in options:
@@ -61,13 +61,13 @@ def copy_without_options(source: pathlib.Path, folder: pathlib.Path) -> pathlib.
 
 
 def pins(lock: pathlib.Path) -> dict[str, str]:
-    """The versions that a lock holds, by canonical name."""
+    """Returns the versions in a lock, by canonical name."""
     found = _PIN.findall(lock.read_text(encoding="utf-8"))
     return {canonicalize_name(name): version for name, version in found}
 
 
 def digest(source: pathlib.Path, constraint: pathlib.Path | None = None) -> str:
-    """The digest of all that decides a lock: its requirements and the pins of the lock that constrains it."""
+    """Returns the digest of what a lock depends on: its requirements and the pins of the lock that constrains it."""
     lines = requirement_lines(source)
     if constraint is not None:
         lines += [f"{name}=={version}" for name, version in sorted(pins(constraint).items())]
@@ -75,13 +75,13 @@ def digest(source: pathlib.Path, constraint: pathlib.Path | None = None) -> str:
 
 
 def header(source: pathlib.Path, constraint: pathlib.Path | None = None) -> str:
-    """The first lines of the lock written from `source`."""
+    """Returns the first lines of the lock written from `source`."""
     made_by = f"# Written by tools/update_lock from {source.name}. Do not edit.\n"
     return made_by + DIGEST_LINE + digest(source, constraint) + "\n"
 
 
 def problems(source: pathlib.Path, lock: pathlib.Path, constraint: pathlib.Path | None = None) -> list[str]:
-    """One line for everything in which `lock` does not fit `source`; empty where it is current."""
+    """Returns one line for each way in which `lock` does not fit `source`; empty if it is up to date."""
     text = lock.read_text(encoding="utf-8")
     found = []
     if f"{DIGEST_LINE}{digest(source, constraint)}\n" not in text:

@@ -1,4 +1,4 @@
-"""pip's settings on this machine in uv's words: uv reads none of pip's configuration."""
+"""pip's settings on this machine, converted for uv, which does not read pip's configuration."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Where pip looks for wheels, as uv's flags, and what it needs to get there, as environment variables."""
+class PipSettings:
+    """Where pip looks for wheels, as flags of uv, and what it needs to reach these places, as environment variables."""
 
     index: tuple[str, ...]
     extra_indexes: tuple[str, ...]
@@ -22,7 +22,7 @@ class Settings:
 
     @property
     def places(self) -> list[str]:
-        """The flags for all places."""
+        """Returns the flags for all places."""
         return [*self.index, *self.extra_indexes, *self.links]
 
 
@@ -40,12 +40,12 @@ def listing() -> str:
     return done.stdout
 
 
-def read(text: str, environment: Mapping[str, str]) -> Settings:
+def read(text: str, environment: Mapping[str, str]) -> PipSettings:
     """The settings in the output of `pip config list`.
 
     Args:
-        text: that output; the environment's settings win over a command's own, and these over the global ones.
-        environment: what is set already: uv's own variables win over pip's settings.
+        text: that output; the environment's settings have precedence over a command's own, and these over global ones.
+        environment: the environment variables; uv's own have precedence over pip's settings.
     """
     found: dict[str, str] = {}
     for section in ("global", "install", ":env:"):
@@ -57,9 +57,9 @@ def read(text: str, environment: Mapping[str, str]) -> Settings:
     if "cert" in found and "SSL_CERT_FILE" not in environment:
         variables["SSL_CERT_FILE"] = found["cert"]
     if extra and "UV_INDEX_STRATEGY" not in environment:
-        # pip takes the best version of all indexes; uv by itself only looks at the first that has any.
+        # pip takes the best version of all indexes; by default uv only considers the first that has any.
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    return Settings(
+    return PipSettings(
         index=(f"--default-index={index}",) if index and "UV_DEFAULT_INDEX" not in environment else (),
         extra_indexes=tuple(f"--index={url}" for url in extra),
         links=tuple(f"--find-links={link}" for link in found.get("find-links", "").split()),

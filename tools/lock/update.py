@@ -68,7 +68,7 @@ def resolve(
     return done.stdout
 
 
-def index_wheels(pins: Mapping[str, entries.Entry], settings: pip_settings.Settings) -> dict[str, dict[str, str]]:
+def index_wheels(pins: Mapping[str, entries.Entry], settings: pip_settings.PipSettings) -> dict[str, dict[str, str]]:
     """{name: {file name: hash}} of all wheels that the index alone has of the pinned versions."""
     with tempfile.TemporaryDirectory() as folder:
         source, lock = pathlib.Path(folder, "pins.in"), pathlib.Path(folder, "pylock.toml")
@@ -80,7 +80,7 @@ def index_wheels(pins: Mapping[str, entries.Entry], settings: pip_settings.Setti
 
 
 def elsewhere(
-    source: pathlib.Path, pins: Mapping[str, entries.Entry], settings: pip_settings.Settings
+    source: pathlib.Path, pins: Mapping[str, entries.Entry], settings: pip_settings.PipSettings
 ) -> dict[str, dict[str, entries.Entry]]:
     """What systems other than Linux need for `source`, at the versions of `pins`, from the index alone."""
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +102,7 @@ def elsewhere(
 def pinned(
     source: pathlib.Path,
     before: Mapping[str, entries.Entry],
-    settings: pip_settings.Settings,
+    settings: pip_settings.PipSettings,
     flags: list[str],
     constraint: pathlib.Path | None,
 ) -> dict[str, entries.Entry]:
@@ -116,13 +116,13 @@ def pinned(
 
 
 def lacks_local_build(before: Mapping[str, entries.Entry], pins: Mapping[str, entries.Entry]) -> bool:
-    """True where what was a local build was not found as one, of whatever version."""
+    """Whether a package that was a local build was not found as a local build of any version."""
     names = {build.split()[0] for build in entries.local_builds(before)}
     return any(name in pins and "+" not in pins[name].version for name in names)
 
 
 def write_lock(source: pathlib.Path, lock: pathlib.Path, flags: list[str], constraint: pathlib.Path | None) -> None:
-    """Resolves `source` and replaces `lock`, at once and only when all went well."""
+    """Resolves `source` and replaces `lock` in one step, only if everything succeeded."""
     settings = pip_settings.read(pip_settings.listing(), os.environ)
     before = entries.parse(lock.read_text(encoding="utf-8")) if lock.exists() else {}
     pins = pinned(source, before, settings, flags, constraint)
@@ -152,7 +152,7 @@ def write_lock(source: pathlib.Path, lock: pathlib.Path, flags: list[str], const
 
 
 def main(arguments: list[str]) -> None:
-    """Writes both locks of the workspace that this was started in."""
+    """Writes both locks of the workspace in which this was started."""
     root = pathlib.Path(os.environ.get("BUILD_WORKSPACE_DIRECTORY") or pathlib.Path.cwd())
     if not (root / "requirements.in").exists():
         sys.exit(f"no requirements.in in {root}: start this with tools/update_lock")

@@ -1,7 +1,7 @@
-"""Puts Bazel's class path below another root: class_path.py ROOT LISTING, run by `get`.
+"""Moves Bazel's class path to another root: class_path.py ROOT LISTING, run by `get`.
 
-LISTING is Debian's list of jars, one absolute path a line. Jars name more in their manifests, absolutely as well; those
-are put on the list too, since the list is all that a Java below another root can find.
+LISTING is Debian's list of jars, one absolute path per line. Jars name further ones in their manifests, by absolute
+paths too; those are added to the list, since a Java under another root can find only jars on the list.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zipfile
 
 
 def manifest_class_path(jar: pathlib.Path) -> list[str]:
-    """What a jar's manifest names, as it is there; nothing where it has none."""
+    """Returns the class path in a jar's manifest, unchanged; empty if there is none."""
     with zipfile.ZipFile(jar) as archive:
         if "META-INF/MANIFEST.MF" not in archive.namelist():
             return []
@@ -24,10 +24,10 @@ def manifest_class_path(jar: pathlib.Path) -> list[str]:
 
 
 def below(root: pathlib.Path, jars: list[str]) -> list[pathlib.Path]:
-    """The jars, and all that their manifests lead to and is there, below `root`; each once, the given ones first.
+    """Returns the jars and those that their manifests lead to, under `root`; each once, the given ones first.
 
     Args:
-        root: where the packages were unpacked.
+        root: the folder in which the packages were unpacked.
         jars: absolute paths, as they would be on a machine with the packages installed.
     """
     found = [root / jar.lstrip("/") for jar in jars]

@@ -10,7 +10,7 @@ import pytest
 
 
 class _Shard:
-    """Keeps this shard's part of the tests, and remembers how many there were before a filter or a shard took some."""
+    """Keeps this shard's part of the tests, and remembers how many there were before filters and shards."""
 
     def __init__(self) -> None:
         self.num_collected = 0
@@ -40,16 +40,16 @@ def options() -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Runs the test modules in `arguments`; returns pytest's exit status."""
-    if shard_status := os.environ.get("TEST_SHARD_STATUS_FILE"):  # tells Bazel that this runner can be sharded
+    if shard_status := os.environ.get("TEST_SHARD_STATUS_FILE"):  # Tells Bazel that this runner supports sharding.
         pathlib.Path(shard_status).touch()
-    if folder := os.environ.get("TEST_TMPDIR"):  # libraries that keep caches at home find one that may be written to
+    if folder := os.environ.get("TEST_TMPDIR"):  # A writable home for libraries that keep caches there.
         os.environ.setdefault("HOME", folder)
     shard = _Shard()
     status = pytest.main(options() + arguments, plugins=[shard])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED and shard.num_collected:
-        print("no test of this target is left by the filter or in this shard")
+        print("the filter or the shard leaves no test of this target")
         return 0
-    return int(status)  # a target without any test fails: NO_TESTS_COLLECTED is 5
+    return int(status)  # A target without any test fails, with NO_TESTS_COLLECTED, 5.
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 Started in the root of the repository, with nothing installed. It follows the modules' imports through the repository's
 own files (those in functions too), and what these import from outside through the lock's `# via` comments, so that
-there is no list of wheels to keep. Where torch is among them, pip has to be shown its index too: docs/running.md.
+there is no list of wheels to keep. If torch is among them, pip needs its index too: see docs/running.md.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from third_party.pypi import parse_lock
 from tools.lock import entries
 
 _LOCK = "requirements_lock.txt"
-# Where a module is not named as its distribution is.
+# Modules whose names differ from those of their distributions.
 _DISTRIBUTIONS = {"PIL": "pillow", "absl": "absl_py", "orbax": "orbax_checkpoint", "yaml": "pyyaml"}
 
 
 def module_files(root: pathlib.Path, module: str) -> list[pathlib.Path]:
-    """The files that importing a module of the repository, or a name in one, runs; none where it is not of it."""
+    """Returns the files that run when a module of the repository, or a name in it, is imported; none for others."""
     parts = module.split(".")
     places = [root.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
     return [file for place in places for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
 
 
 def imported_modules(text: str) -> Iterator[str]:
-    """The dotted names of what a file imports; of `from a import b`, `a.b`, which may be a module or not."""
+    """Returns the dotted names of a file's imports; for `from a import b`, `a.b`, which may be a module or not."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -39,7 +39,7 @@ def imported_modules(text: str) -> Iterator[str]:
 
 
 def outside_modules(root: pathlib.Path, modules: Iterable[str]) -> set[str]:
-    """The top names of all modules that are neither Python's nor the repository's, and are imported on the way."""
+    """Returns the top-level names of all imported modules that are neither Python's nor the repository's."""
     own = {path.name for path in root.iterdir() if path.is_dir()}
     waiting, seen, outside = list(modules), set(), set()
     while waiting:
@@ -56,10 +56,10 @@ def outside_modules(root: pathlib.Path, modules: Iterable[str]) -> set[str]:
 
 
 def closure(lock: str, names: Iterable[str]) -> set[str]:
-    """The wheels of a lock that these need, themselves among them; names as parse_lock.py writes them.
+    """Returns the wheels of a lock that these need, including themselves; names are spelt as in parse_lock.py.
 
     Raises:
-        SystemExit: the lock has none of a name.
+        SystemExit: if the lock has no wheel of a name.
     """
     packages = parse_lock.parse(lock)
     needs: dict[str, set[str]] = {name: set() for name in packages}
@@ -78,19 +78,19 @@ def closure(lock: str, names: Iterable[str]) -> set[str]:
 
 
 def _needed(root: pathlib.Path, lock: str, modules: Iterable[str]) -> dict[str, entries.Entry]:
-    """The entries of a lock that the modules need."""
+    """Returns the entries of a lock that the modules need."""
     outside = outside_modules(root, modules)
     needed = closure(lock, [_DISTRIBUTIONS.get(name, parse_lock.normalize(name)) for name in sorted(outside)])
     return {name: entry for name, entry in entries.parse(lock).items() if parse_lock.normalize(name) in needed}
 
 
 def requirements(root: pathlib.Path, modules: Iterable[str]) -> str:
-    """The lines of the lock that the modules need."""
+    """Returns the lines of the lock that the modules need."""
     return entries.render(_needed(root, (root / _LOCK).read_text(encoding="utf-8"), modules))
 
 
 def wheels(root: pathlib.Path, modules: Collection[str]) -> list[str]:
-    """What the modules need on Linux, or without any, all that there is for it, as the labels of the hub name it."""
+    """Returns the labels, in the hub, of the wheels that modules need on Linux; of all for Linux without modules."""
     lock = (root / _LOCK).read_text(encoding="utf-8")
     found = _needed(root, lock, modules) if modules else entries.parse(lock)
     return [parse_lock.normalize(name) for name, entry in found.items() if "==" not in entry.marker]
