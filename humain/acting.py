@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy.typing as npt
 from flax import struct
 
 from humain import guards
@@ -74,7 +75,9 @@ def begin(model: Model, batch_size: int) -> Episode:
     )
 
 
-def react(model: Model, state: ModelState, episode: Episode, states: Array, goals: Array) -> tuple[Episode, Reaction]:
+def react(
+    model: Model, state: ModelState, episode: Episode, states: npt.ArrayLike, goals: npt.ArrayLike
+) -> tuple[Episode, Reaction]:
     """One action for each of `B` agents.
 
     Args:
@@ -95,8 +98,8 @@ def react(model: Model, state: ModelState, episode: Episode, states: Array, goal
     """
     guards.check_number(len(model.layers), len(state.abstractions))
     batch_size = episode.trails[0].count.shape[0]
-    states, goals = guards.questions(model.space, states, goals, batch_size=batch_size, wait=False)
-    return _react(model, state, episode, states, goals)
+    asked = guards.questions(model.space, states, goals, batch_size=batch_size, wait=False)
+    return _react(model, state, episode, *asked)
 
 
 @partial(jax.jit, static_argnames=("model",))

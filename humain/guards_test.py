@@ -1,6 +1,8 @@
 """What used to be learned, or answered, wrong without a word is an error that says what to do."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +43,7 @@ ACTIONS = [[0, 1, 1, 9], [1, 0, -7, 9]]
 
 
 def gather(model, **fields):
-    given = {"states": STATES, "lengths": LENGTHS} | fields
+    given: dict[str, Any] = {"states": STATES, "lengths": LENGTHS} | fields
     return model.gather(init(model), Trajectories(**given))
 
 
@@ -114,7 +116,7 @@ def test_abstractions_of_another_number_than_layers_are_refused(number):
         model.init(jax.random.key(0), (Skip(2),) * number)
     state = dataclasses.replace(stacks.init(model), abstractions=(Skip(2),) * number)
     with pytest.raises(ValueError, match=f"2 layers need as many abstractions, not {number}"):
-        model.gather(state, Trajectories(states=[[0, 1]], lengths=[2]))
+        model.gather(state, Trajectories(states=jnp.array([[0, 1]]), lengths=jnp.array([2])))
     for ask in (ask_react, ask_think):
         with pytest.raises(ValueError, match="2 layers need as many abstractions"):
             ask(model, state, [0], [1])
@@ -191,7 +193,7 @@ def example(*, state, goal, target):
 @pytest.mark.parametrize("ask", [ask_react, ask_think])
 def test_lists_and_arrays_get_the_same_answer(ask):
     model, state = stacks.line_world(6)
-    kinds = [list, np.asarray, lambda ids: np.asarray(ids, np.int64), jnp.asarray]
+    kinds: list[Callable[[Any], Any]] = [list, np.asarray, lambda ids: np.asarray(ids, np.int64), jnp.asarray]
     first, *others = (ask(model, state, kind([1]), kind([4])) for kind in kinds)
     for other in others:
         jax.tree.map(np.testing.assert_array_equal, first, other)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy.typing as npt
 from flax import struct
 
 from humain import guards
@@ -51,7 +52,7 @@ class _Progress:
     memory: Memory
 
 
-def think(model: Model, state: ModelState, states: Array, goals: Array) -> Plan:
+def think(model: Model, state: ModelState, states: npt.ArrayLike, goals: npt.ArrayLike) -> Plan:
     """Whole plans for `B` pairs of state and goal.
 
     Args:
@@ -67,8 +68,7 @@ def think(model: Model, state: ModelState, states: Array, goals: Array) -> Plan:
     if model.layers[0].cortex.kernel.target_space != model.space:
         raise ValueError("plans are made of states, and the bottom layer answers actions; use react")
     guards.check_number(len(model.layers), len(state.abstractions))
-    states, goals = guards.questions(model.space, states, goals)
-    return _think(model, state, states, goals)
+    return _think(model, state, *guards.questions(model.space, states, goals))
 
 
 @partial(jax.jit, static_argnames=("model",))

@@ -92,7 +92,8 @@ def test_who_is_there_already_needs_no_step(line):
 
 def test_pairs_of_a_batch_do_not_mix(line):
     starts, goals = jnp.array([0, 3, 5, 2]), jnp.array([5, 3, 1, 3])
-    together = planning.think(*line, starts, goals)
+    model, state = line
+    together = planning.think(model, state, starts, goals)
     for at in range(4):
         alone = think(line, int(starts[at]), int(goals[at]))
         assert [tree(together, layer, at) for layer in range(2)] == [tree(alone, layer) for layer in range(2)]

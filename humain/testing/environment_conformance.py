@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +62,7 @@ def the_functions_are_pure(environment: Environment) -> None:
     traced = []
 
     @jax.jit
-    def step(state, action, key):  # type: ignore[no-untyped-def]
+    def step(state: Any, action: jax.Array, key: jax.Array) -> Any:
         traced.append(True)
         return environment.step(state, action, key)
 

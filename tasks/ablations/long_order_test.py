@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from humain import acting
 from humain.abstraction.skip import Skip
@@ -26,7 +25,7 @@ def test_every_other_way_finds_the_gate_open():
 
 
 def test_what_is_remembered_is_what_asking_at_each_step_leaves():
-    model = long_order._build(Settings(), "rotary", 8, optax.sgd(0.1))
+    model = long_order._build(Settings(), "rotary", 8)
     state = model.init(jax.random.key(0), (Skip(4),))
     led = jnp.array([[0, 1, 2, 0, 2, 0], [1, 2, 1, 0, 1, 0]])
     goals = jnp.full(2, order.OUT)

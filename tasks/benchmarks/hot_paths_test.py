@@ -41,7 +41,7 @@ def test_every_part_is_measured():
 
 def test_a_plan_of_the_untrained_model_goes_as_far_as_its_bounds():
     model, state = hot_paths.build_model()
-    plan = planning.think(model, state, *(np.array([node], np.int32) for node in (0, 5)))
+    plan = planning.think(model, state, [0], [5])
     assert not plan.complete[0]
     # Sixteen answers without reaching the one goal of the top layer; below, as many for the goal that is not reached.
     sizes = [int(np.sum(layer.valid)) for layer in plan.layers]

@@ -1,6 +1,7 @@
 """Stages follow one another: what is collected, what it is learned from, and where the time goes."""
 
 import dataclasses
+import zlib
 from functools import partial
 
 import jax
@@ -107,6 +108,15 @@ def test_randomness_is_that_of_name_and_seed(learner, few):
     alone, _ = run(learner, "one", seed=4, num_seeds=1)
     np.testing.assert_array_equal(alone[0].store.actions[0], other[0].store.actions[1])
     np.testing.assert_allclose(alone[0].store.states[0], other[0].store.states[1], rtol=1e-5, atol=1e-6)
+
+
+def test_the_keys_of_a_set_are_those_that_its_parts_give_one_by_one():
+    keys = curriculum._keys("few", 3, 2)
+    for number in range(2):
+        one = jax.random.fold_in(jax.random.key(3 + number), zlib.crc32(b"few"))
+        np.testing.assert_array_equal(jax.random.key_data(keys[number]), jax.random.key_data(one))
+        stage = jax.random.key_data(curriculum._fold_in(keys, 4)[number])
+        np.testing.assert_array_equal(stage, jax.random.key_data(jax.random.fold_in(one, 4)))
 
 
 def test_recorded_steps_stand_for_the_first_stage_s():

@@ -21,7 +21,8 @@ def indentation(line):
 
 def misplaced(docstring):
     """The lines in sections of a docstring that are not indented as they should be."""
-    header = expected = None
+    header: int | None = None
+    expected: tuple[int, ...] = ()
     for line in docstring.splitlines():
         if match := _HEADER.match(line):
             header, expected = len(match[1]), (4,)
