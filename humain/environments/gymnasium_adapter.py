@@ -60,7 +60,7 @@ def adapt(
             more of work for each step, 11 and 3 ms.
 
     Raises:
-        ValueError: for spaces of other kinds, or where nobody says how long an episode may be.
+        ValueError: for spaces of other kinds, or where neither says how long an episode may be.
     """
     make = (lambda: gymnasium.make(environment)) if isinstance(environment, str) else environment
     made = make()
