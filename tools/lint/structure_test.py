@@ -1,7 +1,7 @@
-"""The repository is in order: imports point one way, and every Python file belongs to a target.
+"""The repository is in order: imports point one way, every Python file has a target, packages list their modules.
 
-third_party <- humain <- tasks, and configs are read by tasks. Bazel's visibility holds targets to this order, and this
-test the imports, also those of files that a target could reach without naming it.
+third_party <- humain <- tasks, examples; and configs are read by tasks. Bazel's visibility holds targets to this order,
+and this test the imports, also those of files that a target could reach without naming it.
 docs/architecture.md explains the order.
 """
 
@@ -17,6 +17,7 @@ _MAY_IMPORT = {
     "third_party": {"third_party"},
     "tools": {"third_party", "tools"},
     "humain": {"humain"},
+    "examples": {"examples", "humain"},
     "configs": {"configs", "humain", "tasks"},  # tasks: for the test that loads every configuration
     "tasks": {"configs", "humain", "tasks"},
 }
@@ -93,6 +94,51 @@ def owner(path, build_files):
     return None
 
 
+def misplaced(path, text, files):
+    """What a package's `__init__.py` has besides a docstring and, where it has modules, their names in `__all__`.
+
+    A program pays for what it imports, and a name has one home. So packages re-export nothing; `humain` alone does,
+    lazily.
+
+    Args:
+        path: of the `__init__.py`.
+        text: of it.
+        files: the paths of all Python files.
+    """
+    folder = path.removesuffix("__init__.py")
+    inside = [file.removeprefix(folder) for file in files if file.startswith(folder) and not file.endswith("_test.py")]
+    wanted = sorted(
+        {file.removesuffix(".py") for file in inside if "/" not in file and file != "__init__.py"}
+        | {file.split("/")[0] for file in inside if file.endswith("/__init__.py")}
+    )
+    body = ast.parse(text).body
+    if body and isinstance(body[0], ast.Expr):
+        body = body[1:]
+    found = []
+    if body and isinstance(body[0], ast.Assign) and ast.unparse(body[0].targets[0]) == "__all__":
+        found = ast.literal_eval(body.pop(0).value)
+    if body:
+        yield f"{path}:{body[0].lineno} has more than a docstring and __all__"
+    if found != wanted:
+        yield f"{path}: __all__ must be the names of its modules and packages, {wanted}, not {found}"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ('"""Parts."""\n__all__ = ["deep", "one", "two"]', 0),
+        ('"""Parts."""\n__all__ = ["deep", "one"]', 1),
+        ('"""Parts."""\n__all__ = ["two", "one", "deep"]', 1),
+        ('"""Parts."""', 1),
+        ('"""Parts."""\nfrom humain.a.one import f\n__all__ = ["deep", "one", "two"]', 2),
+    ],
+)
+def test_a_package_that_lists_other_things_than_its_modules_is_found(text, number):
+    files = ["humain/a/__init__.py", "humain/a/one.py", "humain/a/one_test.py", "humain/a/two.py"]
+    files += ["humain/a/deep/__init__.py", "humain/a/deep/three.py", "humain/b.py"]
+    assert len(list(misplaced("humain/a/__init__.py", text, files))) == number
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [
@@ -104,6 +150,8 @@ def owner(path, build_files):
         ("humain/new_part.py", "import math"),
         ("third_party/pypi/parse_lock.py", "import humain.types"),
         ("tools/lint/sources.py", "from configs import simple"),
+        ("examples/walks.py", "from tasks.graphs import world"),
+        ("humain/planning.py", "from examples import walks"),
         ("tasks/simple.py", "import sys\nsys.path.insert(0, '.')"),
     ],
 )
@@ -126,6 +174,14 @@ def test_the_package_of_a_file_is_the_nearest_one():
 def test_imports_point_one_way():
     root = sources.workspace()
     found = [line for path in sources.list_sources(".py") for line in violations(path, (root / path).read_text())]
+    assert not found, "\n".join(found)
+
+
+def test_packages_list_their_modules_and_nothing_else():
+    root, files = sources.workspace(), sources.list_sources(".py")
+    packages = [path for path in files if path.startswith("humain/") and path.endswith("/__init__.py")]
+    packages.remove("humain/__init__.py")
+    found = [line for path in packages for line in misplaced(path, (root / path).read_text(), files)]
     assert not found, "\n".join(found)
 
 
