@@ -1,6 +1,7 @@
 """Plans as readable trees: every step stands under the sub-goal that asked for it, up to the user's goal."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,7 @@ class Node:
         }
 
 
-def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
+def plan_tree(plan: Plan, index: int = 0, *, name: Name = str) -> Node:
     """Converts one plan of a batch to a tree.
 
     Args:
@@ -79,6 +80,17 @@ def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
     return grow(len(layers), 0, np.asarray(plan.goals[index]), None)
 
 
+def plan_text(plan: Plan, index: int = 0, *, name: Name = str) -> str:
+    """Writes one plan of a batch as indented lines.
+
+    Args:
+        plan: a batch of B plans.
+        index: the index of the plan in the batch, 0 to B - 1.
+        name: writes a state as text.
+    """
+    return to_text(name(np.asarray(plan.starts[index])), plan_tree(plan, index, name=name))
+
+
 def to_text(start: str, root: Node) -> str:
     """Writes a plan as indented lines.
 
@@ -92,7 +104,8 @@ def to_text(start: str, root: Node) -> str:
         for number, child in enumerate(node.children):
             last = number == len(node.children) - 1
             kind = "step" if child.layer == 0 else f"sub-goal of layer {child.layer}"
-            score = "" if child.score is None else f", score {child.score:.2f}"
+            # A layer that knows no answer passes its goal on.
+            score = ", nothing known" if child.score == -math.inf else f", score {child.score:.2f}"
             lines.append(f"{indent}{'└─' if last else '├─'} {child.state}  ({kind}{score}){_remark(child)}")
             add(child, indent + ("   " if last else "│  "))
 
