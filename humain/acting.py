@@ -1,5 +1,7 @@
 """`react`: from the present state and the goal, top to bottom, one action."""
 
+import dataclasses
+import itertools
 from functools import partial
 
 import jax
@@ -8,11 +10,19 @@ import numpy.typing as npt
 from flax import struct
 
 from humain import guards
-from humain.abstraction.abstraction import Track, begin_track, choose_pivot, lift_through
+from humain.abstraction.abstraction import (
+    PathAbstraction,
+    Track,
+    begin_track,
+    choose_pivot,
+    lift_on,
+    lift_through,
+)
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
 from humain.model import Model, ModelState
 from humain.selection import select
+from humain.stopping import Stopping
 from humain.types import Array
 
 
@@ -23,12 +33,14 @@ class Trail:
     Attributes:
         newest: `[B, *S]`.
         before: `[B, *S]`, the one before it; equal to it where there is none.
+        lifted: `[B, *S]`, what the path so far lifts to.
         count: `[B]` int32, states on the path so far.
         track: `[B]`, what the layer's abstraction carries along the path, up to the state before the newest.
     """
 
     newest: Array
     before: Array
+    lifted: Array
     count: Array
     track: Track
 
@@ -41,11 +53,15 @@ class Episode:
         memories: each layer's hippocampus, batched.
         trails: each layer's path, batched; unlike memories they are not refreshed with the goal.
         goals: `[B, *S]` for each layer, its goal at the last step, in the layer's own terms.
+        ends: `[B]` bool for each layer, whether the answer that it follows was said to end the way to its goal.
+        scores: `[B]` for each layer, of that answer.
     """
 
     memories: tuple[Memory, ...]
     trails: tuple[Trail, ...]
     goals: tuple[Array, ...]
+    ends: tuple[Array, ...]
+    scores: tuple[Array, ...]
 
 
 @struct.dataclass
@@ -67,11 +83,13 @@ def begin(model: Model, batch_size: int) -> Episode:
     """The episodes before their first state."""
     blank = jnp.zeros((batch_size, *model.space.shape), model.space.dtype)
     track = begin_track((batch_size,))
-    trail = Trail(newest=blank, before=blank, count=jnp.zeros(batch_size, jnp.int32), track=track)
+    trail = Trail(newest=blank, before=blank, lifted=blank, count=jnp.zeros(batch_size, jnp.int32), track=track)
     return Episode(
         memories=tuple(layer.begin(batch_size) for layer in model.layers),
         trails=tuple(trail for _ in model.layers),
         goals=tuple(blank for _ in model.layers),
+        ends=tuple(jnp.zeros(batch_size, bool) for _ in model.layers),
+        scores=tuple(jnp.zeros(batch_size) for _ in model.layers),
     )
 
 
@@ -91,7 +109,8 @@ def react(
 
     Returns:
         The episodes with this step in them, and the reaction. A layer that is at its goal, or knows no answer, passes
-        its goal on unchanged. An agent at its goal whose actions are next states is told to stay there.
+        its goal on unchanged. An agent at its goal whose actions are next states is told to stay there. A layer that
+        says where the way to its goal ends (`Stopping`) keeps its goal until it has said so, and the layers below too.
 
     Raises:
         ValueError: naming ids outside the space, NaN, a wrong type or shape, or a state of another model.
@@ -109,33 +128,60 @@ def _react(model: Model, state: ModelState, episode: Episode, states: Array, goa
     states, goals = (jnp.asarray(ids, model.space.dtype) for ids in (states, goals))
     first = episode.trails[0].count == 0
     # First what has become past, on all layers: every answer of this step is given in sight of it.
-    episode = _remember(model, state, episode, states)
+    before, episode = episode, _remember(model, state, episode, states)
     memories = list(episode.memories)
-    present, wanted = lift_through(state.abstractions, states), lift_through(state.abstractions, goals)
+    present, wanted = _present(state, before, episode, states), lift_through(state.abstractions, goals)
+    # No state is what a pivot of a path stands for, so that being at the goal shows at the bottom alone.
+    there = jnp.zeros(states.shape[0], bool)
+    if any(isinstance(abstraction, PathAbstraction) for abstraction in state.abstractions[:-1]):
+        there = model.space.equal(states, goals)
+    # The way to a goal is over where the answer that was followed ends it, and the way to that answer is over too.
+    over = list(itertools.accumulate(episode.ends, jnp.logical_and))
+    goes_on = ~first & ~there & model.space.equal(wanted[-1], episode.goals[-1])
     asked: list[Array] = list(wanted)
-    scores: list[Array] = [jnp.zeros(states.shape[0])] * len(model.layers)
+    scores, ends = list(episode.scores), list(episode.ends)
     # Down the stack: the answer of each layer is the goal of the one below, and the last one is the action.
     goal = wanted[-1]
     for number in reversed(range(len(model.layers))):
         layer, here = model.layers[number], present[number]
+        changed = first
         if number < len(model.layers) - 1:
             specified = state.abstractions[number].specify(goal, here)
             goal = select(model.space.equal(goal, wanted[number + 1]), wanted[number], specified)
+            if isinstance(layer.cortex.kernel.target_space, Stopping):
+                # The goal stays until its way is over, and with it all that is known of the answer that it is.
+                kept = goes_on & ~over[number]
+                goal = select(kept, episode.goals[number], goal)
+                scores[number + 1] = select(kept, episode.scores[number + 1], scores[number + 1])
+                ends[number + 1] = select(kept, episode.ends[number + 1], ends[number + 1])
+                changed |= over[number]
         asked[number] = goal
         if layer.refresh_on_new_goal:
-            changed = first | ~model.space.equal(goal, episode.goals[number])
+            changed |= ~model.space.equal(goal, episode.goals[number])
             memories[number] = jax.vmap(memory_lib.refresh)(memories[number], changed)
         context = layer.context(memories[number], here, goal)
         answer = layer.cortex.answer(model.kernel_state(state, number), context, goal)
-        scores[number] = answer.score
+        scores[number], ends[number] = answer.score, answer.ends
         if number > 0:
-            goal = select(model.space.equal(here, goal) | ~answer.known, goal, answer.value)
-        elif layer.cortex.kernel.target_space == model.space:
+            goal = select(model.space.equal(here, goal) | there | ~answer.known, goal, answer.value)
+        elif layer.answers_states:
             goal = select(model.space.equal(here, goal), goal, answer.value)
         else:
             goal = answer.value
-    reaction = Reaction(action=goal, goals=tuple(asked), scores=tuple(scores))
-    return Episode(memories=tuple(memories), trails=episode.trails, goals=tuple(asked)), reaction
+    episode = dataclasses.replace(
+        episode, memories=tuple(memories), goals=tuple(asked), ends=tuple(ends), scores=tuple(scores)
+    )
+    return episode, Reaction(action=goal, goals=tuple(asked), scores=tuple(scores))
+
+
+def _present(state: ModelState, before: Episode, after: Episode, states: Array) -> tuple[Array, ...]:
+    """States `[B, *S]` as each layer sees them, bottom first: as what its path would be if it ended here."""
+    seen = [states]
+    for number, abstraction in enumerate(state.abstractions[:-1]):
+        # The present state is on the path of the bottom layer already; above, it may yet come up.
+        trail = (before if number == 0 else after).trails[number]
+        seen.append(lift_on(abstraction, trail.lifted, seen[-1], trail.count))
+    return tuple(seen)
 
 
 def _remember(model: Model, state: ModelState, episode: Episode, states: Array) -> Episode:
@@ -159,9 +205,10 @@ def _remember(model: Model, state: ModelState, episode: Episode, states: Array) 
             Trail(
                 newest=select(arrived, arriving, trail.newest),
                 before=select(arrived, select(trail.count > 0, trail.newest, arriving), trail.before),
+                lifted=select(arrived, lift_on(abstraction, trail.lifted, arriving, trail.count), trail.lifted),
                 count=trail.count + arrived,
                 track=jax.tree.map(partial(select, passed), track, trail.track),
             )
         )
-        arrived, arriving = passed & pivot, abstraction.lift(trail.newest)
-    return Episode(memories=tuple(memories), trails=tuple(trails), goals=episode.goals)
+        arrived, arriving = passed & pivot, trail.lifted
+    return dataclasses.replace(episode, memories=tuple(memories), trails=tuple(trails))

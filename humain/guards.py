@@ -62,6 +62,21 @@ def questions(
     return states, goals
 
 
+def numbers(name: str, given: Any, *, size: int, limit: int) -> np.ndarray:
+    """Int32 `[size]`, each from 0 to `limit - 1`.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+    found = _host(given)
+    if found.shape != (size,) or found.dtype.kind not in "iu":
+        raise ValueError(f"{name} are {found.dtype}{list(found.shape)}, expected whole numbers [{size}]")
+    if found.size and (found.min() < 0 or found.max() >= limit):
+        wrong = found.min() if found.min() < 0 else found.max()
+        raise ValueError(f"{name} must lie between 0 and {limit - 1}, not {wrong}")
+    return found.astype(np.int32)
+
+
 def trajectories(given: Trajectories, *, space: Space, target_space: Space) -> Trajectories:
     """Trajectories as arrays of the spaces' own types. What lies behind a trajectory's end is not looked at.
 

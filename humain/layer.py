@@ -11,7 +11,9 @@ from humain.hippocampus import encodings
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus import recall as recall_lib
 from humain.hippocampus.memory import Memory
+from humain.nearest import Nearest
 from humain.spaces import Space
+from humain.stopping import Stopping
 from humain.types import Array, Context
 
 
@@ -57,6 +59,16 @@ class Layer:
     def space(self) -> Space:
         """Of the layer's states and goals."""
         return self.cortex.kernel.state_space
+
+    @property
+    def answers_states(self) -> bool:
+        """Whether what the layer answers are states, and not actions."""
+        target_space = self.cortex.kernel.target_space
+        if isinstance(target_space, Stopping):
+            target_space = target_space.space
+        if isinstance(target_space, Nearest):
+            target_space = target_space.whole
+        return target_space == self.space
 
     @property
     def stored_length(self) -> int:

@@ -58,7 +58,7 @@ class Model:
                 raise ValueError(
                     f"the kernel of layer {number} is for {layer.cortex.kernel.state_space}, not {self.space}"
                 )
-            if number and layer.cortex.kernel.target_space != self.space:
+            if number and not layer.answers_states:
                 raise ValueError(f"layer {number} asks for sub-goals, so its targets must be in {self.space}")
 
     @property
@@ -110,10 +110,10 @@ class Model:
                 states and none where it answers actions, a wrong type, shape or length, NaN, or no step at all.
         """
         guards.check_number(len(self.layers), len(state.abstractions))
-        answered = self.layers[0].cortex.kernel.target_space
-        return hindsight.gather(
-            guards.trajectories(trajectories, space=self.space, target_space=answered), state.abstractions
-        )
+        bottom = self.layers[0]
+        answered = self.space if bottom.answers_states else bottom.cortex.kernel.target_space
+        checked = guards.trajectories(trajectories, space=self.space, target_space=answered)
+        return hindsight.gather(checked, state.abstractions, self.layers)
 
     def learn(self, state: ModelState, examples: Mapping[int, Examples]) -> tuple[ModelState, Metrics]:
         """One update of each layer that there are examples for.

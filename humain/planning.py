@@ -52,7 +52,13 @@ class _Progress:
     memory: Memory
 
 
-def think(model: Model, state: ModelState, states: npt.ArrayLike, goals: npt.ArrayLike) -> Plan:
+def think(
+    model: Model,
+    state: ModelState,
+    states: npt.ArrayLike,
+    goals: npt.ArrayLike,
+    ranks: npt.ArrayLike | None = None,
+) -> Plan:
     """Whole plans for `B` pairs of state and goal.
 
     Args:
@@ -60,19 +66,26 @@ def think(model: Model, state: ModelState, states: npt.ArrayLike, goals: npt.Arr
         state: what it has learned.
         states: `[B, *S]`; a list or a NumPy array will do, as it will for the goals.
         goals: `[B, *S]`.
+        ranks: `[B]` int32, which of its hypotheses the top layer begins with, the best one first; from 0 to its
+            kernel's number of slots less 1. By default with the best one.
 
     Raises:
         ValueError: if the bottom layer answers actions: the model has not learned where they lead. Or naming ids
-            outside the space, NaN, a wrong type or shape, or a state of another model.
+            outside the space, NaN, a wrong type or shape, ranks that there are not, or a state of another model.
     """
-    if model.layers[0].cortex.kernel.target_space != model.space:
+    if not model.layers[0].answers_states:
         raise ValueError("plans are made of states, and the bottom layer answers actions; use react")
     guards.check_number(len(model.layers), len(state.abstractions))
-    return _think(model, state, *guards.questions(model.space, states, goals))
+    begins, asked = guards.questions(model.space, states, goals)
+    numbers = None
+    if ranks is not None:
+        num_slots = model.layers[-1].cortex.kernel.num_slots
+        numbers = jnp.asarray(guards.numbers("ranks", ranks, size=begins.shape[0], limit=num_slots))
+    return _think(model, state, begins, asked, numbers)
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _think(model: Model, state: ModelState, states: Array, goals: Array) -> Plan:
+def _think(model: Model, state: ModelState, states: Array, goals: Array, ranks: Array | None) -> Plan:
     """As `think`, of what was checked."""
     states, goals = (jnp.asarray(ids, model.space.dtype) for ids in (states, goals))
     starts, wanted = lift_through(state.abstractions, states), lift_through(state.abstractions, goals)
@@ -97,6 +110,7 @@ def _think(model: Model, state: ModelState, states: Array, goals: Array) -> Plan
             asked_valid,
             specify=specify,
             bottom=number == 0,
+            ranks=ranks if number == len(model.layers) - 1 else None,
         )
         complete &= jnp.all(layer.reached | ~asked_valid, axis=1)
         layers.append(layer)
@@ -131,6 +145,7 @@ def _work(
     *,
     specify: _Specify,
     bottom: bool,
+    ranks: Array | None,
 ) -> tuple[PlanLayer, Array]:
     """One layer's nodes for goals `[B, G, *S]`, of which the valid ones `[B, G]` come first; and where they end."""
     # All plans of the batch take a step at a time, each at a goal of its own; one that is through, or stuck, stands
@@ -143,7 +158,9 @@ def _work(
     def step(progress: _Progress) -> _Progress:
         # Ask for the present goal, in the layer's own terms.
         goal = specify(goals[rows, jnp.minimum(progress.goal_index, num_goals - 1)], progress.states)
-        answer = layer.cortex.answer(kernel_state, layer.context(progress.memory, progress.states, goal), goal)
+        context = layer.context(progress.memory, progress.states, goal)
+        first_ranks = None if ranks is None else jnp.where(progress.num_nodes == 0, ranks, 0)
+        answer = layer.cortex.answer(kernel_state, context, goal, first_ranks)
         # What an upper layer does not know it passes on; at the bottom nobody is left to ask.
         value = answer.value if bottom else select(answer.known, answer.value, goal)
         # Decide who moves: not where the goal is reached already, or there is no room, or no answer to go by.
@@ -154,7 +171,7 @@ def _work(
         # Write: a node for each who moves; whose goal was worked on, and reached, whether by a node or by being there.
         place = jnp.where(moves, progress.num_nodes, layer.max_nodes)
         nodes = progress.layer
-        arrived = progress.working & (there_already | (moves & model.space.equal(value, goal)))
+        arrived = progress.working & (there_already | (moves & (answer.ends | model.space.equal(value, goal))))
         nodes = dataclasses.replace(
             nodes,
             states=nodes.states.at[rows, place].set(value, mode="drop"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from humain import acting, planning
+from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
@@ -15,10 +16,12 @@ from humain.hippocampus.recall import Recall
 from humain.kernels.table import TableConfig
 from humain.layer import Layer
 from humain.model import Model
-from humain.spaces import Discrete
+from humain.spaces import Continuous, Discrete
+from humain.stopping import Stopping
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
+from humain.types import Slots
 
 
 @pytest.fixture(scope="module")
@@ -265,3 +268,85 @@ def test_layers_that_recall_plan_as_others_where_there_is_nothing_to_recall():
         plans.append(planning.think(model, state, jnp.array([0, 3]), jnp.array([5, 3])))
     np.testing.assert_array_equal(plans[0].layers[0].states, plans[1].layers[0].states)
     np.testing.assert_array_equal(plans[1].complete, [True, True])
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """A kernel that goes up a list of numbers, and ends its way at some; its second hypothesis leaves one out."""
+
+    numbers: tuple[float, ...]
+    ends: tuple[bool, ...]
+    state_space: Continuous = Continuous(1)
+    target_space: Stopping = Stopping(Continuous(1))
+    num_slots: int = 2
+
+    def init(self, key):
+        return jnp.zeros(())
+
+    def recall(self, state, context, goals):
+        place = jnp.searchsorted(jnp.array(self.numbers), context.states[:, -1, 0], side="right")
+        places = jnp.minimum(jnp.stack([place, place + 1], axis=1), len(self.numbers) - 1)
+        values = jnp.stack([jnp.array(self.numbers)[places], jnp.array(self.ends)[places].astype(jnp.float32)], axis=-1)
+        # The first hypothesis stands in the second slot.
+        return Slots(values=values[:, ::-1], scores=jnp.broadcast_to(jnp.array([[0.25, 0.5]]), places.shape))
+
+
+@pytest.fixture(scope="module")
+def ladder():
+    """Above 2.5 and then 7, which are no states below; there ways end at 2 and at 8."""
+    below = Steps((1.0, 2.0, 6.0, 8.0, 9.0), (False, True, False, True, False))
+    above = Steps((2.5, 7.0), (False, True))
+    layers = tuple(Layer(Cortex(kernel, Linear(10)), max_nodes=8) for kernel in (below, above))
+    model = Model(layers, Continuous(1))
+    return model, model.init(jax.random.key(0), (ChunkMean(2), Skip(9)))
+
+
+def climb(ladder, goal, **settings):
+    model, state = ladder
+    return planning.think(model, state, jnp.zeros((1, 1)), jnp.array([[goal]]), **settings)
+
+
+def test_a_layer_goes_on_to_its_next_goal_where_it_says_that_the_way_ends(ladder):
+    plan = climb(ladder, 8.0)
+    assert values(plan, 1) == [(0, 2.5), (0, 7)]
+    assert values(plan, 0) == [(0, 1), (0, 2), (1, 6), (1, 8)]
+    assert plan.complete.tolist() == [True]
+
+
+def test_a_plan_whose_ways_all_end_elsewhere_is_not_complete(ladder):
+    plan = climb(ladder, 5.0)
+    assert [layer.reached[0, 0].tolist() for layer in plan.layers] == [True, True]
+    assert plan.complete.tolist() == [False]
+
+
+def test_the_top_layer_begins_with_the_hypothesis_of_that_rank(ladder):
+    plan = climb(ladder, 8.0, ranks=[1])
+    assert values(plan, 1) == [(0, 7)]
+    assert values(plan, 0) == [(0, 1), (0, 2)]
+    np.testing.assert_array_equal(plan.layers[1].scores[0, :1], [0.25])
+    # Rank 0 is what there is by default.
+    jax.tree.map(np.testing.assert_array_equal, climb(ladder, 8.0, ranks=[0]), climb(ladder, 8.0))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "message"),
+    [
+        ([2], "ranks must lie between 0 and 1, not 2"),
+        ([-1], "ranks must lie between 0 and 1, not -1"),
+        ([0, 0], r"ranks are int64\[2\], expected whole numbers \[1\]"),
+        ([0.5], r"ranks are float64\[1\], expected whole numbers \[1\]"),
+    ],
+)
+def test_ranks_that_there_are_not_are_refused(ladder, ranks, message):
+    with pytest.raises(ValueError, match=message):
+        climb(ladder, 8.0, ranks=ranks)
+
+
+def values(plan, layer):
+    """One layer's nodes as (goal's number in the layer above, the state's one number)."""
+    nodes = plan.layers[layer]
+    return [
+        (int(parent), float(state[0]))
+        for parent, state, valid in zip(nodes.parents[0], nodes.states[0], nodes.valid[0], strict=True)
+        if valid
+    ]

@@ -141,11 +141,13 @@ class Answer:
         value: `[B, *V]`.
         score: `[B]`.
         known: `[B]` bool; False where the kernel has nothing stored for the question.
+        ends: `[B]` bool; True where the kernel says that the way to the goal ends with this value.
     """
 
     value: Array
     score: Array
     known: Array
+    ends: Array
 
 
 @struct.dataclass

@@ -55,8 +55,9 @@ class Abstraction(Protocol):
 class PathAbstraction(Abstraction, Protocol):
     """An abstraction that lifts not a state but the way to it: to the layer above, a pivot is what it stands for.
 
-    `lift` says what a state lifts to that is a path of its own. `lift_path` lifts along stored paths. Where states are
-    lifted one by one (`lift_through`: in hindsight, acting and planning), each counts as a path of its own.
+    `lift` says what a state lifts to that is a path of its own, as the user's goal and the state where a plan begins
+    (`lift_through`). What was lived through is lifted along the way: `lift_path` in hindsight, `lift_on` while acting.
+    No state of a path is what a pivot stands for, so a layer below it learns to reach what comes down by `specify`.
     """
 
     def lift_next(self, lifted: Array, state: Array, position: Array) -> Array:
@@ -137,6 +138,13 @@ def choose_pivot(
     if isinstance(abstraction, TrackingAbstraction):
         return abstraction.track_pivot(track, previous, state, following, position)
     return abstraction.is_pivot(previous, state, following, position), track
+
+
+def lift_on(abstraction: Abstraction, lifted: Array, state: Array, position: Array) -> Array:
+    """`lift_next` for any abstraction; one that lifts states takes no heed of the path before."""
+    if isinstance(abstraction, PathAbstraction):
+        return abstraction.lift_next(lifted, state, position)
+    return abstraction.lift(state)
 
 
 def lift_path(abstraction: Abstraction, states: Array, path: Array) -> Array:

@@ -8,11 +8,12 @@ from humain.types import Array
 
 @struct.dataclass
 class ChunkMean:
-    """Pivots at the ends of chunks of `size` states: positions `size - 1`, `2 * size - 1`, ... of a path.
+    """Pivots at a path's first state and at the ends of chunks of `size` states: positions 0, `size`, `2 * size`, ...
 
-    Each stands for the states of its chunk (the reverse mask) and lifts to their mean. Before the end of its chunk, a
-    state lifts to the mean of the chunk so far; so does the last state of a path whose last chunk is a shorter one (see
-    `pivots.with_end`). A mean comes down as it is: no single state stands for it.
+    The first state is where the path begins, a chunk of its own. Each other pivot stands for the states of its chunk
+    (the reverse mask) and lifts to their mean. Before the end of its chunk, a state lifts to the mean of the chunk so
+    far; so does the last state of a path whose last chunk is a shorter one (see `pivots.with_end`). A mean comes down
+    as it is: no single state stands for it.
 
     Attributes:
         size: 1 or more; with 1 the layer above sees every state.
@@ -22,12 +23,12 @@ class ChunkMean:
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise ValueError(f"the size must be 1 or more, not {self.size}")
+            raise ValueError(f"the size must be at least 1, not {self.size}")
 
     def is_pivot(self, previous: Array, state: Array, following: Array, position: Array) -> Array:
-        """True at the last place of each chunk."""
+        """True at the first state and at the last one of each chunk."""
         del previous, state, following
-        return position % self.size == self.size - 1
+        return position % self.size == 0
 
     def lift(self, state: Array) -> Array:
         """The state itself, the mean of a chunk of one."""
@@ -41,7 +42,9 @@ class ChunkMean:
         """
         if not jnp.issubdtype(state.dtype, jnp.floating):
             raise ValueError(f"a mean is made of floats, such as embeddings, not of {state.dtype}")
-        place = jnp.expand_dims(position % self.size, tuple(range(position.ndim, state.ndim)))
+        # The first state counts as the last place of a chunk that has only this one.
+        place = jnp.where(position == 0, 0, (position - 1) % self.size)
+        place = jnp.expand_dims(place, tuple(range(position.ndim, state.ndim)))
         before = jnp.where(place == 0, 0, lifted)
         return before + (state - before) / (place + 1).astype(state.dtype)
 

@@ -63,7 +63,18 @@ def cluster_states(
     """
     if jnp.issubdtype(states.dtype, jnp.floating) and not bool(jnp.all(jnp.isfinite(states))):
         raise ValueError("states to be clustered must be finite, and some are not")
-    clusters = clustering.fit(states, num_clusters, key, max_iterations=max_iterations, tolerance=tolerance)
+    return _represent(
+        clustering.fit(states, num_clusters, key, max_iterations=max_iterations, tolerance=tolerance), states
+    )
+
+
+def around(centroids: Array, states: Array) -> KMeans:
+    """The abstraction with centroids `[K, D]` that were found before; its states `[N, D]` need not be the same ones."""
+    # Without an iteration, the centroids stay where they are.
+    return _represent(clustering.improve(states, centroids, max_iterations=0), states)
+
+
+def _represent(clusters: KMeansState, states: Array) -> KMeans:
     numbers, present = clustering.most_central(clusters, states)
     known = states[numbers].astype(clusters.centroids.dtype)
     return KMeans(clusters=clusters, representatives=jnp.where(present[:, None], known, clusters.centroids))

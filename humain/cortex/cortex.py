@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from humain.cortex.scores import ScoreRule
 from humain.kernels.kernel import Kernel, KernelState
+from humain.stopping import Stopping
 from humain.types import Answer, Array, Context
 
 
@@ -19,12 +20,16 @@ class Cortex:
         lookahead: how many of the layer's pivots ahead a goal may lie in training, 1 or more.
         goal_discount: in `(0, 1]`; goals `d` steps ahead are drawn in proportion to `goal_discount ** d`, as is usual
             in goal-conditioned learning. Less than 1 shows a kernel more short ways for each pair of state and goal.
+        pivot_to_pivot: whether hindsight shows it only what an agent meets that goes from pivot to pivot: the goal is
+            the next pivot or the trajectory's end, the context is all since the pivot before, and each such example
+            counts once, however often it occurs. By default goals lie anywhere within the lookahead.
     """
 
     kernel: Kernel
     score_rule: ScoreRule
     lookahead: int = 2
     goal_discount: float = 1.0
+    pivot_to_pivot: bool = False
 
     def __post_init__(self) -> None:
         if self.lookahead < 1:
@@ -32,16 +37,26 @@ class Cortex:
         if not 0 < self.goal_discount <= 1:
             raise ValueError(f"the goal_discount must lie in (0, 1], not {self.goal_discount}")
 
-    def answer(self, state: KernelState, context: Context, goals: Array) -> Answer:
+    def answer(self, state: KernelState, context: Context, goals: Array, ranks: Array | None = None) -> Answer:
         """The value of the slot with the best score; ties go to the first.
 
         Args:
             state: the kernel's.
             context: of `B` episodes.
             goals: `[B, *S]`.
+            ranks: `[B]` int32, from 0 to the number of slots less 1: which hypothesis, the best one first. By default
+                the best one of each.
         """
         slots = self.kernel.recall(state, context, goals)
-        best = jnp.argmax(slots.scores, axis=-1)
-        score = jnp.take_along_axis(slots.scores, best[:, None], axis=1)[:, 0]
-        index = best.reshape(-1, *[1] * (slots.values.ndim - 1))
-        return Answer(value=jnp.take_along_axis(slots.values, index, axis=1)[:, 0], score=score, known=score > -jnp.inf)
+        if ranks is None:
+            chosen = jnp.argmax(slots.scores, axis=-1)
+        else:
+            order = jnp.argsort(-slots.scores, axis=-1, stable=True)
+            chosen = jnp.take_along_axis(order, ranks[:, None], axis=1)[:, 0]
+        score = jnp.take_along_axis(slots.scores, chosen[:, None], axis=1)[:, 0]
+        index = chosen.reshape(-1, *[1] * (slots.values.ndim - 1))
+        value = jnp.take_along_axis(slots.values, index, axis=1)[:, 0]
+        ends = jnp.zeros(score.shape, bool)
+        if isinstance(self.kernel.target_space, Stopping):
+            value, ends = self.kernel.target_space.split(value)
+        return Answer(value=value, score=score, known=score > -jnp.inf, ends=ends)

@@ -4,16 +4,25 @@ An example is drawn by choosing a time t of a stored trajectory and a later time
 ahead, cutting the trajectory at p and taking the state there as the goal. A cut trajectory is a trajectory too and its
 end counts as a pivot for every layer; so each layer also learns the goals that lie nearer than its next pivot, and the
 target is then the goal itself.
+
+A layer that learns `pivot_to_pivot` is shown only what it meets in acting: from where its last goal was reached to the
+next pivot, or the end. Its examples are few enough to be listed (`stretches`).
 """
+
+from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from humain.abstraction.abstraction import Abstraction, StridedAbstraction, lift_through
+from humain.abstraction.abstraction import Abstraction, PathAbstraction, StridedAbstraction, lift_path, lift_through
 from humain.abstraction.pivots import PathIndex, Strided, arrivals_above, pivot_mask, tabled
+from humain.cortex import stretches as stretches_lib
+from humain.cortex.stretches import Stretches
 from humain.layer import Layer
+from humain.stopping import Stopping
 from humain.types import Array, Context, Examples, Trajectories
 
 
@@ -28,6 +37,10 @@ class Experience:
         states: `[W, T, *S]` for each layer, the trajectories' states as it sees them.
         paths: one more than layers; `paths[i]` is the path of layer i, the last one the pivots of the top layer.
         returns: `[W, T + 1]` sum of the rewards before each time, or None.
+        goals: `[W, T, *S]` for each layer, the trajectories' states as it is asked for them; None where that is as it
+            sees them.
+        stretches: for each layer that learns from pivot to pivot what it draws from, for others None; empty where no
+            layer does.
     """
 
     trajectories: Trajectories
@@ -36,6 +49,8 @@ class Experience:
     states: tuple[Array, ...]
     paths: tuple[PathIndex, ...]
     returns: Array | None
+    goals: tuple[Array, ...] | None = None
+    stretches: tuple[Stretches | None, ...] = ()
 
 
 def layer_paths(
@@ -81,12 +96,15 @@ def layer_paths(
     return tuple(paths)
 
 
-def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) -> Experience:
+def gather(
+    trajectories: Trajectories, abstractions: tuple[Abstraction, ...], layers: Sequence[Layer] = ()
+) -> Experience:
     """Trajectories as experience; `Model.gather` checks them first. Not for jit: it looks at the lengths.
 
     Args:
         trajectories: to learn from.
         abstractions: one for each layer, bottom first.
+        layers: those that are to learn, bottom first; needed where one of them learns from pivot to pivot.
 
     Raises:
         ValueError: if a length does not fit, or no trajectory has a step.
@@ -105,8 +123,18 @@ def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) ->
     returns = None
     if trajectories.rewards is not None:
         returns = jnp.cumsum(jnp.pad(trajectories.rewards, ((0, 0), (1, 0))), axis=1)
-    # What each layer sees, and which of it is on its path.
-    states = lift_through(abstractions, trajectories.states)
+    # What each layer sees, and what it is asked for. A stack that lifts states one by one, and learns by drawing times,
+    # has no use for the rest.
+    goals: tuple[Array, ...] | None = None
+    stretches: tuple[Stretches | None, ...] = ()
+    from_pivots = any(layer.cortex.pivot_to_pivot for layer in layers)
+    if from_pivots or any(isinstance(abstraction, PathAbstraction) for abstraction in abstractions[:-1]):
+        masks, states, goals = views(trajectories, abstractions)
+        find = partial(_find_stretches, trajectories, returns)
+        if from_pivots:
+            stretches = tuple(map(find, layers, states, goals, masks[:-1], masks[1:]))
+    else:
+        states = lift_through(abstractions, trajectories.states)
     return Experience(
         trajectories=trajectories,
         walks=jnp.asarray(walks, jnp.int32),
@@ -114,7 +142,85 @@ def gather(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) ->
         states=states,
         paths=layer_paths(states, trajectories.lengths, abstractions),
         returns=returns,
+        goals=goals,
+        stretches=tuple(stretches),
     )
+
+
+def _find_stretches(
+    trajectories: Trajectories,
+    returns: Array | None,
+    layer: Layer,
+    states: Array,
+    goals: Array,
+    path: Array,
+    pivots: Array,
+) -> Stretches | None:
+    """What one layer draws from if it learns from pivot to pivot."""
+    if not layer.cortex.pivot_to_pivot:
+        return None
+    return stretches_lib.find(
+        layer,
+        states=states,
+        goals=goals,
+        actions=None if layer.answers_states else trajectories.actions,
+        returns=returns,
+        lengths=trajectories.lengths,
+        path=path,
+        pivots=pivots,
+    )
+
+
+@jax.jit
+def views(
+    trajectories: Trajectories, abstractions: tuple[Abstraction, ...]
+) -> tuple[tuple[Array, ...], tuple[Array, ...], tuple[Array, ...]]:
+    """What each layer sees of trajectories.
+
+    Args:
+        trajectories: `W` of them, `T` states long with their padding.
+        abstractions: one for each layer, bottom first.
+
+    Returns:
+        Each layer's path, `[W, T]` bool, and last the top layer's pivots; each layer's states `[W, T, *S]`, each as
+        what the path up to it is to the layer; and, alike, what the layer is asked for to come there.
+    """
+    num_times = trajectories.states.shape[1]
+    masks = [jnp.arange(num_times)[None] < trajectories.lengths[:, None]]
+    states, goals = [trajectories.states], []
+    for number, abstraction in enumerate(abstractions):
+        seen = states[-1]
+        masks.append(jax.vmap(pivot_mask, in_axes=(None, 0, 0))(abstraction, seen, masks[-1]))
+        if number == len(abstractions) - 1:
+            # The top layer is asked for the user's goal, a single state.
+            goals.append(lift_through(abstractions, trajectories.states)[-1])
+        elif isinstance(abstraction, PathAbstraction):
+            # No state of the path is what a pivot stands for, so the goal is what comes down from the layer above.
+            states.append(jax.vmap(lift_path, in_axes=(None, 0, 0))(abstraction, seen, masks[number]))
+            goals.append(abstraction.specify(states[-1], seen))
+        else:
+            states.append(abstraction.lift(seen))
+            goals.append(seen)
+    return tuple(masks), tuple(states), tuple(goals)
+
+
+def answers(trajectories: Trajectories, abstractions: tuple[Abstraction, ...]) -> tuple[Array, ...]:
+    """For each layer the states `[N, *S]` that it can learn to answer, each once, in order of appearance. Not for jit.
+
+    They are those of its paths, the first ones left out, and the trajectories' ends as it sees them.
+
+    Args:
+        trajectories: to learn from.
+        abstractions: one for each layer, bottom first.
+    """
+    masks, states, _ = views(trajectories, abstractions)
+    times = jnp.arange(masks[0].shape[1])
+    ends = times[None] == trajectories.lengths[:, None] - 1
+    found = []
+    for mask, seen in zip(masks[:-1], states, strict=True):
+        rows = np.asarray(seen)[np.asarray((mask | ends) & (times > 0)[None])]
+        found.append(jnp.asarray(np.stack(list({row.tobytes(): row for row in rows}.values()))))
+    return tuple(found)
 
 
 def sample_places(experience: Experience, key: jax.Array, batch_size: int) -> tuple[Array, Array]:
@@ -189,12 +295,14 @@ def examples_between(
         kept: `[B]` int32, see `contexts`.
     """
     trajectories, states = experience.trajectories, experience.states[number]
-    goals = states[walks, goal_times]
+    goals = (experience.goals or experience.states)[number][walks, goal_times]
     if number == 0 and trajectories.actions is not None:
         targets = trajectories.actions[walks, times]
     else:
         target_times = jnp.minimum(experience.paths[number].following(walks, times), goal_times)
         targets = states[walks, target_times]
+        if isinstance(layer.cortex.kernel.target_space, Stopping):
+            targets = layer.cortex.kernel.target_space.join(targets, target_times == goal_times)
     returns = None
     if experience.returns is not None:
         returns = experience.returns[walks, goal_times] - experience.returns[walks, times]
@@ -219,6 +327,18 @@ def sample(experience: Experience, layer: Layer, *, number: int, key: jax.Array,
         key: consumed.
         batch_size: B.
     """
+    stretches = experience.stretches[number] if experience.stretches else None
+    if stretches is not None:
+        drawn = jax.random.randint(key, (batch_size,), 0, stretches.walks.shape[0])
+        return examples_between(
+            experience,
+            layer,
+            number=number,
+            walks=stretches.walks[drawn],
+            times=stretches.times[drawn],
+            goal_times=stretches.goal_times[drawn],
+            kept=stretches.kept[drawn],
+        )
     place_key, goal_key, context_key = jax.random.split(key, 3)
     walks, times = sample_places(experience, place_key, batch_size)
     spans = horizon(experience, walks, times, number=number, lookahead=layer.cortex.lookahead) - times

@@ -9,15 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import acting, saving
-from humain.abstraction.abstraction import Abstraction, PathAbstraction, lift_path, lift_through
+from humain.abstraction.abstraction import Abstraction, PathAbstraction, lift_path
 from humain.abstraction.pivots import pivot_mask, reverse_mask
+from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.spaces import Space
 from humain.testing.probe import Probe
-from humain.types import Array
+from humain.types import Array, Trajectories
 
 _NUM_LAYERS = 3
 
@@ -150,12 +151,9 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
     )
     model = Model(layers=(layer,) * _NUM_LAYERS, space=case.space)
     state = model.init(jax.random.key(0), (case.abstraction,) * _NUM_LAYERS)
-    masks = [np.ones((num_walks, length), bool)]
-    seen = lift_through((case.abstraction,) * _NUM_LAYERS, case.states)
-    states = jax.device_get(seen)
-    for number in range(_NUM_LAYERS - 1):
-        masks.append(np.asarray(_pivots(case.abstraction, seen[number], jnp.asarray(masks[-1]))))
-    assert np.sum(masks[-1]) > 0
+    found, seen, _ = hindsight.views(_trajectories(case), (case.abstraction,) * _NUM_LAYERS)
+    masks, states = jax.device_get(found), jax.device_get(seen)
+    assert np.sum(masks[_NUM_LAYERS - 1]) > 0
 
     episode = acting.begin(model, num_walks)
     for time in range(length):
@@ -169,7 +167,7 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
                 memory = memories[number]
                 assert memory.count[walk] == len(known), (time, walk, number)
                 expected = states[number][walk, np.array(known, int)]
-                np.testing.assert_array_equal(memory.states[walk, : len(known)], expected)
+                np.testing.assert_allclose(memory.states[walk, : len(known)], expected, rtol=1e-5, atol=1e-6)
                 decided = known if number == 0 else known[:-1]
                 if number + 1 < _NUM_LAYERS:
                     known = [place for place in decided if masks[number + 1][walk, place]]
@@ -195,6 +193,26 @@ def saved_in_a_file_it_is_the_same(case: AbstractionCase) -> None:
     )
 
 
+def acting_shows_what_hindsight_shows(case: AbstractionCase) -> None:
+    """Fed one state at a time, each layer is in sight of what hindsight says that it would have been in sight of."""
+    num_walks, length = case.states.shape[:2]
+    kernel = Probe(case.space, case.space)
+    layer = Layer(cortex=Cortex(kernel, Linear(2)), context_length=3, refresh_on_new_goal=False)
+    model = Model(layers=(layer,) * _NUM_LAYERS, space=case.space)
+    state = model.init(jax.random.key(0), (case.abstraction,) * _NUM_LAYERS)
+    experience = hindsight.gather(_trajectories(case), state.abstractions)
+    walks, episode = jnp.arange(num_walks), acting.begin(model, num_walks)
+    for time in range(length - 1):
+        episode, reaction = acting.react(model, state, episode, case.states[:, time], case.states[:, -1])
+        times = jnp.full(num_walks, time)
+        for number in range(_NUM_LAYERS):
+            context = hindsight.contexts(
+                experience, layer, number=number, walks=walks, times=times, kept=jnp.full(num_walks, length)
+            )
+            expected = kernel.recall(jnp.zeros(()), context, reaction.goals[number]).scores[:, 0]
+            np.testing.assert_allclose(reaction.scores[number], expected, rtol=1e-4, atol=1e-4)
+
+
 CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
     pivots_lie_on_the_path,
     jit_and_vmap_change_nothing,
@@ -206,7 +224,12 @@ CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
     goals_that_were_lifted_come_down_again,
     acting_finds_the_stored_pivots,
     saved_in_a_file_it_is_the_same,
+    acting_shows_what_hindsight_shows,
 )
+
+
+def _trajectories(case: AbstractionCase) -> Trajectories:
+    return Trajectories(states=case.states, lengths=jnp.full(case.states.shape[0], case.states.shape[1]))
 
 
 def _pivots(abstraction: Abstraction, states: Array, on_path: Array) -> Array:

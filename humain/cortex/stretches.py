@@ -1,0 +1,96 @@
+"""Stretches: what a layer's paths have between one pivot and the next, listed once.
+
+Drawn from such a list, where each of equal ones stands once, what is rare is learned as often as what is common.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from humain.layer import Layer
+from humain.types import Array
+
+
+@struct.dataclass
+class Stretches:
+    """Places from which a path goes on to its next pivot.
+
+    Attributes:
+        walks: `[N]` int32, trajectory.
+        times: `[N]` int32, of the present state.
+        goal_times: `[N]` int32, of the next pivot, or of the trajectory's end where that comes first.
+        kept: `[N]` int32, states of the layer's path before the present one, as far back as the pivot before.
+    """
+
+    walks: Array
+    times: Array
+    goal_times: Array
+    kept: Array
+
+
+def find(
+    layer: Layer,
+    *,
+    states: Array,
+    goals: Array,
+    actions: Array | None,
+    returns: Array | None,
+    lengths: Array,
+    path: Array,
+    pivots: Array,
+) -> Stretches:
+    """The places of all trajectories. Not for jit.
+
+    Of those with equal states in the context, equal goals and equal targets, the first one with the best score is kept.
+
+    Args:
+        layer: whose contexts and scores count.
+        states: `[W, T, *S]`, as the layer sees them.
+        goals: `[W, T, *S]`, as it is asked for them.
+        actions: `[W, T, *V]` that it is to answer; None where it answers states.
+        returns: `[W, T + 1]`, sum of the rewards before each time, or None.
+        lengths: `[W]` int32, of the trajectories.
+        path: `[W, T]` bool, True for the states on the layer's path.
+        pivots: `[W, T]` bool, those that the layer above sees.
+    """
+    # On the host: what is equal to what decides how many there are.
+    on_path, is_pivot = np.asarray(path), np.asarray(pivots)
+    state_ids, goal_ids = _number(states), _number(goals)
+    action_ids = None if actions is None else _number(actions)
+    found: list[tuple[int, int, int, int]] = []
+    questions: list[tuple[object, ...]] = []
+    for walk, length in enumerate(np.asarray(lengths).tolist()):
+        times = np.flatnonzero(on_path[walk, :length]).tolist()
+        pivot_times = np.flatnonzero(is_pivot[walk, :length]).tolist()
+        begin = 0
+        for place, time in enumerate(times):
+            if time in pivot_times:
+                begin = place
+            if time >= length - 1:
+                break
+            goal_time = next((pivot for pivot in pivot_times if pivot > time), length - 1)
+            target_time = min(times[place + 1] if place + 1 < len(times) else goal_time, goal_time)
+            shown = times[max(begin, place + 1 - layer.stored_length) : place + 1]
+            target = state_ids[walk, target_time] if action_ids is None else action_ids[walk, time]
+            found.append((walk, time, goal_time, place - begin))
+            ends = target_time == goal_time
+            questions.append((*state_ids[walk, shown].tolist(), goal_ids[walk, goal_time], target, ends))
+    walks, starts, goal_times, kept = np.array(found, np.int32).reshape(-1, 4).T
+    collected = None if returns is None else returns[walks, goal_times] - returns[walks, starts]
+    scores = np.asarray(layer.cortex.score_rule.score(jnp.asarray(goal_times - starts), collected))
+
+    best: dict[tuple[object, ...], int] = {}
+    for place, question in enumerate(questions):
+        if question not in best or scores[place] > scores[best[question]]:
+            best[question] = place
+    chosen = np.array(sorted(best.values()), np.int32)
+    return Stretches(*(jnp.asarray(column[chosen]) for column in (walks, starts, goal_times, kept)))
+
+
+def _number(elements: Array) -> np.ndarray:
+    """Int `[W, T]`: the same number for equal elements of `[W, T, *S]`."""
+    numbers: dict[bytes, int] = {}
+    rows = np.asarray(elements)
+    flat = rows.reshape(rows.shape[0] * rows.shape[1], -1)
+    named = [numbers.setdefault(row.tobytes(), len(numbers)) for row in flat]
+    return np.array(named).reshape(rows.shape[:2])

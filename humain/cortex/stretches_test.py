@@ -1,0 +1,125 @@
+"""Stretches by hand: from pivot to pivot, each of equal examples once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from humain.abstraction.chunk_mean import ChunkMean
+from humain.abstraction.skip import Skip
+from humain.cortex import hindsight
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear, Return
+from humain.layer import Layer
+from humain.spaces import Continuous, Discrete
+from humain.stopping import Stopping
+from humain.testing.probe import Probe
+from humain.types import Trajectories
+
+_SPACE = Discrete(100)
+_LINEAR = Linear(10)
+
+
+def _layer(score_rule=_LINEAR, context_length=1, space=_SPACE, target_space=None):
+    cortex = Cortex(Probe(space, target_space or space), score_rule, pivot_to_pivot=True)
+    return Layer(cortex, context_length=context_length)
+
+
+def _walks(*walks, rewards=None, actions=None):
+    length = max(map(len, walks))
+    states = np.array([[*walk, *[0] * (length - len(walk))] for walk in walks], np.int32)
+    return Trajectories(
+        states=jnp.asarray(states), lengths=jnp.array([len(walk) for walk in walks]), rewards=rewards, actions=actions
+    )
+
+
+def _listed(experience, number):
+    places = experience.stretches[number]
+    columns = (places.walks, places.times, places.goal_times, places.kept)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def test_places_of_one_walk():
+    found = hindsight.gather(_walks((1, 2, 3, 4, 5, 6)), (Skip(2), Skip(9)), (_layer(context_length=9),) * 2)
+    # Pivots at 0, 2 and 4, and the end at 5; what is kept begins with the pivot before.
+    assert _listed(found, 0) == [(0, 0, 2, 0), (0, 1, 2, 1), (0, 2, 4, 0), (0, 3, 4, 1), (0, 4, 5, 0)]
+    # Above, the path is 0, 2, 4, and there is no pivot after the first.
+    assert _listed(found, 1) == [(0, 0, 5, 0), (0, 2, 5, 1), (0, 4, 5, 2)]
+
+
+def test_equal_examples_count_once_by_what_is_in_sight():
+    walks = _walks((1, 2, 3), (7, 9, 1, 2, 3), (8, 9, 5))
+    # With a pivot at every second state, 1 to 3 by 2 stands in two walks.
+    found = hindsight.gather(walks, (Skip(2),), (_layer(),))
+    first = [(0, 0, 2, 0), (0, 1, 2, 1)]
+    assert _listed(found, 0) == [*first, (1, 0, 2, 0), (1, 1, 2, 1), (2, 0, 2, 0), (2, 1, 2, 1)]
+    # From 9 to 5 in the third walk is another example than from 9 to 1, for it has another goal. With a longer memory,
+    # it makes a difference what came before 2, as it was since the last pivot.
+    walks = _walks((1, 2, 3), (4, 2, 3))
+    assert _listed(hindsight.gather(walks, (Skip(2),), (_layer(),)), 0) == [*first, (1, 0, 2, 0)]
+    longer = hindsight.gather(walks, (Skip(2),), (_layer(context_length=2),))
+    assert _listed(longer, 0) == [*first, (1, 0, 2, 0), (1, 1, 2, 1)]
+
+
+def test_the_best_score_is_kept():
+    rewards = jnp.array([[1.0, 1.0, 0.0], [2.0, 2.0, 0.0], [2.0, 2.0, 0.0]])
+    found = hindsight.gather(
+        _walks((1, 2, 3), (1, 2, 3), (1, 2, 3), rewards=rewards), (Skip(9),), (_layer(Return(0, 9)),)
+    )
+    # Returns to go are 2 and 1 in the first walk, 4 and 2 in the others, the first of which counts.
+    assert _listed(found, 0) == [(1, 0, 2, 0), (1, 1, 2, 1)]
+
+
+def test_other_actions_make_other_examples():
+    actions = jnp.array([[5, 6, 0], [5, 7, 0]])
+    walks = _walks((1, 2, 3), (1, 2, 3), actions=actions)
+    found = hindsight.gather(walks, (Skip(9),), (_layer(target_space=Discrete(9)),))
+    assert _listed(found, 0) == [(0, 0, 2, 0), (0, 1, 2, 1), (1, 1, 2, 1)]
+
+
+def test_a_layer_that_does_not_go_from_pivot_to_pivot_has_none():
+    cortex = Cortex(Probe(_SPACE, _SPACE), Linear(10))
+    assert hindsight.gather(_walks((1, 2, 3)), (Skip(2),), (Layer(cortex),)).stretches == ()
+
+
+def test_examples_are_drawn_from_the_list_each_as_often():
+    layer = _layer(context_length=2)
+    # What is common, 1 to 2, has nine walks, and what is rare one.
+    found = hindsight.gather(_walks(*[(1, 2)] * 9, (3, 4)), (Skip(2),), (layer,))
+    batch = hindsight.sample(found, layer, number=0, key=jax.random.key(0), batch_size=2000)
+    assert jnp.all(batch.mask)
+    # 2000 draws of two: 1000, with a standard deviation of 22.
+    assert abs(int(jnp.sum(batch.goals == 4)) - 1000) < 110
+    np.testing.assert_array_equal(batch.targets, batch.goals)
+
+
+def test_a_layer_below_a_mean_is_asked_for_it_and_told_where_its_way_ends():
+    space = Continuous(1)
+    layer = _layer(space=space, target_space=Stopping(space), context_length=2)
+    states = jnp.array([[[9.0], [1.0], [3.0], [8.0]]])
+    walks = Trajectories(states=states, lengths=jnp.array([4]))
+    found = hindsight.gather(walks, (ChunkMean(2), Skip(9)), (layer, layer))
+    places = found.stretches[0]
+    examples = hindsight.examples_between(
+        found,
+        layer,
+        number=0,
+        walks=places.walks,
+        times=places.times,
+        goal_times=places.goal_times,
+        kept=places.kept,
+    )
+    # The mean of 1 and 3 is asked for at 9 and at 1, and the chunk of 8 alone at 3.
+    np.testing.assert_array_equal(examples.goals, [[2], [2], [8]])
+    np.testing.assert_array_equal(examples.targets, [[1, 0], [3, 1], [8, 1]])
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_user_s_goal_is_a_state(number):
+    states = jnp.array([[[9.0], [1.0], [3.0], [8.0], [10.0]]])
+    walks = Trajectories(states=states, lengths=jnp.array([5]))
+    _, seen, goals = hindsight.views(walks, (ChunkMean(2), Skip(9)))
+    # The layer above sees 9, 1, the mean of 1 and 3, 8, and the mean of 8 and 10; the user asks for states.
+    expected = [states, jnp.array([[[9.0], [1.0], [2.0], [8.0], [9.0]]])]
+    np.testing.assert_array_equal(seen[number], expected[number])
+    np.testing.assert_array_equal(goals[number], expected[1 - number])
