@@ -14,7 +14,7 @@ Name = Callable[[Any], str]
 
 
 @dataclasses.dataclass(frozen=True)
-class Node:
+class PlanNode:
     """A goal, with the steps that the layer below took to reach it as children.
 
     Attributes:
@@ -31,7 +31,7 @@ class Node:
     score: float | None
     reached: bool
     attempted: bool
-    children: tuple["Node", ...]
+    children: tuple["PlanNode", ...]
 
     def to_json(self) -> dict[str, Any]:
         """Returns the tree as nested dictionaries and lists of JSON types."""
@@ -45,7 +45,7 @@ class Node:
         }
 
 
-def plan_tree(plan: Plan, index: int = 0, *, name: Name = str) -> Node:
+def plan_tree(plan: Plan, index: int = 0, *, name: Name = str) -> PlanNode:
     """Converts one plan of a batch to a tree.
 
     Args:
@@ -61,12 +61,12 @@ def plan_tree(plan: Plan, index: int = 0, *, name: Name = str) -> Node:
         for layer in plan.layers
     ]
 
-    def grow(layer: int, goal: int, state: Any, score: float | None) -> Node:
+    def grow(layer: int, goal: int, state: Any, score: float | None) -> PlanNode:
         if layer == 0:
-            return Node(name(state), 0, score, reached=True, attempted=True, children=())
+            return PlanNode(name(state), 0, score, reached=True, attempted=True, children=())
         below = layers[layer - 1]
         places = np.flatnonzero(below["valid"] & (below["parents"] == goal))
-        return Node(
+        return PlanNode(
             state=name(state),
             layer=layer,
             score=score,
@@ -91,7 +91,7 @@ def plan_text(plan: Plan, index: int = 0, *, name: Name = str) -> str:
     return to_text(name(np.asarray(plan.starts[index])), plan_tree(plan, index, name=name))
 
 
-def to_text(start: str, root: Node) -> str:
+def to_text(start: str, root: PlanNode) -> str:
     """Writes a plan as indented lines.
 
     Args:
@@ -100,7 +100,7 @@ def to_text(start: str, root: Node) -> str:
     """
     lines = [f"from {start} to {root.state}{_remark(root)}"]
 
-    def add(node: Node, indent: str) -> None:
+    def add(node: PlanNode, indent: str) -> None:
         for number, child in enumerate(node.children):
             last = number == len(node.children) - 1
             kind = "step" if child.layer == 0 else f"sub-goal of layer {child.layer}"
@@ -113,7 +113,7 @@ def to_text(start: str, root: Node) -> str:
     return "\n".join(lines)
 
 
-def failures(root: Node) -> list[str]:
+def failures(root: PlanNode) -> list[str]:
     """Returns a line for each goal that was attempted and not reached, in time order; empty for a complete plan."""
     own = []
     if root.attempted and not root.reached:
@@ -121,7 +121,7 @@ def failures(root: Node) -> list[str]:
     return [line for child in root.children for line in failures(child)] + own
 
 
-def _remark(node: Node) -> str:
+def _remark(node: PlanNode) -> str:
     if node.reached:
         return ""
     return "  NOT REACHED" if node.attempted else "  not attempted"

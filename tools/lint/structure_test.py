@@ -6,6 +6,7 @@ docs/architecture.md explains the order.
 """
 
 import ast
+import collections
 import pathlib
 
 import pytest
@@ -84,6 +85,25 @@ def violations(path, text):
             "sys.path.extend",
         ):
             yield f"{path}:{node.lineno} edits sys.path: name the dependency in the target's deps"
+
+
+def public_classes(path, text):
+    """The names of the classes in a file, test files left out; private classes are known in their file alone."""
+    if path.endswith(("_test.py", "conftest.py")):
+        return []
+    classes = [node.name for node in ast.walk(ast.parse(text, path)) if isinstance(node, ast.ClassDef)]
+    return [name for name in classes if not name.startswith("_")]
+
+
+def shared_names(texts):
+    """One line for each name that more than one public class has, in the files `{path: text}`."""
+    owners = collections.defaultdict(list)
+    for path, text in texts.items():
+        for name in public_classes(path, text):
+            owners[name].append(path)
+    for name, paths in sorted(owners.items()):
+        if len(paths) > 1:
+            yield f"{name} is the name of classes in {', '.join(paths)}: give them names that tell them apart"
 
 
 def owner(path, build_files):
@@ -166,9 +186,25 @@ def test_what_is_allowed_is_not_a_violation():
     assert list(violations("humain/spaces_test.py", "from humain import model")) == []
 
 
+def test_classes_with_one_name_are_found():
+    texts = {"a.py": "class Row: ...", "b.py": "def f():\n    class Row: ...", "c.py": "class Column: ..."}
+    assert [line.split(":")[0] for line in shared_names(texts)] == ["Row is the name of classes in a.py, b.py"]
+    assert (
+        list(shared_names({"a.py": "class _Row: ...", "b.py": "class _Row: ...", "c_test.py": "class Column: ..."}))
+        == []
+    )
+    assert list(shared_names({"a.py": "class Row: ...", "a_test.py": "class Row: ..."})) == []
+
+
 def test_the_package_of_a_file_is_the_nearest_one():
     assert owner("a/b/c.py", {"BUILD.bazel", "a/BUILD.bazel"}) == "a/BUILD.bazel"
     assert owner("c.py", {"a/BUILD.bazel"}) is None
+
+
+def test_classes_have_names_of_their_own():
+    root = sources.workspace()
+    found = list(shared_names({path: (root / path).read_text() for path in sources.list_sources(".py")}))
+    assert not found, "\n".join(found)
 
 
 def test_imports_point_one_way():
