@@ -41,7 +41,9 @@ from humain.kernels.slots import SlotLoss
 from humain.kernels.table import Table
 from humain.layer import Layer
 from humain.model import Model, ModelState
+from humain.nearest import Nearest
 from humain.spaces import Continuous, Discrete
+from humain.stopping import Stopping
 
 _FORMAT = "humain model"
 _VERSION = 1
@@ -63,6 +65,7 @@ _KNOWN: dict[str, Any] = {
     "Located": Located,
     "Model": Model,
     "NetworkKernel": NetworkKernel,
+    "Nearest": Nearest,
     "NeuralEntropy": NeuralEntropy,
     "PlacesInVectors": PlacesInVectors,
     "PlacesOfIds": PlacesOfIds,
@@ -74,6 +77,7 @@ _KNOWN: dict[str, Any] = {
     "Skip": Skip,
     "SlotLoss": SlotLoss,
     "SparseRows": SparseRows,
+    "Stopping": Stopping,
     "Table": Table,
     "TagLevels": TagLevels,
     "TaggedIds": TaggedIds,

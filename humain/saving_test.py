@@ -30,7 +30,9 @@ from humain.hippocampus.tagging import Tagging
 from humain.kernels.linear import LinearConfig
 from humain.layer import Layer
 from humain.model import Model
+from humain.nearest import Nearest
 from humain.spaces import Continuous, Discrete
+from humain.stopping import Stopping
 from humain.testing import stacks
 from humain.types import Array
 
@@ -70,6 +72,16 @@ def assert_same(one, other):
     for first, second in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         assert (first.dtype, first.shape) == (second.dtype, second.shape)
         assert np.asarray(first).tobytes() == np.asarray(second).tobytes()
+
+
+@pytest.mark.parametrize("space", [Nearest(np.eye(2)), Stopping(Continuous(2), weight=2.0)], ids=["nearest", "stopping"])
+def test_a_space_of_answers_comes_back(space, tmp_path):
+    kernel = LinearConfig(num_slots=2, num_keys=8).build(Continuous(2), space, context_length=1)
+    model = Model((Layer(Cortex(kernel, _BY_DISTANCE)),), Continuous(2))
+    saving.save(tmp_path / "a", model, begin(model, (Skip(2),)))
+    loaded, state = saving.load(tmp_path / "a")
+    assert loaded == model
+    assert_same(state, begin(model, (Skip(2),)))
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES.keys())
