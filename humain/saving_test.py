@@ -74,7 +74,9 @@ def assert_same(one, other):
         assert np.asarray(first).tobytes() == np.asarray(second).tobytes()
 
 
-@pytest.mark.parametrize("space", [Nearest(np.eye(2)), Stopping(Continuous(2), weight=2.0)], ids=["nearest", "stopping"])
+@pytest.mark.parametrize(
+    "space", [Nearest(np.eye(2)), Stopping(Continuous(2), weight=2.0)], ids=["nearest", "stopping"]
+)
 def test_a_space_of_answers_comes_back(space, tmp_path):
     kernel = LinearConfig(num_slots=2, num_keys=8).build(Continuous(2), space, context_length=1)
     model = Model((Layer(Cortex(kernel, _BY_DISTANCE)),), Continuous(2))
