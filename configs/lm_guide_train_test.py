@@ -36,10 +36,7 @@ def test_a_variant_loads_as_the_harness_loads_it_and_makes_models(variant):
 @pytest.mark.parametrize("variant", ["default", "kmeans", "linear"])
 def test_the_flat_model_has_as_many_parameters_as_the_hierarchy(variant):
     config = lm_guide_train.get_config(variant)
-    sizes = {
-        name: models.num_parameters(_initial(_built(config, name)))
-        for name in ("hierarchy", "flat")
-    }
+    sizes = {name: models.num_parameters(_initial(_built(config, name))) for name in ("hierarchy", "flat")}
     assert sizes["flat"] == pytest.approx(sizes["hierarchy"], rel=0.1)
 
 
