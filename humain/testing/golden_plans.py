@@ -11,7 +11,7 @@ import numpy as np
 
 import humain as hm
 
-FOLDER = pathlib.Path(__file__).parent / "golden_plans"
+FOLDER = pathlib.Path(__file__).parent / "goldens"
 _COMMAND = "tools/bazelw run //humain/testing:write_golden_plans"
 
 _EDGES = ((0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (4, 5), (5, 6), (5, 7), (6, 8), (7, 8), (9, 10))
@@ -57,7 +57,7 @@ def texts() -> Mapping[str, str]:
 def main() -> None:
     """Writes the files into the workspace."""
     started_in = os.environ.get("BUILD_WORKSPACE_DIRECTORY")
-    folder = FOLDER if started_in is None else pathlib.Path(started_in, "humain", "testing", "golden_plans")
+    folder = FOLDER if started_in is None else pathlib.Path(started_in, "humain", "testing", "goldens")
     folder.mkdir(exist_ok=True)
     for name, text in texts().items():
         (folder / name).write_text(text, encoding="utf-8")
