@@ -60,7 +60,7 @@ def _default() -> ConfigDict:
             "chunk_steps": 50,
             "batch_size": 64,
             "paths": {"replay": True, "max_paths": 6, "passed_weight": 0.9},
-            # The stop signal at a chunk's last state.
+            # Weight of the stop signal, which says that an answer ends the way to a layer's goal.
             "stop": 2.0,
             "models": {
                 "hierarchy": _model(width=96, num_slots=4, chunks=(4, 4), context_lengths=(4, 2, 1)),
@@ -96,7 +96,7 @@ def _model(*, width: int, num_slots: int, chunks: tuple[int, ...], context_lengt
         "learning_rate": 2e-3,
         # What the layers above the bottom one see: chunk_mean or kmeans.
         "abstraction": "chunk_mean",
-        # Of these layers, bottom first: states a chunk (of kmeans at most), and the clusters of kmeans.
+        # Of these layers, bottom first: states a chunk, or the clusters of kmeans.
         "chunks": chunks,
         # With a quarter as many, a cluster says too little of where to go: no plan came out.
         "num_clusters": (128, 96)[: len(chunks)],

@@ -38,7 +38,7 @@ def check(task: TaskContext) -> None:
         family.check_made_from(task, family.INFER, place)
     for key in ("num_candidates", "max_steps"):
         if task.config[key] < 1:
-            raise errors.UserError(f"{key} must be 1 or more, not {task.config[key]}")
+            raise errors.UserError(f"{key} must be at least 1, not {task.config[key]}")
     decoding.check(task.config.decoder)
     for name in (family.NEAREST_PLAN, family.RETRIEVER):
         if name in family.config_of(task, family.TRAIN).models:

@@ -34,7 +34,7 @@ def check(task: TaskContext) -> None:
         raise errors.UserError(f"mode must be 'think' or 'react', not {task.config.mode!r}")
     for key in ("max_steps", "max_sub_steps", "max_top_steps"):
         if task.config[key] < 1:
-            raise errors.UserError(f"{key} must be 1 or more, not {task.config[key]}")
+            raise errors.UserError(f"{key} must be at least 1, not {task.config[key]}")
     if any(not goal.strip() for goal in task.flags.goal):
         raise errors.UsageError("--goal is empty; say what is to be reached")
 
@@ -70,6 +70,7 @@ def _write_guides(
 ) -> dict[str, int]:
     """Adds what a model says for every plan, and counts it."""
     counts = {"guides": 0, "finished": 0, "steps": 0, "candidates": 0}
+    guidance.think_of([goal for goals in asked for goal in goals])
     for number, (plan, goals) in enumerate(zip(data.plans, asked, strict=True)):
         task.interruption.check()
         guide = _guide(task, guidance, goals)
@@ -79,7 +80,7 @@ def _write_guides(
         counts["steps"] += len(guide.steps)
         if plan.split != models.TRAIN:
             for time in range(len(plan.steps)):
-                reaction = guidance.react(goals, plan.steps[:time], max_steps=task.config.max_steps)
+                reaction = guidance.react(goals, plan.steps[:time])
                 written.add_candidate(
                     model=name, number=number, time=time, reaction=reaction, restore=setup.scaling.restore
                 )
@@ -118,7 +119,7 @@ def answer(task: TaskContext) -> None:
 
 def _guide(task: TaskContext, guidance: Guidance, goals: Sequence[int]) -> Guide:
     ask = guidance.think if task.config.mode == "think" else guidance.react_on
-    return ask(goals, max_steps=task.config.max_steps)
+    return ask(goals)
 
 
 def _load(task: TaskContext, name: str, data: Dataset) -> tuple[Setup, Guidance]:
@@ -126,7 +127,10 @@ def _load(task: TaskContext, name: str, data: Dataset) -> tuple[Setup, Guidance]
     setup = models.build(family.config_of(task, family.TRAIN), name, data, trained=path)
     state = models.load(path, setup)
     return setup, setup.guidance(
-        state, max_sub_steps=task.config.max_sub_steps, max_top_steps=task.config.max_top_steps
+        state,
+        max_sub_steps=task.config.max_sub_steps,
+        max_top_steps=task.config.max_top_steps,
+        max_steps=task.config.max_steps,
     )
 
 

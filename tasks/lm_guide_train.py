@@ -9,13 +9,14 @@ from typing import Any, NoReturn
 
 import jax
 
-from humain import errors
+from humain import errors, learning
 from humain.language import dataset
+from humain.learning import LearningConfig
 from humain.training import loop
 from humain.viewing import tables
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
-from tasks.language import family, learner, models
+from tasks.language import family, models
 
 
 def check(task: TaskContext) -> None:
@@ -25,10 +26,10 @@ def check(task: TaskContext) -> None:
         raise errors.UserError("models is empty; there must be at least one")
     if config.chunk_steps < 1 or config.num_updates % config.chunk_steps:
         raise errors.UserError(
-            f"num_updates must be a multiple of chunk_steps, and {config.num_updates} is none of {config.chunk_steps}"
+            f"num_updates must be a multiple of chunk_steps ({config.chunk_steps}), not {config.num_updates}"
         )
     if config.batch_size < 1:
-        raise errors.UserError(f"batch_size must be 1 or more, not {config.batch_size}")
+        raise errors.UserError(f"batch_size must be at least 1, not {config.batch_size}")
     task.check_batches({"batch_size": config.batch_size})
 
 
@@ -49,19 +50,23 @@ def show(record: Mapping[str, Any]) -> None:
 
 def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, Any]:
     setup = models.build(task.config, name, data)
+    key = jax.random.fold_in(jax.random.key(task.seed), list(task.config.models).index(name))
+    learning_config = LearningConfig(batch_size=task.config.batch_size)
+    learner = learning.begin(setup.model, learning_config, setup.abstractions, key)
+    lessons = learning.gather(setup.model, learning_config, learner.state, setup.trajectories)
     result = task.train(
         name,
-        learner.begin(setup.model, jax.random.fold_in(jax.random.key(task.seed), list(task.config.models).index(name))),
-        chunk=loop.make_chunk(learner.build_update(setup.model, task.config.batch_size), task.config.chunk_steps),
-        data=learner.on_device(setup.tables),
+        learner,
+        chunk=loop.make_chunk(learning.build_update(setup.model, learning_config), task.config.chunk_steps),
+        data=lessons,
         num_steps=task.config.num_updates,
         chunk_steps=task.config.chunk_steps,
     )
-    models.save(family.models(task) / f"{name}.safetensors", result.state.model, setup.centroids)
+    models.save(family.models(task) / f"{name}.safetensors", result.state.state, setup.centroids)
     return {
-        "parameters": models.num_parameters(result.state.model),
+        "parameters": models.num_parameters(result.state.state),
         "updates": result.step,
-        "examples": [len(table.scores) for table in setup.tables],
+        "examples": [len(found.walks) for found in lessons.experience.stretches if found is not None],
         "seconds": result.run_seconds,
         "compile_seconds": result.compile_seconds,
     }

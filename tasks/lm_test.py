@@ -361,8 +361,8 @@ def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd)
 @pytest.mark.parametrize(
     ("task", "word", "code", "message"),
     [
-        (lm_data_prepare, "--config.embedder.name=glove", 1, "embedder.name 'glove' is none of minilm"),
-        (lm_data_prepare, "--config.embedder.batch_size=0", 1, "embedder.batch_size must be 1 or more, not 0"),
+        (lm_data_prepare, "--config.embedder.name=glove", 1, "embedder.name 'glove' is not one of minilm"),
+        (lm_data_prepare, "--config.embedder.batch_size=0", 1, "embedder.batch_size must be at least 1, not 0"),
         (lm_data_prepare, "--config.crafting.num_held_out=500", 1, "crafting: 500 goals cannot be held out, "),
         (lm_data_prepare, "--config.crafting.num_pairs=9999", 1, "crafting: 9999 pairs of goals are not to be had, "),
         (lm_data_prepare, "--config.crafting.num_held_out=-1", 1, "crafting: num_held_out must be 0 or more, not -1"),
@@ -370,11 +370,11 @@ def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd)
         (lm_data_prepare, "--corpus=nowhere", 1, "--corpus=nowhere can't be read: No such file or directory"),
         (lm_guide_inference, "--goal= ", 2, "--goal is empty; say what is to be reached"),
         (lm_guide_inference, "--config.mode=dream", 1, "mode must be 'think' or 'react', not 'dream'"),
-        (lm_guide_inference, "--config.max_top_steps=0", 1, "max_top_steps must be 1 or more, not 0"),
-        (lm_guide_train, "--config.chunk_steps=7", 1, "num_updates must be a multiple of chunk_steps, and 40 is none"),
-        (lm_guide_train, "--config.batch_size=0", 1, "batch_size must be 1 or more, not 0"),
+        (lm_guide_inference, "--config.max_top_steps=0", 1, "max_top_steps must be at least 1, not 0"),
+        (lm_guide_train, "--config.chunk_steps=7", 1, "num_updates must be a multiple of chunk_steps (7), not 40"),
+        (lm_guide_train, "--config.batch_size=0", 1, "batch_size must be at least 1, not 0"),
         (lm_guide_train, "--config.models={}", 1, "models is empty; there must be at least one"),
-        (lm_data_interpret, "--config.num_candidates=0", 1, "num_candidates must be 1 or more, not 0"),
+        (lm_data_interpret, "--config.num_candidates=0", 1, "num_candidates must be at least 1, not 0"),
         (lm_data_interpret, "--config.decoder.name=loud", 1, "decoder.name must be nearest, rewrite or steered"),
     ],
 )

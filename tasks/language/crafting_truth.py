@@ -48,7 +48,7 @@ def check(recipes: Recipes, steps: Sequence[str], *, goals: Sequence[str]) -> Ve
         name = items_by_step.get(sentence)
         if name is None:
             valid = minimal = False
-            faults.append(f"step {number} is none of the recipes: {sentence!r}")
+            faults.append(f"step {number} is not a recipe: {sentence!r}")
             continue
         lacking = [ingredient for ingredient in recipes[name].ingredients if ingredient not in made]
         if lacking:

@@ -69,7 +69,7 @@ def test_what_either_goal_needs_is_not_idle(goals):
 
 def test_a_sentence_that_is_no_step_is_named():
     assert _check(["ore", _DIG_THE_MOON, "bar"], "bar") == Verdict(
-        False, True, False, (f"step 2 is none of the recipes: {_DIG_THE_MOON!r}",)
+        False, True, False, (f"step 2 is not a recipe: {_DIG_THE_MOON!r}",)
     )
     # Only the exact text counts.
     almost = crafting_writer.step(RECIPES["ore"]).lower()

@@ -35,7 +35,7 @@ def check(config: Any) -> None:
         raise errors.UserError(f"decoder.provider must be openai or huggingface, not {config.provider!r}")
     for key in ("num_nearest", "max_tokens"):
         if config[key] < 1:
-            raise errors.UserError(f"decoder.{key} must be 1 or more, not {config[key]}")
+            raise errors.UserError(f"decoder.{key} must be at least 1, not {config[key]}")
     if not 0 <= config.strength < math.inf:
         raise errors.UserError(f"decoder.strength must be a number, 0 or more, not {config.strength}")
     if config.vectors and config.name != "steered":

@@ -13,13 +13,13 @@ def check(config: Any) -> None:
         UserError: naming what is wrong.
     """
     if config.name not in ("minilm", "huggingface", "openai"):
-        raise errors.UserError(f"embedder.name {config.name!r} is none of minilm, huggingface, openai")
+        raise errors.UserError(f"embedder.name {config.name!r} is not one of minilm, huggingface, openai")
     if config.name != "minilm" and not config.model:
         raise errors.UserError(
             f"embedder.name {config.name!r} needs embedder.model, a name or, for huggingface, a path"
         )
     if config.batch_size < 1:
-        raise errors.UserError(f"embedder.batch_size must be 1 or more, not {config.batch_size}")
+        raise errors.UserError(f"embedder.batch_size must be at least 1, not {config.batch_size}")
 
 
 def build(config: Any) -> Embedder:

@@ -19,13 +19,13 @@ def _config(**changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "glove"}, "embedder.name 'glove' is none of minilm, huggingface, openai"),
+        ({"name": "glove"}, "embedder.name 'glove' is not one of minilm, huggingface, openai"),
         (
             {"name": "huggingface"},
             "embedder.name 'huggingface' needs embedder.model, a name or, for huggingface, a path",
         ),
         ({"name": "openai"}, "embedder.name 'openai' needs embedder.model, a name or, for huggingface, a path"),
-        ({"batch_size": 0}, "embedder.batch_size must be 1 or more, not 0"),
+        ({"batch_size": 0}, "embedder.batch_size must be at least 1, not 0"),
     ],
 )
 @pytest.mark.parametrize("function", [embedding.check, embedding.build])

@@ -135,7 +135,7 @@ def read(directory: pathlib.Path) -> Guides:
     """Reads what `Writing.write` wrote.
 
     Raises:
-        UserError: if a file is missing or is none of these, or an answer is not finite.
+        UserError: if a file is missing or is not one of these, or an answer is not finite.
     """
     read_guides, candidates, answers = _read(directory, (_GUIDES, _CANDIDATES), _ANSWERS)
     return Guides(read_guides, candidates, answers)
@@ -145,7 +145,7 @@ def read_asked(directory: pathlib.Path) -> Guides | None:
     """Reads what `Writing.write_asked` wrote; None where there is nothing.
 
     Raises:
-        UserError: if a file is missing or is none of these, or an answer is not finite.
+        UserError: if a file is missing or is not one of these, or an answer is not finite.
     """
     if not (directory / _GOALS).exists():
         return None

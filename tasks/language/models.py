@@ -12,17 +12,24 @@ import safetensors
 import safetensors.numpy
 
 from humain import errors
-from humain.abstraction import clustering
+from humain.abstraction import kmeans
+from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.chunk_mean import ChunkMean
+from humain.abstraction.kmeans import KMeans
+from humain.abstraction.skip import Skip
+from humain.cortex import hindsight
 from humain.language.dataset import Dataset
 from humain.model import Model, ModelState
-from tasks.language import hierarchy, learner, paths, scaling
+from humain.types import Trajectories
+from tasks.language import experience, guiding, layers, paths, scaling
 from tasks.language.guiding import Guidance
-from tasks.language.hierarchy import Table
 from tasks.language.scaling import Scaling
 
 TRAIN = "train"
 """The split that is learned from."""
 MAIN = "hierarchy"
+_WHOLE = Skip(2**20)
+"""Of the top layer: it goes to the end, for no path is as long as this."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,24 +38,47 @@ class Setup:
 
     Attributes:
         model: the layers.
-        tables: the examples of each.
+        abstractions: what each of them sees.
+        trajectories: to learn from.
         scaling: of embeddings.
         embeddings: `[V, D]`, of the sentences, as the layers see them.
-        stop: the stop signal at a chunk's last state.
-        centroids: `[K, D]` for each layer that sees clusters, bottom first; none where layers see means.
     """
 
     model: Model
-    tables: tuple[Table, ...]
+    abstractions: tuple[Abstraction, ...]
+    trajectories: Trajectories
     scaling: Scaling
     embeddings: np.ndarray
-    stop: float
-    centroids: tuple[np.ndarray, ...]
 
-    def guidance(self, state: ModelState, *, max_sub_steps: int, max_top_steps: int) -> Guidance:
-        """The trained model, ready to be asked."""
-        below = (max_sub_steps,) * (len(self.tables) - 1)
-        return Guidance(self.model, state, self.tables, self.embeddings, self.stop, (*below, max_top_steps))
+    @property
+    def centroids(self) -> tuple[np.ndarray, ...]:
+        """`[K, D]` of each abstraction by clusters, bottom first; none where layers see means."""
+        return tuple(
+            np.asarray(abstraction.clusters.centroids)
+            for abstraction in self.abstractions
+            if isinstance(abstraction, KMeans)
+        )
+
+    def known(self, layer: int) -> np.ndarray:
+        """`[N, D]`, the states that a layer's answers are taken for the nearest of; at the bottom the sentences."""
+        return guiding.known_states(self.model, layer).known
+
+    def guidance(self, state: ModelState, *, max_sub_steps: int, max_top_steps: int, max_steps: int) -> Guidance:
+        """The trained model, ready to be asked.
+
+        Args:
+            state: what it has learned.
+            max_sub_steps: answers of each layer for one goal of the layer above.
+            max_top_steps: answers of the top layer.
+            max_steps: of a guide.
+        """
+        *below, top = self.model.layers
+        bounded = [dataclasses.replace(layer, max_sub_steps=max_sub_steps, max_nodes=max_steps) for layer in below]
+        # A single layer's answers are steps.
+        most = max_top_steps if below else max_steps
+        bounded.append(dataclasses.replace(top, max_sub_steps=max_top_steps, max_nodes=most))
+        model = dataclasses.replace(self.model, layers=tuple(bounded))
+        return Guidance(model, state, self.embeddings, max_steps)
 
 
 def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None = None) -> Setup:
@@ -70,59 +100,41 @@ def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None
     fitted = scaling.fit(data.vocabulary_embeddings)
     embeddings = fitted.scale(data.vocabulary_embeddings)
     try:
-        centroids = _centroids(chosen, embeddings, trained)
-        tables = hierarchy.build(
-            paths.gather(train, **dict(config.paths)),
-            embeddings,
-            chunkers=_chunkers(chosen, embeddings, centroids),
-            context_lengths=chosen.context_lengths,
-            score_discount=chosen.score_discount,
-            stop=config.stop,
+        abstractions = (*_abstractions(chosen, embeddings, trained), _WHOLE)
+        trajectories = experience.trajectories(
+            paths.gather(train, **dict(config.paths)), embeddings, score_discount=chosen.score_discount
         )
     except ValueError as error:
         raise errors.UserError(f"models.{name}: {error}") from error
-    model = learner.build_model(
-        chosen,
-        num_features=data.width + 1,
-        num_updates=config.num_updates,
-        context_lengths=chosen.context_lengths,
-    )
+    # At the bottom all sentences are known, so that the number of a known state is that of a sentence.
+    _, *above = hindsight.answers(trajectories, abstractions)
+    known = [embeddings, *(np.asarray(states) for states in above)]
     return Setup(
-        model=model, tables=tables, scaling=fitted, embeddings=embeddings, stop=config.stop, centroids=centroids
+        model=layers.build_model(chosen, known, num_updates=config.num_updates, stop=config.stop),
+        abstractions=abstractions,
+        trajectories=trajectories,
+        scaling=fitted,
+        embeddings=embeddings,
     )
 
 
-def _centroids(config: Any, embeddings: np.ndarray, trained: pathlib.Path | None) -> tuple[np.ndarray, ...]:
-    """Of each layer that sees clusters, bottom first. The centroids of one layer are the points of the next."""
+def _abstractions(config: Any, embeddings: np.ndarray, trained: pathlib.Path | None) -> tuple[Abstraction, ...]:
+    """Of all layers but the top one, bottom first. The centroids of one layer are the points of the next."""
     if config.abstraction == "chunk_mean":
-        return ()
+        return tuple(ChunkMean(size) for size in config.chunks)
     if config.abstraction != "kmeans":
         raise ValueError(f"abstraction {config.abstraction!r} is neither 'chunk_mean' nor 'kmeans'")
-    if len(config.num_clusters) != len(config.chunks):
-        raise ValueError(f"{len(config.chunks)} sizes of chunks need as many num_clusters, not {config.num_clusters}")
-    if trained is not None:
-        # Another device may find other clusters than those that the weights were trained on.
-        return _read_centroids(trained, len(config.chunks))
-    found, points = [], embeddings
-    for num_clusters in config.num_clusters:
-        fitted = clustering.fit(jnp.asarray(points), min(num_clusters, len(points)), jax.random.key(0))
-        points = np.asarray(fitted.centroids)
-        found.append(points)
+    found: list[KMeans] = []
+    points = jnp.asarray(np.concatenate([experience.start(embeddings)[None], embeddings]))
+    # Another device may find other clusters than those that the weights were trained on.
+    kept = None if trained is None else _read_centroids(trained, len(config.num_clusters))
+    for number, num_clusters in enumerate(config.num_clusters):
+        if kept is None:
+            found.append(kmeans.cluster_states(points, min(num_clusters, len(points)), jax.random.key(0)))
+        else:
+            found.append(kmeans.around(jnp.asarray(kept[number]), points))
+        points = found[-1].clusters.centroids
     return tuple(found)
-
-
-def _chunkers(config: Any, embeddings: np.ndarray, centroids: Sequence[np.ndarray]) -> list[hierarchy.Chunker]:
-    """How each layer's path is cut, bottom first."""
-    if config.abstraction == "chunk_mean":
-        return [hierarchy.chunk_mean(size) for size in config.chunks]
-    chunkers, points = [], embeddings
-    for size, found in zip(config.chunks, centroids, strict=True):
-        # Without an iteration, the centroids stay where they are.
-        state = clustering.improve(jnp.asarray(points), jnp.asarray(found), max_iterations=0)
-        labels = np.asarray(clustering.assign(state, jnp.asarray(points)))
-        chunkers.append(hierarchy.clusters(found, labels, max_size=size))
-        points = found
-    return chunkers
 
 
 def num_parameters(state: ModelState) -> int:
@@ -145,7 +157,7 @@ def load(path: pathlib.Path, setup: Setup) -> ModelState:
     Raises:
         UserError: if it is not there, is of another model, or has weights that are not finite.
     """
-    like = learner.begin(setup.model, jax.random.key(0)).model
+    like = setup.model.init(jax.random.key(0), setup.abstractions)
     expected = _parameters(like)
     tensors = _read(path)
     kinds = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}

@@ -12,7 +12,7 @@ from humain import errors
 from humain.abstraction import clustering
 from humain.language.dataset import Dataset
 from humain.language.vocabulary import IndexedPlan
-from tasks.language import learner, models
+from tasks.language import models
 
 _PLANS = (
     IndexedPlan("a boat", (0, 1, 2)),
@@ -65,7 +65,7 @@ _CONFIG = ConfigDict(
             "alike": _model(context_lengths=(1, 1)),
             "short": _model(context_lengths=(2,)),
             "empty": _model(chunks=(0,)),
-            "clusters": _model(abstraction="kmeans", chunks=(3,)),
+            "clusters": _model(abstraction="kmeans", num_clusters=(3,)),
             "fewer": _model(abstraction="kmeans", num_clusters=()),
             "other": _model(abstraction="mean"),
         },
@@ -84,17 +84,16 @@ def test_clusters_are_what_the_upper_layer_sees():
     places = np.array([[-1, 0], [-1, 0], [1, 0], [1, 0]], np.float32)
     built = models.build(_CONFIG, "clusters", dataclasses.replace(_data(), vocabulary_embeddings=places))
     side = 0.3 * np.sqrt(2)
-    # Nothing, then the clusters: the first one on the way to others, the second at an end, the first at an end.
-    above = sorted(built.tables[1].states.tolist())
-    expected = [[-side, 0, 0], [-side, 0, 2], [0, 0, 0], [side, 0, 0], [side, 0, 2]]
-    np.testing.assert_allclose(above, expected, atol=1e-6)
+    # Nothing is a place of its own, where paths begin; what comes after it is in one of the other two clusters.
+    assert sorted(place for place, _ in built.centroids[0].tolist()) == pytest.approx([-side, 0, side], abs=1e-6)
+    np.testing.assert_allclose(sorted(built.known(1).tolist()), [[-side, 0], [side, 0]], atol=1e-6)
 
 
 def test_a_trained_model_s_clusters_are_kept_with_it(tmp_path, monkeypatch):
     path = tmp_path / "model.safetensors"
     built = models.build(_CONFIG, "clusters", _data())
     (centroids,) = built.centroids
-    learned = learner.begin(built.model, jax.random.key(1)).model
+    learned = built.model.init(jax.random.key(1), built.abstractions)
     # Another device may number them the other way round; here, too, nothing but the file says which is which.
     turned = centroids[::-1].copy()
     models.save(path, learned, (turned,))
@@ -106,27 +105,25 @@ def test_a_trained_model_s_clusters_are_kept_with_it(tmp_path, monkeypatch):
     again = models.build(_CONFIG, "clusters", _data(), trained=path)
     np.testing.assert_array_equal(again.centroids[0], turned)
     _assert_same(models.load(path, again), learned)
-    for table, other in zip(built.tables, again.tables, strict=True):
-        for field in dataclasses.fields(table):
-            np.testing.assert_array_equal(getattr(table, field.name), getattr(other, field.name))
+    np.testing.assert_array_equal(np.sort(again.known(1), axis=0), np.sort(built.known(1), axis=0))
 
 
 def test_a_trained_model_s_clusters_are_those_of_the_file(tmp_path):
     path = tmp_path / "model.safetensors"
     built = models.build(_CONFIG, "clusters", _data())
     # All sentences lie around the first centroid.
-    moved = np.array([[0, 0, 0], [9, 9, 9]], np.float32)
-    models.save(path, learner.begin(built.model, jax.random.key(1)).model, (moved,))
+    moved = np.array([[0, 0, 0], [9, 9, 9], [-9, 9, 9]], np.float32)
+    models.save(path, built.model.init(jax.random.key(1), built.abstractions), (moved,))
     again = models.build(_CONFIG, "clusters", _data(), trained=path)
-    # Nothing; and the one cluster, last on its way as a target and seen.
-    np.testing.assert_array_equal(again.tables[1].states, [[0, 0, 0, 0], [0, 0, 0, 2], [0, 0, 0, 0]])
+    # The one cluster.
+    np.testing.assert_array_equal(again.known(1), [[0, 0, 0]])
 
 
 @pytest.mark.parametrize("num_saved", [0, 2])
 def test_clusters_of_another_model_are_refused(tmp_path, num_saved):
     path = tmp_path / "model.safetensors"
     built = models.build(_CONFIG, "clusters", _data())
-    models.save(path, learner.begin(built.model, jax.random.key(1)).model, built.centroids * num_saved)
+    models.save(path, built.model.init(jax.random.key(1), built.abstractions), built.centroids * num_saved)
     with pytest.raises(errors.UserError, match=r"model.safetensors is of another model .*; train again$"):
         models.load(path, models.build(_CONFIG, "clusters", _data(), trained=path))
 
@@ -139,7 +136,7 @@ def test_means_need_no_file_to_be_built(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fewer", "models.fewer: 1 sizes of chunks need as many num_clusters"),
+        ("fewer", "model: context_lengths must be one for each of the 1 layers, not 2"),
         ("other", "models.other: abstraction 'mean' is neither 'chunk_mean' nor 'kmeans'"),
     ],
 )
@@ -150,7 +147,7 @@ def test_an_abstraction_that_cannot_be_is_refused(name, message):
 
 @pytest.fixture(scope="module")
 def state(setup):
-    return learner.begin(setup.model, jax.random.key(1)).model
+    return setup.model.init(jax.random.key(1), setup.abstractions)
 
 
 def _leaves(state):
@@ -164,14 +161,15 @@ def _assert_same(first, second):
 
 
 def test_a_setup_learns_from_the_split_train_alone(setup):
-    # Of the flat model's goals there is one for each of the sentences 0 to 3 that a plan of `train` passes; the goal
-    # of the test plan, sentence 0, has only the way of the training plans: from nothing to 0.
-    flat = models.build(_CONFIG, "flat", _data())
-    (table,) = flat.tables
-    assert table.goals.shape == (4, 4)
-    to_0 = np.flatnonzero(np.all(np.isclose(table.goals[table.asked, :3], flat.embeddings[0]), axis=1))
-    assert table.contexts[to_0].tolist() == [[-1, 0]]
-    assert len(setup.tables) == 2
+    # The shortest path to each of the sentences that a plan of `train` passes; to sentence 0, the goal of the test
+    # plan, there is only the way of the training plans: from nothing to 0.
+    states, lengths = (np.asarray(part) for part in (setup.trajectories.states, setup.trajectories.lengths))
+    ends = states[np.arange(len(lengths)), lengths - 1]
+    np.testing.assert_array_equal(ends, setup.embeddings[[0, 1, 2, 3]])
+    assert lengths.tolist() == [2, 3, 4, 3]
+    np.testing.assert_array_equal(setup.known(0), setup.embeddings)
+    # The chunks (0), (0, 1), (2) and (0, 3).
+    assert setup.known(1).shape == (4, 3)
 
 
 def test_a_setup_scales_embeddings(setup):
@@ -180,43 +178,50 @@ def test_a_setup_scales_embeddings(setup):
     np.testing.assert_allclose(setup.embeddings.mean(axis=0), np.zeros(3), atol=1e-6)
     np.testing.assert_allclose(np.sqrt(np.mean(np.square(setup.embeddings))), 0.3, rtol=1e-5)
     np.testing.assert_allclose(setup.scaling.restore(setup.embeddings), data.vocabulary_embeddings, rtol=1e-4)
-    assert setup.stop == 2.0
-    assert setup.model.space.num_features == 4
+    assert setup.model.space.num_features == 3
 
 
 def test_replay_and_weights_come_from_the_config():
-    # Merely passed: 0.9 (from 0 to itself and on the way to 1); asked for: 1. The scores of each path's last step.
-    (table,) = models.build(_CONFIG, "flat", _data()).tables
-    last = table.states[table.targets, 3] == 2.0
-    np.testing.assert_allclose(np.sort(table.scores[last]), [0.9, 0.9, 1, 1], rtol=1e-6)
+    # Merely passed: 0.9 (from 0 to itself and on the way to 1); asked for: 1. What is left of it before the last step.
+    made = models.build(_CONFIG, "flat", _data()).trajectories
+    last = np.asarray(made.rewards)[np.arange(4), np.asarray(made.lengths) - 2]
+    np.testing.assert_allclose(np.sort(last), [0.9, 0.9, 1, 1], rtol=1e-6)
 
 
-def test_guidance_asks_the_top_layer_as_often_as_told(setup, state):
-    guidance = setup.guidance(state, max_sub_steps=5, max_top_steps=7)
-    assert guidance.max_sub_steps == (5, 7)
+def test_guidance_asks_each_layer_as_often_as_told(setup, state):
+    guidance = setup.guidance(state, max_sub_steps=5, max_top_steps=7, max_steps=3)
+    assert [layer.max_sub_steps for layer in guidance.model.layers] == [5, 7]
+    assert [layer.max_nodes for layer in guidance.model.layers] == [3, 7]
     assert guidance.state is state
-    assert guidance.tables is setup.tables
     # Untrained: one step is enough to see that it can be asked.
-    assert len(guidance.think([2], max_steps=1).steps) == 1
+    short = setup.guidance(state, max_sub_steps=5, max_top_steps=7, max_steps=1)
+    assert len(short.think([2]).steps) == 1
+
+
+def test_the_steps_of_a_single_layer_are_bounded_as_steps():
+    flat = models.build(_CONFIG, "flat", _data())
+    learned = flat.model.init(jax.random.key(1), flat.abstractions)
+    (layer,) = flat.guidance(learned, max_sub_steps=5, max_top_steps=7, max_steps=3).model.layers
+    assert (layer.max_sub_steps, layer.max_nodes) == (7, 3)
 
 
 def test_parameters_by_hand(state):
-    # A state has 3 + 1 features and each layer 5 keys and 2 slots, so that a query has (C + 1) * 4 numbers:
-    # keys (C + 1) * 4 * 5, memories 5 * 2 * (4 + 1) = 50, biases 5. C = 2: 60 + 55 = 115; C = 1: 40 + 55 = 95.
-    assert models.num_parameters(state) == 115 + 95
+    # A state has 3 features, an answer one more, and each layer 5 keys and 2 slots, so that a query has (C + 1) * 3
+    # numbers: keys (C + 1) * 3 * 5, memories 5 * 2 * (4 + 1) = 50, biases 5. C = 2: 45 + 55 = 100; C = 1: 30 + 55 = 85.
+    assert models.num_parameters(state) == 100 + 85
 
 
 @pytest.mark.parametrize("name", ["hierarchy", "alike"])
 def test_what_was_saved_comes_back_to_the_bit(tmp_path, name):
     setup = models.build(_CONFIG, name, _data())
-    state = learner.begin(setup.model, jax.random.key(1)).model
+    state = setup.model.init(jax.random.key(1), setup.abstractions)
     path = tmp_path / "new" / "model.safetensors"
     models.save(path, state)
     loaded = models.load(path, setup)
     _assert_same(loaded, state)
     assert str(jax.tree.structure(loaded)) == str(jax.tree.structure(state))
     # Other parameters than a new model's, which `load` begins with.
-    other = learner.begin(setup.model, jax.random.key(0)).model
+    other = setup.model.init(jax.random.key(0), setup.abstractions)
     assert any(not np.array_equal(*leaves) for leaves in zip(_leaves(other), _leaves(loaded), strict=True))
     assert [file.name for file in path.parent.iterdir()] == ["model.safetensors"]
 
@@ -224,16 +229,14 @@ def test_what_was_saved_comes_back_to_the_bit(tmp_path, name):
 def test_a_loaded_model_answers_alike(tmp_path, setup, state):
     path = tmp_path / "model.safetensors"
     models.save(path, state)
-    limits = {"max_sub_steps": 2, "max_top_steps": 2}
-    first, second = (
-        setup.guidance(one, **limits).think([2], max_steps=3).nodes for one in (state, models.load(path, setup))
-    )
+    limits = {"max_sub_steps": 2, "max_top_steps": 2, "max_steps": 3}
+    first, second = (setup.guidance(one, **limits).think([2]).nodes for one in (state, models.load(path, setup)))
     assert [node.answer.tobytes() for node in first] == [node.answer.tobytes() for node in second]
 
 
 def test_saving_again_replaces(tmp_path, setup, state):
     path = tmp_path / "model.safetensors"
-    models.save(path, learner.begin(setup.model, jax.random.key(2)).model)
+    models.save(path, setup.model.init(jax.random.key(2), setup.abstractions))
     models.save(path, state)
     _assert_same(models.load(path, setup), state)
 
@@ -272,8 +275,8 @@ def test_a_missing_file_is_refused(tmp_path, setup):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("short", "^models.short: 2 layers need as many context lengths, not 1$"),
-        ("empty", "^models.empty: a chunk has 1 state or more, not 0$"),
+        ("short", "^model: context_lengths must be one for each of the 2 layers, not 1$"),
+        ("empty", "^models.empty: the size must be at least 1, not 0$"),
     ],
 )
 def test_a_config_that_can_not_be_is_one_line_for_the_user(name, message):

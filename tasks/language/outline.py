@@ -16,7 +16,7 @@ def nearest_names(setup: Setup, data: Dataset) -> Name:
     """Names a chunk by the sentence that is nearest to its embedding."""
 
     def name(layer: int, known: int) -> str:
-        chunk = setup.tables[layer].states[known][:-1]
+        chunk = setup.known(layer)[known]
         return data.vocabulary[int(np.argmin(np.sum(np.square(setup.embeddings - chunk), axis=1)))]
 
     return name

@@ -100,10 +100,9 @@ def test_a_goal_that_was_not_reached_is_marked_where_it_stopped():
 def test_a_chunk_is_named_by_the_sentence_nearest_to_it():
     embeddings = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
     data = Dataset((IndexedPlan("make a bar", (0, 1)),), _VOCABULARY, embeddings, embeddings[:1], "e", "w")
-    # Row 1 of layer 1 is (0.9, 0.2), off by 0.05 from sentence 1 and by 0.65 from sentence 3; the last number is a stop
-    # signal and no part of it.
-    states = np.array([[0, 0, 0], [0.9, 0.2, 2], [0.2, 0.9, 0]], np.float32)
-    setup: Any = types.SimpleNamespace(tables=[None, types.SimpleNamespace(states=states)], embeddings=embeddings)
+    # The second one that layer 1 knows is (0.9, 0.2), off by 0.05 from sentence 1 and by 0.65 from sentence 3.
+    states = {1: np.array([[0, 0], [0.9, 0.2], [0.2, 0.9]], np.float32)}
+    setup: Any = types.SimpleNamespace(known=states.get, embeddings=embeddings)
     name = outline.nearest_names(setup, data)
     assert name(1, 1) == "Smelt a bar."
     assert name(1, 2) == "Mine a gem."

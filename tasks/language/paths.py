@@ -1,7 +1,7 @@
 """Experience out of plans: for every sentence the paths that reach it.
 
-Hindsight: a plan that passes a sentence has reached it, so that what came before is a path there. Replay composes what
-nobody wrote down: a step that one path to a sentence goes without is left out of the others. What was asked for counts
+Hindsight: a plan that passes a sentence has reached it, so that what came before is a path there. Replay composes paths
+that no plan has: a step that one path to a sentence goes without is left out of the others. What was asked for counts
 more than what was merely passed, and of many paths the short ones are kept.
 """
 
@@ -43,7 +43,7 @@ def gather(
         ValueError: if a plan is empty, or a number is out of its range.
     """
     if max_paths < 1:
-        raise ValueError(f"max_paths must be 1 or more, not {max_paths}")
+        raise ValueError(f"max_paths must be at least 1, not {max_paths}")
     if not 0 < passed_weight <= 1:
         raise ValueError(f"passed_weight must lie in (0, 1], not {passed_weight}")
     asked: dict[int, list[tuple[int, ...]]] = collections.defaultdict(list)

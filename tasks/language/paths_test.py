@@ -69,7 +69,7 @@ def test_no_plan_gives_no_path():
     ("arguments", "message"),
     [
         ({"plans": [[1], []]}, "plan 1 has no step"),
-        ({"max_paths": 0}, "max_paths must be 1 or more, not 0"),
+        ({"max_paths": 0}, "max_paths must be at least 1, not 0"),
         ({"passed_weight": 0.0}, r"passed_weight must lie in \(0, 1\], not 0.0"),
         ({"passed_weight": 1.1}, r"passed_weight must lie in \(0, 1\], not 1.1"),
     ],

@@ -31,7 +31,7 @@ def build(config: Any, *, template: str = PLAN_TEMPLATE, seed: int = 0, note: An
     if not 0 <= config.temperature < math.inf:
         raise errors.UserError(f"writer.temperature must be a number, 0 or more, not {config.temperature}")
     if config.max_tokens < 1:
-        raise errors.UserError(f"writer.max_tokens must be 1 or more, not {config.max_tokens}")
+        raise errors.UserError(f"writer.max_tokens must be at least 1, not {config.max_tokens}")
     settings = {
         "template": template,
         "temperature": config.temperature,
@@ -57,7 +57,7 @@ def write(task: TaskContext, goals: Sequence[str]) -> tuple[list[str], str]:
     """
     config = task.config.writer
     if config.num_threads < 1:
-        raise errors.UserError(f"writer.num_threads must be 1 or more, not {config.num_threads}")
+        raise errors.UserError(f"writer.num_threads must be at least 1, not {config.num_threads}")
     writer = build(config, seed=task.seed, note=task.progress.note)
     num_threads = config.num_threads if config.name == "openai" else 1
 

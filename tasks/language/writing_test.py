@@ -47,7 +47,7 @@ def _server(monkeypatch):
         ({"name": "huggingface", "model": ""}, "writer 'huggingface' needs a model"),
         ({"temperature": -1.0}, "writer.temperature must be a number, 0 or more, not -1.0"),
         ({"temperature": float("nan")}, "writer.temperature must be a number, 0 or more, not nan"),
-        ({"max_tokens": 0}, "writer.max_tokens must be 1 or more, not 0"),
+        ({"max_tokens": 0}, "writer.max_tokens must be at least 1, not 0"),
     ],
 )
 def test_what_can_t_be_is_refused(changes, message):
@@ -123,7 +123,7 @@ def test_what_came_before_a_failure_is_kept(tmp_path, monkeypatch):
 
 
 def test_a_number_of_threads_below_one_is_refused(tmp_path, server):
-    with pytest.raises(errors.UserError, match=r"^writer.num_threads must be 1 or more, not 0$"):
+    with pytest.raises(errors.UserError, match=r"^writer.num_threads must be at least 1, not 0$"):
         writing.write(_task(tmp_path, num_threads=0), ["a bar"])
 
 
