@@ -199,7 +199,7 @@ def _remember(model: Model, state: ModelState, episode: Episode, states: Array) 
         passed = arrived & (trail.count > 0)
         # On the bottom layer the past is every earlier state; above, the pivots that came up.
         stored, present = (trail.newest, passed) if number == 0 else (arriving, arrived)
-        memories.append(jax.vmap(memory_lib.append)(episode.memories[number], stored, present))
+        memories.append(model.layers[number].remember(episode.memories[number], stored, present))
         pivot, track = choose_pivot(abstraction, trail.track, trail.before, trail.newest, arriving, trail.count - 1)
         trails.append(
             Trail(

@@ -12,6 +12,7 @@ from humain.hippocampus import memory as memory_lib
 from humain.hippocampus import recall as recall_lib
 from humain.hippocampus.memory import Memory
 from humain.nearest import Nearest
+from humain.selection import select
 from humain.spaces import Space
 from humain.stopping import Stopping
 from humain.types import Array, Context
@@ -27,6 +28,9 @@ class Layer:
         encoding: of their positions.
         refresh_on_new_goal: whether the hippocampus forgets when the layer's goal changes. Goals that count as equal in
             the space, as tagged ones that leave open what the other tells, are no change.
+        hide_start: whether the state from which the layer sets out for a goal is hidden: a context then begins with
+            zeros in its place. For goals that say all that is to be done, as means of chunks do: what to do for one
+            does not depend on what was done before, and is known after anything. States must be vectors.
         max_sub_steps: answers that a plan may take for one goal.
         max_nodes: answers of this layer that a plan has room for.
         recall: how states that are no longer in the context are recalled into it, by the goal as the cue: before the
@@ -39,6 +43,7 @@ class Layer:
     context_length: int = 1
     encoding: encodings.Encoding = encodings.none
     refresh_on_new_goal: bool = True
+    hide_start: bool = False
     max_sub_steps: int = 16
     max_nodes: int = 64
     recall: recall_lib.Recall | None = None
@@ -54,6 +59,9 @@ class Layer:
                 f"recall_capacity must be at least num_recalled ({num_recalled}), or 0 without recall, "
                 f"not {self.recall_capacity}"
             )
+
+        if self.hide_start and not jnp.issubdtype(self.space.dtype, jnp.floating):
+            raise ValueError(f"hide_start needs states that are vectors, not those of {self.space}; set it to False")
 
     @property
     def space(self) -> Space:
@@ -87,8 +95,19 @@ class Layer:
 
     def context(self, memories: Memory, states: Array, goals: Array) -> Context:
         """What the cortex sees of `B` episodes in the present states `[B, *S]`, asked for goals `[B, *S]`."""
+        states = self._without_start(memories, states)
         show = partial(memory_lib.context, length=self.stored_length, space=self.space, encoding=self.encoding)
         return self.focus(jax.vmap(show)(memories, states), goals)
+
+    def remember(self, memories: Memory, states: Array, present: Array) -> Memory:
+        """The hippocampi of `B` episodes with states `[B, *S]` stored where `present`, `[B]` bool."""
+        return jax.vmap(memory_lib.append)(memories, self._without_start(memories, states), present)
+
+    def _without_start(self, memories: Memory, states: Array) -> Array:
+        """The states, or zeros where they are the first ones since the last refresh and are to be hidden."""
+        if not self.hide_start:
+            return states
+        return select(memories.count == 0, jnp.zeros_like(states), states)
 
     def focus(self, contexts: Context, goals: Array) -> Context:
         """Of all that is stored, `[B, stored_length]`, what the cortex sees when asked for goals `[B, *S]`."""

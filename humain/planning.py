@@ -190,7 +190,7 @@ def _work(
         sub_steps = jnp.where(arrived, 0, progress.sub_steps + moves)
         goal_index = progress.goal_index + arrived
         exhausted = ~arrived & ((sub_steps >= layer.max_sub_steps) | ~moves)
-        memory = jax.vmap(memory_lib.append)(progress.memory, progress.states, moves)
+        memory = layer.remember(progress.memory, progress.states, moves)
         return _Progress(
             layer=nodes,
             states=select(moves, value, progress.states),

@@ -270,6 +270,10 @@ def contexts(
     # Positions count from the oldest state that is shown, as they do in the hippocampus itself.
     positions = jnp.cumsum(mask, axis=1) - 1
     states = experience.states[number][walks[:, None], jnp.maximum(at, 0)]
+    if layer.hide_start:
+        # The first state since the refresh, or of all.
+        starts = (ages[None] == kept[:, None]) | (at == 0)
+        states = jnp.where(starts[..., None], 0, states)
     features = layer.space.encode(states) + layer.encoding(jnp.maximum(positions, 0), layer.space.num_features)
     stored = Context(states=states, features=features, mask=mask)
     return layer.focus(stored, states[:, -1] if goals is None else goals)

@@ -70,11 +70,14 @@ def find(
                 break
             goal_time = next((pivot for pivot in pivot_times if pivot > time), length - 1)
             target_time = min(times[place + 1] if place + 1 < len(times) else goal_time, goal_time)
-            shown = times[max(begin, place + 1 - layer.stored_length) : place + 1]
+            oldest = max(begin, place + 1 - layer.stored_length)
+            # One start is like the other where it is hidden.
+            hidden = layer.hide_start and oldest == begin
+            shown = (hidden, *state_ids[walk, times[oldest + hidden : place + 1]].tolist())
             target = state_ids[walk, target_time] if action_ids is None else action_ids[walk, time]
             found.append((walk, time, goal_time, place - begin))
             ends = target_time == goal_time
-            questions.append((*state_ids[walk, shown].tolist(), goal_ids[walk, goal_time], target, ends))
+            questions.append((shown, goal_ids[walk, goal_time], target, ends))
     walks, starts, goal_times, kept = np.array(found, np.int32).reshape(-1, 4).T
     collected = None if returns is None else returns[walks, goal_times] - returns[walks, starts]
     scores = np.asarray(layer.cortex.score_rule.score(jnp.asarray(goal_times - starts), collected))

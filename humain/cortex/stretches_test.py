@@ -20,9 +20,9 @@ _SPACE = Discrete(100)
 _LINEAR = Linear(10)
 
 
-def _layer(score_rule=_LINEAR, context_length=1, space=_SPACE, target_space=None):
+def _layer(score_rule=_LINEAR, context_length=1, space=_SPACE, target_space=None, **settings):
     cortex = Cortex(Probe(space, target_space or space), score_rule, pivot_to_pivot=True)
-    return Layer(cortex, context_length=context_length)
+    return Layer(cortex, context_length=context_length, **settings)
 
 
 def _walks(*walks, rewards=None, actions=None):
@@ -112,6 +112,18 @@ def test_a_layer_below_a_mean_is_asked_for_it_and_told_where_its_way_ends():
     # The mean of 1 and 3 is asked for at 9 and at 1, and the chunk of 8 alone at 3.
     np.testing.assert_array_equal(examples.goals, [[2], [2], [8]])
     np.testing.assert_array_equal(examples.targets, [[1, 0], [3, 1], [8, 1]])
+
+
+def test_starts_that_are_hidden_are_all_alike():
+    space = Continuous(1)
+    states = jnp.array([[[1.0], [2.0], [3.0]], [[9.0], [2.0], [3.0]]])
+    walks = Trajectories(states=states, lengths=jnp.array([3, 3]))
+    shown, hidden = (
+        hindsight.gather(walks, (Skip(2),), (_layer(space=space, context_length=2, hide_start=hide),))
+        for hide in (False, True)
+    )
+    assert _listed(shown, 0) == [(0, 0, 2, 0), (0, 1, 2, 1), (1, 0, 2, 0), (1, 1, 2, 1)]
+    assert _listed(hidden, 0) == [(0, 0, 2, 0), (0, 1, 2, 1)]
 
 
 @pytest.mark.parametrize("number", [0, 1])

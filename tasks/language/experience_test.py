@@ -62,9 +62,9 @@ def test_two_layers_by_hand():
         )
     bottom, top = examples
     zero = np.zeros(4)
-    # In sight of nothing, of 0, and, in the second chunk, of where the first one ended.
+    # In sight of nothing, of 0, and, in the second chunk, of nothing again: where the first one ended is hidden.
     np.testing.assert_array_equal(bottom.context.mask, [[False, True], [True, True], [False, True]])
-    np.testing.assert_array_equal(bottom.context.states[:, -1], [zero, _E[0], _E[1]])
+    np.testing.assert_array_equal(bottom.context.states[:, -1], [zero, _E[0], zero])
     np.testing.assert_array_equal(bottom.context.states[1, 0], zero)
     np.testing.assert_array_equal(bottom.goals, [_MIDDLE, _MIDDLE, _E[2]])
     np.testing.assert_array_equal(bottom.targets, [[*_E[0], 0], [*_E[1], 1], [*_E[2], 1]])

@@ -50,7 +50,7 @@ def build_model(config: Any, known: Sequence[np.ndarray], *, num_updates: int, s
                 pivot_to_pivot=True,
             )
             added = _SMALL if config.encoding == "sinusoidal" else encoding.added
-            layers.append(Layer(cortex=cortex, context_length=length, encoding=added))
+            layers.append(Layer(cortex=cortex, context_length=length, encoding=added, hide_start=True))
         return Model(layers=tuple(layers), space=encoding.space)
     except (TypeError, ValueError) as error:
         raise errors.UserError(f"model: {error}") from error
