@@ -328,6 +328,16 @@ def test_the_top_layer_begins_with_the_hypothesis_of_that_rank(ladder):
     jax.tree.map(np.testing.assert_array_equal, climb(ladder, 8.0, ranks=[0]), climb(ladder, 8.0))
 
 
+def test_a_layer_that_hides_its_start_sets_out_from_nothing(ladder):
+    model, state = ladder
+    below, above = model.layers
+    hiding = dataclasses.replace(model, layers=(dataclasses.replace(below, hide_start=True), above))
+    plan = planning.think(hiding, state, jnp.full((1, 1), 6.0), jnp.array([[8.0]]))
+    # From 6 the layer above goes to 7 at once; below, the way begins anew at 0, and ends at 2.
+    assert values(plan, 1) == [(0, 7)]
+    assert values(plan, 0) == [(0, 1), (0, 2)]
+
+
 @pytest.mark.parametrize(
     ("ranks", "message"),
     [

@@ -135,3 +135,8 @@ def test_the_user_s_goal_is_a_state(number):
     expected = [states, jnp.array([[[9.0], [1.0], [2.0], [8.0], [9.0]]])]
     np.testing.assert_array_equal(seen[number], expected[number])
     np.testing.assert_array_equal(goals[number], expected[1 - number])
+
+
+def test_ids_are_not_hidden():
+    with pytest.raises(ValueError, match=r"vectors, not those of Discrete\(num_elements=100\); set it to False"):
+        _layer(hide_start=True)

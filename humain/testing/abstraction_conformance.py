@@ -174,7 +174,9 @@ def acting_shows_what_hindsight_shows(case: AbstractionCase) -> None:
     """Fed one state at a time, each layer is in sight of what hindsight says that it would have been in sight of."""
     num_walks, length = case.states.shape[:2]
     kernel = Probe(case.space, case.space)
-    layer = Layer(cortex=Cortex(kernel, Linear(2)), context_length=3, refresh_on_new_goal=False)
+    # Of vectors, the first state is hidden.
+    hide_start = jnp.issubdtype(case.space.dtype, jnp.floating)
+    layer = Layer(Cortex(kernel, Linear(2)), context_length=3, refresh_on_new_goal=False, hide_start=hide_start)
     model = Model(layers=(layer,) * _NUM_LAYERS, space=case.space)
     state = model.init(jax.random.key(0), (case.abstraction,) * _NUM_LAYERS)
     experience = hindsight.gather(_trajectories(case), state.abstractions)
