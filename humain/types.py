@@ -4,8 +4,15 @@ Letters in shapes: B batch, W trajectories, T time, C context length, F features
 a plan's layer. `*S` stands for the shape of one state (`()` for ids, `(D,)` for vectors), `*V` for that of one target.
 """
 
+from collections.abc import Sequence
+
 import jax
+import jax.numpy as jnp
+import numpy as np
 from flax import struct
+
+from humain import padding
+from humain.padding import Stacked
 
 Array = jax.Array
 
@@ -27,6 +34,75 @@ class Trajectories:
     actions: Array | None = None
     rewards: Array | None = None
     terminated: Array | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        states: Stacked,
+        *,
+        lengths: Sequence[int] | np.ndarray | Array | None = None,
+        actions: Stacked | None = None,
+        rewards: Stacked | None = None,
+        terminated: Sequence[bool] | np.ndarray | Array | None = None,
+    ) -> "Trajectories":
+        """Trajectories out of NumPy arrays or lists, padded with zeros where they are of different lengths.
+
+        Whole numbers become ids (int32), floats vectors (float32).
+
+        Args:
+            states: `[W, T]` ids or `[W, T, D]` vectors; or a list of W trajectories, each `[T_w]` or `[T_w, D]`.
+            lengths: `[W]`, 1 to T; only where `states` is one array. None if all trajectories fill it.
+            actions: as `states`, ids or vectors; with as many entries a trajectory as it has states, or one fewer, as
+                no action follows the last state.
+            rewards: as `actions`, numbers.
+            terminated: `[W]` bool, True where the world ended the trajectory, False where it was merely cut off.
+
+        Raises:
+            ValueError: when there are no trajectories, or shapes, lengths or types do not fit together.
+        """
+        if isinstance(states, (np.ndarray, jax.Array)) or lengths is not None:
+            table = padding.numbers("states", np.asarray(states))
+            if table.ndim < 2:
+                raise ValueError(
+                    f"states are {list(table.shape)}; expected one row for each trajectory, [W, T] ids or [W, T, D] "
+                    "vectors; a single trajectory is states[None]"
+                )
+            counts = np.full(len(table), table.shape[1]) if lengths is None else np.asarray(lengths)
+            if counts.shape != table.shape[:1] or counts.dtype.kind not in "iu":
+                raise ValueError(
+                    f"lengths must be [{len(table)}] whole numbers, not {counts.dtype}{list(counts.shape)}"
+                )
+            if counts.size and not (counts.min() >= 1 and counts.max() <= table.shape[1]):
+                raise ValueError(
+                    f"lengths must lie between 1 and {table.shape[1]}, not {counts.min()} to {counts.max()}"
+                )
+        else:
+            counts = np.array([len(walk) for walk in states], np.int32)
+            table = padding.padded("states", states, counts, counts)
+        if not table.size:
+            raise ValueError(f"there are no states in an array {list(table.shape)}; expected at least one trajectory")
+        if table.dtype.kind == "f" and table.ndim == 2:
+            raise ValueError(
+                f"states are {list(table.shape)} floats; vectors need a last axis, [W, T, D], also of one number "
+                "(states[..., None]), and ids must be whole numbers"
+            )
+
+        def beside(name: str, values: Stacked | None) -> Array | None:
+            return None if values is None else jnp.asarray(padding.beside(name, values, table.shape[1], counts))
+
+        ended = None if terminated is None else np.asarray(terminated)
+        if ended is not None and (ended.shape != counts.shape or ended.dtype != bool):
+            raise ValueError(f"terminated must be [{len(counts)}] bool, not {ended.dtype}{list(ended.shape)}")
+        received = beside("rewards", rewards)
+        if received is not None and received.ndim != 2:
+            raise ValueError(f"rewards must be one number a step, [W, T], not {list(received.shape)}")
+        return cls(
+            states=jnp.asarray(table),
+            lengths=jnp.asarray(counts, jnp.int32),
+            actions=beside("actions", actions),
+            rewards=None if received is None else received.astype(jnp.float32),
+            terminated=None if ended is None else jnp.asarray(ended),
+        )
 
 
 @struct.dataclass

@@ -224,7 +224,7 @@ def _reference(data: Dataset, number: int) -> list[str]:
     return [data.vocabulary[step] for step in data.plans[number].steps]
 
 
-def _table(found: Mapping[str, Any], num_candidates: int) -> tables.Table:
+def _table(found: Mapping[str, Any], num_candidates: int) -> tables.ReportTable:
     """One row a model, shares in percent."""
     columns = {
         "train exact %": ("train", "exact"),
@@ -238,7 +238,7 @@ def _table(found: Mapping[str, Any], num_candidates: int) -> tables.Table:
     for name, scores in {found["model"]: found, **found["baselines"]}.items():
         shares = [scores.get(split, {}).get(score) for split, score in columns.values()]
         rows.append([name, *(None if share is None else 100 * share for share in shares)])
-    return tables.Table(["model", *columns], rows, dict.fromkeys(columns, ".1f"))
+    return tables.ReportTable(["model", *columns], rows, dict.fromkeys(columns, ".1f"))
 
 
 def _write_report(

@@ -93,7 +93,7 @@ def show(record: Mapping[str, Any]) -> None:
     """Prints how many guides there are."""
     columns = ("guides", "finished", "steps", "candidates")
     rows = [[name, *(counts[key] for key in columns)] for name, counts in record["results"]["models"].items()]
-    print(tables.Table(["model", "guides", "finished", "steps", "next steps asked for"], rows).to_text())
+    print(tables.ReportTable(["model", "guides", "finished", "steps", "next steps asked for"], rows).to_text())
 
 
 def answer(task: TaskContext) -> None:

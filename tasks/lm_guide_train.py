@@ -45,7 +45,7 @@ def show(record: Mapping[str, Any]) -> None:
         [name, model["parameters"], model["updates"], ", ".join(map(str, model["examples"])), model["seconds"]]
         for name, model in record["results"]["models"].items()
     ]
-    print(tables.Table(["model", "parameters", "updates", "examples, bottom first", "seconds"], rows).to_text())
+    print(tables.ReportTable(["model", "parameters", "updates", "examples, bottom first", "seconds"], rows).to_text())
 
 
 def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ _VECTOR_DENSITY = learn_visits(
 CASES = {
     "skip": AbstractionCase(Skip(2), _IDS, Discrete(12)),
     "skip_vectors": AbstractionCase(Skip(3), _VECTORS, Continuous(2)),
-    "blocks": AbstractionCase(Blocks(2), _IDS, Discrete(12)),
+    "blocks": AbstractionCase(Blocks(2), _IDS, Discrete(12), classes=(Blocks,)),
     "chunk_mean": AbstractionCase(ChunkMean(2), _VECTORS, Continuous(2)),
     "entropy": AbstractionCase(_COUNTS, _IDS, Discrete(12)),
     "neural_entropy": AbstractionCase(_DENSITY, _IDS, Discrete(12)),

@@ -100,6 +100,7 @@ def test_a_layer_below_a_mean_is_asked_for_it_and_told_where_its_way_ends():
     walks = Trajectories(states=states, lengths=jnp.array([4]))
     found = hindsight.gather(walks, (ChunkMean(2), Skip(9)), (layer, layer))
     places = found.stretches[0]
+    assert places is not None
     examples = hindsight.examples_between(
         found,
         layer,

@@ -1,3 +1,3 @@
 """What is written to disk, and files that several processes share."""
 
-__all__ = ["file_lock", "records"]
+__all__ = ["archive", "file_lock", "records"]

@@ -1,3 +1,3 @@
 """The memories inside a cortex, behind one interface."""
 
-__all__ = ["configs", "kernel", "linear", "network", "slots", "table", "transformer"]
+__all__ = ["configs", "kernel", "linear", "network", "optimizers", "rows", "slots", "table", "transformer"]

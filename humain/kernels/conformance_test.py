@@ -92,11 +92,11 @@ CASES = {
     # And in other settings.
     "table_by_score": KernelCase(make("table"), "score", exact=True),
     "sparse_table": KernelCase(make("table", sparse_capacity=256), "value", exact=True),
-    "native_sparse_table": KernelCase(make_native_sparse_table, "value", exact=True),
+    "native_sparse_table": KernelCase(make_native_sparse_table, "value", exact=True, classes=(NativeSparseRows,)),
     "rotary_transformer": KernelCase(
         make("transformer", rotary=Rotary()), "score", exact=False, any_context_length=True
     ),
-    "relative_linear": KernelCase(make_relative("linear"), "score", exact=False),
+    "relative_linear": KernelCase(make_relative("linear"), "score", exact=False, classes=(Corners,)),
 }
 
 
@@ -119,4 +119,5 @@ def test_conformance_by_value(check, tmp_path):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conformance_of_a_relative_transformer(check, tmp_path):
     relative = make_relative("transformer", offset=1.0)
-    check(KernelCase(relative, "score", exact=False, any_context_length=True), tmp_path)
+    case = KernelCase(relative, "score", exact=False, any_context_length=True, classes=(Corners,))
+    check(case, tmp_path)

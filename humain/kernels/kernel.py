@@ -19,7 +19,8 @@ class Kernel(Protocol):
     """Pure functions over a kernel's state.
 
     Kernels are hashable; two equal ones can be trained together by vmap. Kernels that learn by gradient are equal only
-    if they hold one and the same optimiser object, as those do that are built from equal configs.
+    if their optimisers are, as those are that are built from equal configs: values of `kernels.optimizers`, or one and
+    the same `optax` object.
     """
 
     @property

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
 
 from humain.hippocampus.rotary import Rotary
 from humain.kernels.network import NetworkConfig, NetworkKernel
+from humain.kernels.optimizers import Optimizer
 from humain.spaces import Space
 from humain.types import Array
 
@@ -43,7 +43,7 @@ class LinearConfig(NetworkConfig):
         *,
         context_length: int = 1,
         rotary: Rotary | None = None,
-        optimizer: optax.GradientTransformation | None = None,
+        optimizer: Optimizer | None = None,
     ) -> NetworkKernel:
         """The kernel for these spaces.
 
@@ -61,7 +61,7 @@ class LinearConfig(NetworkConfig):
             raise ValueError(f"context_length must be at least 1, not {context_length}")
         if rotary is not None:
             raise ValueError("a rotary encoding acts inside self-attention; the kernel 'linear' has none")
-        module = _Build(self, context_length, state_space.num_features, target_space.num_outputs)
+        module = LinearBuild(self, context_length, state_space.num_features, target_space.num_outputs)
         return self._kernel(state_space, target_space, module, optimizer)
 
 
@@ -99,7 +99,7 @@ class LinearNetwork(nnx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Build:
+class LinearBuild:
     """Makes the module; equal sizes make equal builders, so kernels made alike compare equal."""
 
     config: LinearConfig
@@ -108,6 +108,7 @@ class _Build:
     num_values: int
 
     def __call__(self, rngs: nnx.Rngs) -> LinearNetwork:
+        """A module with random parameters."""
         return LinearNetwork(
             self.config, self.context_length, num_features=self.num_features, num_values=self.num_values, rngs=rngs
         )

@@ -1,8 +1,6 @@
 """Kernels that learn by gradient: a network behind the kernel's interface."""
 
 import dataclasses
-import functools
-import math
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
@@ -13,6 +11,7 @@ from flax import nnx, struct
 
 from humain.kernels import slots as slots_lib
 from humain.kernels.kernel import Metrics
+from humain.kernels.optimizers import Adam, Optimizer
 from humain.spaces import Space
 from humain.types import Array, Context, Examples, Slots
 
@@ -78,11 +77,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if self.num_slots < 1:
             raise ValueError(f"num_slots must be at least 1, not {self.num_slots}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be a number above 0, not {self.learning_rate}")
-        if self.num_updates is not None and self.num_updates < 1:
-            raise ValueError(f"num_updates must be at least 1, or None, not {self.num_updates}")
-        _ = self.loss  # refuses what slots can't be written by
+        _ = self.optimizer, self.loss  # they refuse what can't be
 
     @property
     def loss(self) -> slots_lib.SlotLoss:
@@ -96,16 +91,16 @@ class NetworkConfig:
         )
 
     @property
-    def optimizer(self) -> optax.GradientTransformation:
-        """One and the same object for equal settings, so that kernels made alike are equal."""
-        return _adam(self.learning_rate, self.num_updates)
+    def optimizer(self) -> Optimizer:
+        """Equal for equal settings, so that kernels made alike are equal."""
+        return Adam(self.learning_rate, self.num_updates)
 
     def _kernel(
         self,
         state_space: Space,
         target_space: Space,
         module: Callable[[nnx.Rngs], Network],
-        optimizer: optax.GradientTransformation | None,
+        optimizer: Optimizer | None,
     ) -> "NetworkKernel":
         """The kernel around a module; `optimizer` in place of the config's, if there is one."""
         return NetworkKernel(
@@ -117,13 +112,6 @@ class NetworkConfig:
             loss=self.loss,
             relative=self.relative,
         )
-
-
-@functools.cache
-def _adam(learning_rate: float, num_updates: int | None) -> optax.GradientTransformation:
-    if num_updates is None:
-        return optax.adam(learning_rate)
-    return optax.adam(optax.cosine_decay_schedule(learning_rate, num_updates))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +133,7 @@ class NetworkKernel:
     target_space: Space
     num_slots: int
     build: Callable[[nnx.Rngs], Network]
-    optimizer: optax.GradientTransformation
+    optimizer: Optimizer
     loss: slots_lib.SlotLoss = slots_lib.SlotLoss()
     relative: bool = False
 

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
 
 from humain.hippocampus.rotary import Rotary
 from humain.kernels.network import NetworkConfig, NetworkKernel
+from humain.kernels.optimizers import Optimizer
 from humain.spaces import Space
 from humain.types import Array
 
@@ -57,7 +57,7 @@ class TransformerConfig(NetworkConfig):
         *,
         context_length: int = 1,
         rotary: Rotary | None = None,
-        optimizer: optax.GradientTransformation | None = None,
+        optimizer: Optimizer | None = None,
     ) -> NetworkKernel:
         """The kernel for these spaces; it reads contexts of any length.
 
@@ -78,7 +78,7 @@ class TransformerConfig(NetworkConfig):
                 f"rotary encoding turns pairs, so width {self.width} must be an even multiple of num_heads "
                 f"{self.num_heads}"
             )
-        module = _Build(self, rotary, state_space.num_features, target_space.num_outputs)
+        module = TransformerBuild(self, rotary, state_space.num_features, target_space.num_outputs)
         return self._kernel(state_space, target_space, module, optimizer)
 
 
@@ -184,7 +184,7 @@ class TransformerNetwork(nnx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Build:
+class TransformerBuild:
     """Makes the module; equal sizes make equal builders, so kernels made alike compare equal."""
 
     config: TransformerConfig
@@ -193,6 +193,7 @@ class _Build:
     num_values: int
 
     def __call__(self, rngs: nnx.Rngs) -> TransformerNetwork:
+        """A module with random parameters."""
         return TransformerNetwork(
             self.config, num_features=self.num_features, num_values=self.num_values, rotary=self.rotary, rngs=rngs
         )

@@ -1,20 +1,21 @@
 """What every abstraction must do; //humain/abstraction:tests runs `CHECKS` over all abstractions."""
 
 import dataclasses
+import tempfile
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from humain import acting
+from humain import acting, saving
 from humain.abstraction.abstraction import Abstraction, PathAbstraction, lift_path
 from humain.abstraction.pivots import pivot_mask, reverse_mask
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.layer import Layer
-from humain.model import Model
+from humain.model import Model, ModelState
 from humain.spaces import Space
 from humain.testing.probe import Probe
 from humain.types import Array, Trajectories
@@ -30,11 +31,13 @@ class AbstractionCase:
         abstraction: used on every layer.
         states: `[W, T, *S]`, paths without padding, on which it has to find pivots, and pivots among those pivots.
         space: the space of the states.
+        classes: what `saving.load` has to be handed for it; the library's own abstractions need nothing.
     """
 
     abstraction: Abstraction
     states: Array
     space: Space
+    classes: tuple[type, ...] = ()
 
 
 def pivots_lie_on_the_path(case: AbstractionCase) -> None:
@@ -170,6 +173,26 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
                     known = [place for place in decided if masks[number + 1][walk, place]]
 
 
+def saved_in_a_file_it_is_the_same(case: AbstractionCase) -> None:
+    """It comes back from its file bit for bit, and finds the same pivots."""
+    layer = Layer(Cortex(Probe(case.space, case.space), Linear(16)))
+    model = Model((layer,) * 2, case.space)
+    state = ModelState(
+        kernels=model.init(jax.random.key(0), (case.abstraction,) * 2).kernels, abstractions=(case.abstraction,) * 2
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        saving.save(f"{folder}/a.humain", model, state)
+        loaded = saving.load(f"{folder}/a.humain", classes=(Probe, *case.classes))[1].abstractions[1]
+    assert type(loaded) is type(case.abstraction)
+    assert str(jax.tree.structure(loaded)) == str(jax.tree.structure(case.abstraction))
+    for before, after in zip(jax.tree.leaves(case.abstraction), jax.tree.leaves(loaded), strict=True):
+        assert np.asarray(before).tobytes() == np.asarray(after).tobytes()
+    everywhere = jnp.ones(case.states.shape[:2], bool)
+    np.testing.assert_array_equal(
+        _pivots(loaded, case.states, everywhere), _pivots(case.abstraction, case.states, everywhere)
+    )
+
+
 def acting_shows_what_hindsight_shows(case: AbstractionCase) -> None:
     """Fed one state at a time, each layer is in sight of what hindsight says that it would have been in sight of."""
     num_walks, length = case.states.shape[:2]
@@ -202,6 +225,7 @@ CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
     what_was_learned_is_data,
     goals_that_were_lifted_come_down_again,
     acting_finds_the_stored_pivots,
+    saved_in_a_file_it_is_the_same,
     acting_shows_what_hindsight_shows,
 )
 

@@ -1,7 +1,8 @@
 """Metrics of training: one JSON object a line, and the same numbers as TensorBoard events.
 
 Both hold only numbers that the seed determines (no clock), so that an interrupted and continued run writes the same
-lines as an uninterrupted one.
+lines as an uninterrupted one. tensorboardX is imported where it is used: it brings PyTorch with it
+where that is installed, and programs that write no events need neither.
 """
 
 import json
@@ -10,9 +11,6 @@ import pathlib
 import time
 from collections.abc import Mapping
 from typing import Any
-
-from tensorboardX import event_file_writer
-from tensorboardX.proto import event_pb2, summary_pb2
 
 from humain.files import records
 
@@ -36,7 +34,7 @@ class MetricsWriter:
         """
         self._path = directory / "metrics.jsonl"
         self._events_directory = directory / "tensorboard" if tensorboard else None
-        self._events: dict[str, event_file_writer.EventsWriter] = {}
+        self._events: dict[str, Any] = {}
 
     @property
     def path(self) -> pathlib.Path:
@@ -62,6 +60,9 @@ class MetricsWriter:
             if kept != text:
                 records.write_text(self._path, kept)
         if self._events_directory is not None:
+            from tensorboardX import event_file_writer
+            from tensorboardX.proto import event_pb2
+
             # The events: older files stay as they are, and a new file says from where it replaces them.
             directory = self._events_directory / name
             fresh = not directory.exists()
@@ -95,6 +96,8 @@ class MetricsWriter:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(records.dump_line({"name": name, "step": int(step), **metrics}) + "\n")
         if self._events_directory is not None:
+            from tensorboardX.proto import event_pb2, summary_pb2
+
             values = [summary_pb2.Summary.Value(tag=key, simple_value=float(value)) for key, value in metrics.items()]
             event = event_pb2.Event(wall_time=time.time(), step=int(step), summary=summary_pb2.Summary(value=values))
             self._events[name].write_event(event)

@@ -1,6 +1,7 @@
 """Plans as readable trees: every step stands under the sub-goal that asked for it, up to the user's goal."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ Name = Callable[[Any], str]
 
 
 @dataclasses.dataclass(frozen=True)
-class Node:
+class PlanNode:
     """A goal, with the steps that the layer below took to reach it as children.
 
     Attributes:
@@ -30,7 +31,7 @@ class Node:
     score: float | None
     reached: bool
     attempted: bool
-    children: tuple["Node", ...]
+    children: tuple["PlanNode", ...]
 
     def to_json(self) -> dict[str, Any]:
         """Returns the tree as nested dictionaries and lists of JSON types."""
@@ -44,7 +45,7 @@ class Node:
         }
 
 
-def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
+def plan_tree(plan: Plan, index: int = 0, *, name: Name = str) -> PlanNode:
     """Converts one plan of a batch to a tree.
 
     Args:
@@ -60,12 +61,12 @@ def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
         for layer in plan.layers
     ]
 
-    def grow(layer: int, goal: int, state: Any, score: float | None) -> Node:
+    def grow(layer: int, goal: int, state: Any, score: float | None) -> PlanNode:
         if layer == 0:
-            return Node(name(state), 0, score, reached=True, attempted=True, children=())
+            return PlanNode(name(state), 0, score, reached=True, attempted=True, children=())
         below = layers[layer - 1]
         places = np.flatnonzero(below["valid"] & (below["parents"] == goal))
-        return Node(
+        return PlanNode(
             state=name(state),
             layer=layer,
             score=score,
@@ -79,7 +80,18 @@ def plan_tree(plan: Plan, index: int, *, name: Name = str) -> Node:
     return grow(len(layers), 0, np.asarray(plan.goals[index]), None)
 
 
-def to_text(start: str, root: Node) -> str:
+def plan_text(plan: Plan, index: int = 0, *, name: Name = str) -> str:
+    """Writes one plan of a batch as indented lines.
+
+    Args:
+        plan: a batch of B plans.
+        index: the index of the plan in the batch, 0 to B - 1.
+        name: writes a state as text.
+    """
+    return to_text(name(np.asarray(plan.starts[index])), plan_tree(plan, index, name=name))
+
+
+def to_text(start: str, root: PlanNode) -> str:
     """Writes a plan as indented lines.
 
     Args:
@@ -88,11 +100,12 @@ def to_text(start: str, root: Node) -> str:
     """
     lines = [f"from {start} to {root.state}{_remark(root)}"]
 
-    def add(node: Node, indent: str) -> None:
+    def add(node: PlanNode, indent: str) -> None:
         for number, child in enumerate(node.children):
             last = number == len(node.children) - 1
             kind = "step" if child.layer == 0 else f"sub-goal of layer {child.layer}"
-            score = "" if child.score is None else f", score {child.score:.2f}"
+            # A layer that knows no answer passes its goal on.
+            score = ", nothing known" if child.score == -math.inf else f", score {child.score:.2f}"
             lines.append(f"{indent}{'└─' if last else '├─'} {child.state}  ({kind}{score}){_remark(child)}")
             add(child, indent + ("   " if last else "│  "))
 
@@ -100,7 +113,7 @@ def to_text(start: str, root: Node) -> str:
     return "\n".join(lines)
 
 
-def failures(root: Node) -> list[str]:
+def failures(root: PlanNode) -> list[str]:
     """Returns a line for each goal that was attempted and not reached, in time order; empty for a complete plan."""
     own = []
     if root.attempted and not root.reached:
@@ -108,7 +121,7 @@ def failures(root: Node) -> list[str]:
     return [line for child in root.children for line in failures(child)] + own
 
 
-def _remark(node: Node) -> str:
+def _remark(node: PlanNode) -> str:
     if node.reached:
         return ""
     return "  NOT REACHED" if node.attempted else "  not attempted"

@@ -66,7 +66,7 @@ class Report:
                 marked = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(paragraph))
                 self._parts.append(f"<p>{marked}</p>")
 
-    def table(self, table: tables.Table) -> None:
+    def table(self, table: tables.ReportTable) -> None:
         """Adds a table."""
         self._parts.append(table.to_html())
 

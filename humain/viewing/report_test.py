@@ -45,7 +45,7 @@ def _whole_report(path: pathlib.Path) -> report.Report:
     page = report.Report("Plans & <goals>")
     page.heading("Results")
     page.prose("One `x < 1` paragraph.\n\nAnd\nanother.")
-    page.table(tables.Table(("a",), ((1,),)))
+    page.table(tables.ReportTable(("a",), ((1,),)))
     page.heading("Part", level=3)
     page.figure(path, caption='A "graph"')
     with page.details("Unfold <me>"):

@@ -11,7 +11,7 @@ _ABSENT = "–"
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
+class ReportTable:
     """A table of text and numbers.
 
     Attributes:

@@ -6,7 +6,7 @@ import pytest
 
 from humain.viewing import tables
 
-TABLE = tables.Table(
+TABLE = tables.ReportTable(
     columns=("set", "pairs", "ratio", "whole"),
     rows=(("skip", 992, 1.00456, True), ("a<b", 12345, None, False)),
     formats={"ratio": ".3f"},
@@ -38,11 +38,13 @@ def test_html_has_the_same_cells_escaped() -> None:
 
 
 def test_a_table_without_rows_has_its_heads() -> None:
-    assert tables.Table(("a", "bc"), ()).to_text() == "a  bc\n-  --"
+    assert tables.ReportTable(("a", "bc"), ()).to_text() == "a  bc\n-  --"
 
 
 def test_floats_have_four_digits_by_default() -> None:
-    assert tables.Table(("x",), ((3.14159,), (1234567.0,))).to_text() == "        x\n---------\n    3.142\n1.235e+06"
+    assert (
+        tables.ReportTable(("x",), ((3.14159,), (1234567.0,))).to_text() == "        x\n---------\n    3.142\n1.235e+06"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,4 +56,4 @@ def test_floats_have_four_digits_by_default() -> None:
 )
 def test_rows_and_formats_must_fit_the_columns(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        tables.Table(**arguments)
+        tables.ReportTable(**arguments)

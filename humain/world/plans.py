@@ -10,7 +10,7 @@ import numpy as np
 from humain.model import Model, ModelState
 from humain.training.ahead import Ahead
 from humain.types import Array
-from humain.viewing.plan_tree import Node
+from humain.viewing.plan_tree import PlanNode
 from humain.world.config import ImaginationConfig
 from humain.world.imagination import first_contexts
 from humain.world.knowledge import Knowledge, closeness, nearer
@@ -30,7 +30,7 @@ def imagine(
     name: Callable[[np.ndarray], str] = str,
     action_name: Callable[[np.ndarray], str] = str,
     num_subgoals: int = 3,
-) -> Node:
+) -> PlanNode:
     """What would follow from an observation, as far as is known.
 
     Args:
@@ -58,7 +58,7 @@ def imagine(
     def in_words(normalized: np.ndarray) -> str:
         return name(normalized * normalizer.scale + normalizer.mean)
 
-    subgoals: list[Node] = []
+    subgoals: list[PlanNode] = []
     alive, near_goal = True, False
     while alive and len(subgoals) < num_subgoals:
         # Ask for one sub-goal, and act on it for as long as it lies ahead.
@@ -71,7 +71,7 @@ def imagine(
         length = len(known) if alive else int(np.argmin(known)) + 1
         here, near_goal = path[length - 1], bool(near[length - 1])
         steps = tuple(
-            Node(
+            PlanNode(
                 f"{action_name(action)} to {in_words(there)}",
                 0,
                 float(value),
@@ -82,7 +82,7 @@ def imagine(
             for action, value, there in zip(actions[:length], scores[:length], path[:length], strict=True)
         )
         subgoals.append(
-            Node(
+            PlanNode(
                 in_words(subgoal),
                 1,
                 float(score),
@@ -91,7 +91,7 @@ def imagine(
                 children=steps,
             )
         )
-    return Node(goal_name, 2, None, reached=alive and near_goal, attempted=True, children=tuple(subgoals))
+    return PlanNode(goal_name, 2, None, reached=alive and near_goal, attempted=True, children=tuple(subgoals))
 
 
 def compile_ahead(

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from humain.viewing import plots
 from humain.viewing.report import Report
-from humain.viewing.tables import Cell, Table
+from humain.viewing.tables import Cell, ReportTable
 from tasks.ablations.experiments import EXPERIMENTS
 
 _MARKS = {"entropy": ("s", 130), "neural_entropy": ("o", 60), "skip": ("D", 25)}
 
 
-def table(results: Mapping[str, Any]) -> Table:
+def table(results: Mapping[str, Any]) -> ReportTable:
     """Returns a table with a row for each experiment."""
     rows: list[Sequence[Cell]] = []
     for name, numbers in results.items():
@@ -26,7 +26,7 @@ def table(results: Mapping[str, Any]) -> Table:
         cells = [cell for share in (on, off) for cell in (share["mean"], share["sd"])]
         rows.append([name, *cells, on["mean"] - off["mean"], experiment.must, met])
     columns = ["experiment", "on", "sd of on", "off", "sd of off", "difference", "must", ""]
-    return Table(columns=columns, rows=rows, formats=dict.fromkeys(columns[1:6], ".3f"))
+    return ReportTable(columns=columns, rows=rows, formats=dict.fromkeys(columns[1:6], ".3f"))
 
 
 def write(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
@@ -54,7 +54,7 @@ def write(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
     report.write(workdir / "report.html")
 
 
-def thinking_table(thinking: Mapping[str, Any]) -> Table:
+def thinking_table(thinking: Mapping[str, Any]) -> ReportTable:
     """Returns a table of what plans cost, with a row for each abstraction."""
     figures = ["complete", "optimum", "layer_0_steps", "layer_0_steps_for_one_sub_goal_at_most", "sub_goals"]
     names = [name for name, numbers in thinking.items() if isinstance(numbers, Mapping) and "complete" in numbers]
@@ -63,7 +63,7 @@ def thinking_table(thinking: Mapping[str, Any]) -> Table:
         for name in names
     ]
     heads = ["pivots by", *(figure.replace("_", " ") for figure in figures)]
-    return Table(columns=heads, rows=rows, formats=dict.fromkeys(heads[1:], ".3f"))
+    return ReportTable(columns=heads, rows=rows, formats=dict.fromkeys(heads[1:], ".3f"))
 
 
 def draw_bars(path: pathlib.Path, results: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from absl import app, flags
 
-from humain.viewing.tables import Table
+from humain.viewing.tables import ReportTable
 from tasks.benchmarks import chunk_forms
 from tasks.benchmarks.chunk_forms import KERNELS, ChunkSizes
 
@@ -85,9 +85,9 @@ def measure(name: str, sizes: ChunkSizes, *, repeats: int = _DEFAULT_REPEATS) ->
     return rows
 
 
-def to_table(rows: Sequence[ChunkRow]) -> Table:
+def to_table(rows: Sequence[ChunkRow]) -> ReportTable:
     """Returns the rows as a table."""
-    return Table(
+    return ReportTable(
         columns=("kernel", "form", "updates/s", "ratio", "lowest", "highest", "compile s"),
         rows=[
             (row.kernel, row.form, row.updates_per_second, row.ratio, row.lowest, row.highest, row.compile_seconds)

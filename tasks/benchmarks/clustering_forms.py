@@ -16,7 +16,7 @@ from absl import app, flags
 
 from humain.abstraction import clustering
 from humain.types import Array
-from humain.viewing.tables import Table
+from humain.viewing.tables import ReportTable
 
 _SPREAD = 0.5
 """The standard deviation of points about their centre in each direction; that of the centres about 0 is 1."""
@@ -96,9 +96,9 @@ def draw(key: jax.Array, *, num_points: int, num_features: int, num_clusters: in
     return centres[labels] + _SPREAD * jax.random.normal(noise_key, (num_points, num_features))
 
 
-def to_table(rows: Sequence[ClusteringRow]) -> Table:
+def to_table(rows: Sequence[ClusteringRow]) -> ReportTable:
     """Returns the rows as a table."""
-    return Table(
+    return ReportTable(
         columns=("run", "seconds", "iterations", "inertia"),
         rows=[(row.run, row.seconds, row.num_iterations, row.inertia) for row in rows],
         formats={"seconds": ".2f", "inertia": ".6g"},

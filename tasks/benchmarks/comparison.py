@@ -8,7 +8,7 @@ from typing import Any
 
 from humain import errors
 from humain.files import records
-from humain.viewing.tables import Table
+from humain.viewing.tables import ReportTable
 
 _NUMBERS = ("median_seconds", "low", "high")
 
@@ -157,9 +157,9 @@ def _conditions(record: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, 
     return conditions
 
 
-def to_table(lines: list[ComparisonLine]) -> Table:
+def to_table(lines: list[ComparisonLine]) -> ReportTable:
     """Returns the lines as a table, with times in microseconds."""
-    return Table(
+    return ReportTable(
         columns=(
             "row",
             "framework",

@@ -53,7 +53,7 @@ def test_react_is_compiled_once_for_a_batch_size():
     model, state = hot_paths.build_model()
     episode = acting.begin(model, 3)
     ids = jax.numpy.zeros(3, jax.numpy.int32)
-    cache_size = acting.react._cache_size  # type: ignore[attr-defined]
+    cache_size = acting._react._cache_size  # type: ignore[attr-defined]
     before = cache_size()
     for _ in range(3):
         episode, _ = acting.react(model, state, episode, ids, ids)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from humain.viewing import plots
 from humain.viewing.report import Report
-from humain.viewing.tables import Cell, Table
+from humain.viewing.tables import Cell, ReportTable
 
 _FORMATS = {
     "compile s": ".3f",
@@ -28,9 +28,9 @@ _LIMITS = {("dispatch", "jax", "cpu"): 10.0, ("react_1", "jax", "cpu"): 300.0}
 _LEAST_RATIO = 3.0
 
 
-def rows_table(results: Mapping[str, Any]) -> Table:
+def rows_table(results: Mapping[str, Any]) -> ReportTable:
     """Returns a table with a line per row; times are in microseconds per call."""
-    return Table(
+    return ReportTable(
         columns=["row", "framework", "device", "size", "work", *_FORMATS, "repeats"],
         rows=[
             [
@@ -47,9 +47,9 @@ def rows_table(results: Mapping[str, Any]) -> Table:
     )
 
 
-def peaks_table(results: Mapping[str, Any]) -> Table:
+def peaks_table(results: Mapping[str, Any]) -> ReportTable:
     """Returns a table of the machine's measured peaks."""
-    return Table(
+    return ReportTable(
         columns=["framework", "device", "copy GB/s", "matrix product GFLOP/s"],
         rows=[
             [peak[key] for key in ("framework", "device", "gbytes_per_second", "gflops")] for peak in results["peaks"]
@@ -59,9 +59,9 @@ def peaks_table(results: Mapping[str, Any]) -> Table:
     )
 
 
-def ratios_table(results: Mapping[str, Any]) -> Table:
+def ratios_table(results: Mapping[str, Any]) -> ReportTable:
     """Returns a table of how much faster chunks are."""
-    return Table(
+    return ReportTable(
         columns=["kernel", "device", "one by one / chunk", "95 % low", "95 % high", "rounds"],
         rows=[
             [ratio[key] for key in ("kernel", "device", "ratio", "low", "high", "rounds")]
@@ -72,7 +72,7 @@ def ratios_table(results: Mapping[str, Any]) -> Table:
     )
 
 
-def targets_table(results: Mapping[str, Any]) -> Table:
+def targets_table(results: Mapping[str, Any]) -> ReportTable:
     """Returns a table of the project's targets on two cores, for the default config, and the results of this run."""
     found: list[list[Cell]] = []
     for row in results["rows"]:
@@ -84,7 +84,7 @@ def targets_table(results: Mapping[str, Any]) -> Table:
         if ratio["device"] == "cpu":
             name = f"update_{ratio['kernel']}, chunk against one by one"
             found.append([name, f"at least {_LEAST_RATIO:g} x", ratio["ratio"], ratio["ratio"] >= _LEAST_RATIO])
-    return Table(
+    return ReportTable(
         columns=("target", "wanted", "found", "met"), rows=found, formats={"found": ".2f"}, caption="targets, two cores"
     )
 

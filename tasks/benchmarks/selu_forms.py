@@ -21,7 +21,7 @@ from absl import app, flags
 from humain import host
 from humain.native import selu as native_selu
 from humain.types import Array
-from humain.viewing.tables import Table
+from humain.viewing.tables import ReportTable
 from tasks.benchmarks import jax_rows, selu
 from tasks.benchmarks.timing import MIN_REPEATS, Block, Interval, median_interval, ratio_interval
 
@@ -142,14 +142,14 @@ def measure(forms: Mapping[str, SeluForm], *, rounds: int, calls: int) -> list[S
     return lines
 
 
-def to_table(lines: Sequence[SeluLine]) -> Table:
+def to_table(lines: Sequence[SeluLine]) -> ReportTable:
     """Returns the lines as a table, with times in microseconds."""
     formats = {
         **dict.fromkeys(("us", "95 % low", "95 % high", "user us", "system us", "page faults"), ",.0f"),
         **dict.fromkeys(("x faster", "x low", "x high"), ".2f"),
         **dict.fromkeys(("absolute error", "relative error"), ".1e"),
     }
-    return Table(
+    return ReportTable(
         columns=(
             *("form", "us", "95 % low", "95 % high", "x faster", "x low", "x high"),
             *("user us", "system us", "page faults", "absolute error", "relative error"),

@@ -118,13 +118,13 @@ def _wait(answer: Array) -> None:
     jax.block_until_ready(answer)
 
 
-def to_table(lines: Sequence[SparseLine]) -> tables.Table:
+def to_table(lines: Sequence[SparseLine]) -> tables.ReportTable:
     """Returns the lines as a table, with times in microseconds."""
 
     def cells(interval: Interval, factor: float) -> list[float]:
         return [factor * value for value in dataclasses.astuple(interval)]
 
-    return tables.Table(
+    return tables.ReportTable(
         columns=(
             *("operation", "JAX us", "95 % low", "95 % high", "C++ us", "C++ low", "C++ high"),
             *("x faster", "x low", "x high"),

@@ -38,7 +38,7 @@ def test_every_part_is_measured():
     assert found["peaks"].threads == {"torch": 1}
     for name in ("selu_jit", "selu_loop"):
         assert found[name] == rows.Found(
-            notes=[f"torch.compile on cpu: {name} left out, as torch_compile is False in the config"]
+            notes=[f"torch.compile on cpu: {name} left out, since torch_compile is False in the config"]
         )
 
 

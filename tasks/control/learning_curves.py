@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from humain.viewing import plots
-from humain.viewing.tables import Cell, Table
+from humain.viewing.tables import Cell, ReportTable
 
 SOLVED = 495.0
 """The mean return that counts as solved, of 500 at most."""
@@ -139,7 +139,7 @@ def summarise(curves: Sequence[Curve]) -> Outcome:
     )
 
 
-def curve_table(curves: Mapping[str, Sequence[Curve]]) -> Table:
+def curve_table(curves: Mapping[str, Sequence[Curve]]) -> ReportTable:
     """All curves side by side: mean return over seeds, the worst seed's, and mean seconds.
 
     An entry is the last test by that number of steps. A learner has none before the first test of each of its curves,
@@ -159,10 +159,10 @@ def curve_table(curves: Mapping[str, Sequence[Curve]]) -> Table:
             returns = [point.mean_return for point in points]
             row += [float(np.mean(returns)), min(returns), float(np.mean([point.seconds for point in points]))]
         rows.append(row)
-    return Table(columns=tuple(formats), rows=rows, formats=formats)
+    return ReportTable(columns=tuple(formats), rows=rows, formats=formats)
 
 
-def outcome_table(curves: Mapping[str, Sequence[Curve]]) -> Table:
+def outcome_table(curves: Mapping[str, Sequence[Curve]]) -> ReportTable:
     """One row a learner: when it was solved first, and how it ended.
 
     A seed that was never solved counts as infinitely long, and what is infinite is shown as a dash.
@@ -197,7 +197,9 @@ def outcome_table(curves: Mapping[str, Sequence[Curve]]) -> Table:
                 float(np.mean(outcome.final_seconds)),
             ]
         )
-    return Table(columns=tuple(formats), rows=rows, formats={name: form for name, form in formats.items() if form})
+    return ReportTable(
+        columns=tuple(formats), rows=rows, formats={name: form for name, form in formats.items() if form}
+    )
 
 
 def _finite(value: float | np.floating) -> float | None:

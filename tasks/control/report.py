@@ -9,7 +9,7 @@ import numpy as np
 
 from humain.viewing import plots
 from humain.viewing.report import Report
-from humain.viewing.tables import Cell, Table
+from humain.viewing.tables import Cell, ReportTable
 
 _FORMATS = {"mean": ".2f", "sd": ".2f", "min": ".0f", "collect s": ".2f", "learn s": ".2f", "compile s": ".2f"}
 _OVER_SEEDS = {"lowest mean": ".2f", "median env steps": ",.0f", "worst env steps": ",.0f"}
@@ -19,7 +19,7 @@ _SECONDS = ("collect_seconds", "learn_seconds", "compile_seconds")
 _MARKED_POINTS = 40
 
 
-def scores_table(results: Mapping[str, Any], *, each_seed: bool = True) -> Table:
+def scores_table(results: Mapping[str, Any], *, each_seed: bool = True) -> ReportTable:
     """One row for each set and seed, one over the seeds of a set that has several, and one for each baseline.
 
     In a row over seeds, `mean` is the mean of the seeds' means, `sd` the standard deviation of those, `min` the worst
@@ -45,14 +45,14 @@ def scores_table(results: Mapping[str, Any], *, each_seed: bool = True) -> Table
         rows.append([name, None, *_score(score), *[None] * (4 + len(extra))])
     columns = ["set", "seed", "mean", "sd", "min", "episodes", "env steps", "collect s", "learn s", "compile s", *extra]
     formats = _FORMATS | _OVER_SEEDS if over_seeds else _FORMATS
-    return Table(columns=columns, rows=rows, formats=formats)
+    return ReportTable(columns=columns, rows=rows, formats=formats)
 
 
-def goals_table(results: Mapping[str, Any]) -> Table:
+def goals_table(results: Mapping[str, Any]) -> ReportTable:
     """One row for each goal that was asked for at run time; none where there was none."""
     goals = results.get("goals", {})
     seeds = ["seeds"] if any("seeds" in entry for entry in goals.values()) else []
-    return Table(
+    return ReportTable(
         columns=["goal", *seeds, "trials", "successes", "success %"],
         rows=[
             [

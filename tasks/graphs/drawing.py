@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from humain.viewing import plots
-from humain.viewing.plan_tree import Node
+from humain.viewing.plan_tree import PlanNode
 from tasks.graphs.world import Graph
 
 MAX_NODES = 200
@@ -36,7 +36,7 @@ def draw_graph(path: pathlib.Path, graph: Graph, places: np.ndarray) -> None:
         plots.save(figure, path)
 
 
-def draw_plan(path: pathlib.Path, graph: Graph, places: np.ndarray, start: int, root: Node, *, title: str) -> None:
+def draw_plan(path: pathlib.Path, graph: Graph, places: np.ndarray, start: int, root: PlanNode, *, title: str) -> None:
     """Draws a plan: its steps as arrows, and around each sub-goal a ring for each layer that asked for it."""
     ids = {name: node for node, name in enumerate(graph.names)}
     steps = [start, *(ids[node.state] for node in _nodes(root) if node.layer == 0)]
@@ -87,6 +87,6 @@ def _arrow(
     axes.annotate("", xy=(target[0], target[1]), xytext=(source[0], source[1]), arrowprops=style, zorder=1)
 
 
-def _nodes(root: Node) -> list[Node]:
+def _nodes(root: PlanNode) -> list[PlanNode]:
     """All nodes of a tree, a parent before its children, in time order."""
     return [root, *(node for child in root.children for node in _nodes(child))]

@@ -5,21 +5,21 @@ import pathlib
 import numpy as np
 import pytest
 
-from humain.viewing.plan_tree import Node
+from humain.viewing.plan_tree import PlanNode
 from tasks.graphs import drawing, known_ways
 from tasks.graphs.world import Graph
 
 
-def _step(state: str) -> Node:
-    return Node(state, 0, 0.5, reached=True, attempted=True, children=())
+def _step(state: str) -> PlanNode:
+    return PlanNode(state, 0, 0.5, reached=True, attempted=True, children=())
 
 
-def _tree(graph: Graph) -> Node:
+def _tree(graph: Graph) -> PlanNode:
     """From a to d by the sub-goal c."""
     names = graph.names
-    below = Node(names[2], 1, 0.5, reached=True, attempted=True, children=(_step(names[2]),))
-    above = Node(names[3], 1, 0.5, reached=True, attempted=True, children=(_step(names[3]),))
-    return Node(names[3], 2, None, reached=True, attempted=True, children=(below, above))
+    below = PlanNode(names[2], 1, 0.5, reached=True, attempted=True, children=(_step(names[2]),))
+    above = PlanNode(names[3], 1, 0.5, reached=True, attempted=True, children=(_step(names[3]),))
+    return PlanNode(names[3], 2, None, reached=True, attempted=True, children=(below, above))
 
 
 def _size(path: pathlib.Path) -> tuple[int, int]:
@@ -69,7 +69,7 @@ def test_a_plan_is_drawn_with_equal_bytes(tmp_path):
     assert (tmp_path / "other.png").read_bytes() != (tmp_path / "first.png").read_bytes()
 
 
-@pytest.mark.parametrize("tree", [Node("d", 2, None, reached=False, attempted=True, children=()), _step("a")])
+@pytest.mark.parametrize("tree", [PlanNode("d", 2, None, reached=False, attempted=True, children=()), _step("a")])
 def test_a_plan_with_nothing_in_it_is_drawn_too(tmp_path, tree):
     graph = known_ways.graph()
     drawing.draw_plan(tmp_path / "p.png", graph, drawing.layout(graph), 0, tree, title="")

@@ -173,7 +173,7 @@ def test_nothing_is_compiled_twice():
     state, other = known_ways.taught(model, _WAYS), known_ways.taught(model, {("a", "b"): "b"})
     evaluation.score_react(model, state, _GRAPH, _TRIED, max_steps=6)
     evaluation.score_think(model, state, _GRAPH, _TRIED)
-    functions: tuple[Any, ...] = (evaluation.react_to_goals, evaluation.check_plans, planning.think)
+    functions: tuple[Any, ...] = (evaluation.react_to_goals, evaluation.check_plans, planning._think)
     before = [function._cache_size() for function in functions]
     evaluation.score_react(model, other, _GRAPH, _pairs("ab", "ac", "ad", "ca", "da"), max_steps=6)
     evaluation.score_think(model, other, _GRAPH, _pairs("ab", "ac", "ad", "ca", "da"))

@@ -8,12 +8,12 @@ from humain.abstraction.abstraction import lift_through
 from humain.abstraction.pivots import pivot_mask, reverse_mask, with_end
 from humain.model import Model, ModelState
 from humain.viewing import plan_tree
-from humain.viewing.plan_tree import Node
-from humain.viewing.tables import Table
+from humain.viewing.plan_tree import PlanNode
+from humain.viewing.tables import ReportTable
 from tasks.graphs.world import Graph
 
 
-def plan(model: Model, state: ModelState, graph: Graph, start: int, goal: int) -> Node:
+def plan(model: Model, state: ModelState, graph: Graph, start: int, goal: int) -> PlanNode:
     """The plan by `think` for one pair."""
     plans = planning.think(model, state, jnp.array([start], jnp.int32), jnp.array([goal], jnp.int32))
     return plan_tree.plan_tree(plans, 0, name=lambda node: graph.names[int(node)])
@@ -35,7 +35,7 @@ def reaction_trace(model: Model, state: ModelState, graph: Graph, start: int, go
             break
         here = np.array([answer], np.int32)
     columns = ["at", *(f"goal of layer {number}" for number in numbers), "next", "score"]
-    return Table(columns=columns, rows=rows, formats={"score": ".2f"}).to_text()
+    return ReportTable(columns=columns, rows=rows, formats={"score": ".2f"}).to_text()
 
 
 def walk_outline(model: Model, state: ModelState, graph: Graph, walk: np.ndarray) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from humain.training.metrics import read_metrics
 from humain.viewing import plots
 from humain.viewing.report import Report
-from humain.viewing.tables import Table
+from humain.viewing.tables import ReportTable
 
 _FORMATS = {
     "arrived %": ".2f",
@@ -20,14 +20,14 @@ _FORMATS = {
 }
 
 
-def scores_table(results: Mapping[str, Any]) -> Table:
+def scores_table(results: Mapping[str, Any]) -> ReportTable:
     """One row for each planner."""
     rows: list[tuple[str, str, Mapping[str, Any], float | None, float | None]] = []
     for name, entry in results["sets"].items():
         rows.append((name, "react", entry["react"], entry["train_seconds"], entry["compile_seconds"]))
         rows.append((name, "think", entry["think"], None, None))
     rows.extend((name, "", score, None, None) for name, score in results["baselines"].items())
-    return Table(
+    return ReportTable(
         columns=["set", "by", "pairs", *list(_FORMATS)[:4], "invalid steps", *list(_FORMATS)[4:]],
         rows=[
             [
@@ -49,18 +49,18 @@ def scores_table(results: Mapping[str, Any]) -> Table:
     )
 
 
-def curve_table(results: Mapping[str, Any]) -> Table:
+def curve_table(results: Mapping[str, Any]) -> ReportTable:
     """One row for each amount of experience, shares in percent."""
     columns = ["walk steps", "ideal %", "replay %", "hindsight %"]
     rows = [
         [row["walk_steps"], *(100 * row[key] for key in ("ideal", "replay", "hindsight"))] for row in results["curve"]
     ]
-    return Table(columns=columns, rows=rows, formats=dict.fromkeys(columns[1:], ".2f"))
+    return ReportTable(columns=columns, rows=rows, formats=dict.fromkeys(columns[1:], ".2f"))
 
 
-def scale_table(results: Mapping[str, Any]) -> Table:
+def scale_table(results: Mapping[str, Any]) -> ReportTable:
     """One row for each figure."""
-    return Table(columns=["figure", "value"], rows=[[name, value] for name, value in results["scale"].items()])
+    return ReportTable(columns=["figure", "value"], rows=[[name, value] for name, value in results["scale"].items()])
 
 
 def scale_warnings(results: Mapping[str, Any]) -> list[str]:

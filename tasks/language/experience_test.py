@@ -13,7 +13,7 @@ from tasks.language.small_model import CONFIG
 
 _E = np.eye(4, dtype=np.float32)
 """Four sentences."""
-_MIDDLE = [0.5, 0.5, 0, 0]
+_MIDDLE = np.array([0.5, 0.5, 0, 0], np.float32)
 """The mean of sentences 0 and 1."""
 _ABSTRACTIONS = (ChunkMean(2), Skip(100))
 
@@ -25,7 +25,7 @@ def test_paths_are_trajectories_that_begin_with_nothing():
     assert made.lengths.tolist() == [4, 2]
     # Returns to go: 3 sentences to go 0.5 * 0.9 ** 2, then 0.5 * 0.9, then 0.5; and 1 at once.
     to_go = np.cumsum(np.asarray(made.rewards)[:, ::-1], axis=1)[:, ::-1]
-    np.testing.assert_allclose(to_go, [[0.405, 0.45, 0.5, 0], [1, 0, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(to_go, np.array([[0.405, 0.45, 0.5, 0], [1, 0, 0, 0]]), atol=1e-6)
 
 
 def test_no_path_is_refused():
@@ -49,6 +49,7 @@ def test_two_layers_by_hand():
     found = hindsight.gather(made, _ABSTRACTIONS, model.layers)
     examples = []
     for number, (layer, places) in enumerate(zip(model.layers, found.stretches, strict=True)):
+        assert places is not None
         examples.append(
             hindsight.examples_between(
                 found,

@@ -158,7 +158,7 @@ class Guidance:
         nodes: list[Node] = []
         seen: set[int] = set()
 
-        def add(tree: plan_tree.Node, parent: int | None) -> None:
+        def add(tree: plan_tree.PlanNode, parent: int | None) -> None:
             for child in tree.children:
                 if goal in seen:
                     return

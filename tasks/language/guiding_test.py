@@ -277,7 +277,7 @@ def test_acting_step_by_step_does_what_was_thought_out(trained, way):
     episode, here = acting.begin(model, 1), experience.start(_E)[None]
     for step in way:
         episode, reaction = acting.react(model, state, episode, here, _E[[way[-1]]])
-        here = reaction.action
+        here = np.asarray(reaction.action)
         np.testing.assert_array_equal(here[0], _E[step])
     # At the goal it stays.
     _, reaction = acting.react(model, state, episode, here, _E[[way[-1]]])

@@ -1,11 +1,12 @@
-"""The repository is in order: imports point one way, and every Python file belongs to a target.
+"""The repository is in order: imports point one way, every Python file has a target, packages list their modules.
 
-third_party <- humain <- tasks, and configs are read by tasks. Bazel's visibility holds targets to this order, and this
-test the imports, also those of files that a target could reach without naming it.
+third_party <- humain <- tasks, examples; and configs are read by tasks. Bazel's visibility holds targets to this order,
+and this test the imports, also those of files that a target could reach without naming it.
 docs/architecture.md explains the order.
 """
 
 import ast
+import collections
 import pathlib
 
 import pytest
@@ -17,6 +18,7 @@ _MAY_IMPORT = {
     "third_party": {"third_party"},
     "tools": {"third_party", "tools"},
     "humain": {"humain"},
+    "examples": {"examples", "humain"},
     "configs": {"configs", "humain", "tasks"},  # tasks: for the test that loads every configuration
     "tasks": {"configs", "humain", "tasks"},
 }
@@ -85,12 +87,76 @@ def violations(path, text):
             yield f"{path}:{node.lineno} edits sys.path: name the dependency in the target's deps"
 
 
+def public_classes(path, text):
+    """The names of the classes in a file, test files left out; private classes are known in their file alone."""
+    if path.endswith(("_test.py", "conftest.py")):
+        return []
+    classes = [node.name for node in ast.walk(ast.parse(text, path)) if isinstance(node, ast.ClassDef)]
+    return [name for name in classes if not name.startswith("_")]
+
+
+def shared_names(texts):
+    """One line for each name that more than one public class has, in the files `{path: text}`."""
+    owners = collections.defaultdict(list)
+    for path, text in texts.items():
+        for name in public_classes(path, text):
+            owners[name].append(path)
+    for name, paths in sorted(owners.items()):
+        if len(paths) > 1:
+            yield f"{name} is the name of classes in {', '.join(paths)}: give them names that tell them apart"
+
+
 def owner(path, build_files):
     """The BUILD file of the package that a file is in, or None."""
     for folder in pathlib.PurePath(path).parents:
         if (build := (folder / "BUILD.bazel").as_posix()) in build_files:
             return build
     return None
+
+
+def misplaced(path, text, files):
+    """What a package's `__init__.py` has besides a docstring and, where it has modules, their names in `__all__`.
+
+    A program pays for what it imports, and a name has one home. So packages re-export nothing; `humain` alone does,
+    lazily.
+
+    Args:
+        path: of the `__init__.py`.
+        text: of it.
+        files: the paths of all Python files.
+    """
+    folder = path.removesuffix("__init__.py")
+    inside = [file.removeprefix(folder) for file in files if file.startswith(folder) and not file.endswith("_test.py")]
+    wanted = sorted(
+        {file.removesuffix(".py") for file in inside if "/" not in file and file != "__init__.py"}
+        | {file.split("/")[0] for file in inside if file.endswith("/__init__.py")}
+    )
+    body = ast.parse(text).body
+    if body and isinstance(body[0], ast.Expr):
+        body = body[1:]
+    found = []
+    if body and isinstance(body[0], ast.Assign) and ast.unparse(body[0].targets[0]) == "__all__":
+        found = ast.literal_eval(body.pop(0).value)
+    if body:
+        yield f"{path}:{body[0].lineno} has more than a docstring and __all__"
+    if found != wanted:
+        yield f"{path}: __all__ must be the names of its modules and packages, {wanted}, not {found}"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ('"""Parts."""\n__all__ = ["deep", "one", "two"]', 0),
+        ('"""Parts."""\n__all__ = ["deep", "one"]', 1),
+        ('"""Parts."""\n__all__ = ["two", "one", "deep"]', 1),
+        ('"""Parts."""', 1),
+        ('"""Parts."""\nfrom humain.a.one import f\n__all__ = ["deep", "one", "two"]', 2),
+    ],
+)
+def test_a_package_that_lists_other_things_than_its_modules_is_found(text, number):
+    files = ["humain/a/__init__.py", "humain/a/one.py", "humain/a/one_test.py", "humain/a/two.py"]
+    files += ["humain/a/deep/__init__.py", "humain/a/deep/three.py", "humain/b.py"]
+    assert len(list(misplaced("humain/a/__init__.py", text, files))) == number
 
 
 @pytest.mark.parametrize(
@@ -104,6 +170,8 @@ def owner(path, build_files):
         ("humain/new_part.py", "import math"),
         ("third_party/pypi/parse_lock.py", "import humain.types"),
         ("tools/lint/sources.py", "from configs import simple"),
+        ("examples/walks.py", "from tasks.graphs import world"),
+        ("humain/planning.py", "from examples import walks"),
         ("tasks/simple.py", "import sys\nsys.path.insert(0, '.')"),
     ],
 )
@@ -118,14 +186,38 @@ def test_what_is_allowed_is_not_a_violation():
     assert list(violations("humain/spaces_test.py", "from humain import model")) == []
 
 
+def test_classes_with_one_name_are_found():
+    texts = {"a.py": "class Row: ...", "b.py": "def f():\n    class Row: ...", "c.py": "class Column: ..."}
+    assert [line.split(":")[0] for line in shared_names(texts)] == ["Row is the name of classes in a.py, b.py"]
+    assert (
+        list(shared_names({"a.py": "class _Row: ...", "b.py": "class _Row: ...", "c_test.py": "class Column: ..."}))
+        == []
+    )
+    assert list(shared_names({"a.py": "class Row: ...", "a_test.py": "class Row: ..."})) == []
+
+
 def test_the_package_of_a_file_is_the_nearest_one():
     assert owner("a/b/c.py", {"BUILD.bazel", "a/BUILD.bazel"}) == "a/BUILD.bazel"
     assert owner("c.py", {"a/BUILD.bazel"}) is None
 
 
+def test_classes_have_names_of_their_own():
+    root = sources.workspace()
+    found = list(shared_names({path: (root / path).read_text() for path in sources.list_sources(".py")}))
+    assert not found, "\n".join(found)
+
+
 def test_imports_point_one_way():
     root = sources.workspace()
     found = [line for path in sources.list_sources(".py") for line in violations(path, (root / path).read_text())]
+    assert not found, "\n".join(found)
+
+
+def test_packages_list_their_modules_and_nothing_else():
+    root, files = sources.workspace(), sources.list_sources(".py")
+    packages = [path for path in files if path.startswith("humain/") and path.endswith("/__init__.py")]
+    packages.remove("humain/__init__.py")
+    found = [line for path in packages for line in misplaced(path, (root / path).read_text(), files)]
     assert not found, "\n".join(found)
 
 

@@ -29,9 +29,18 @@ def module_files(root: pathlib.Path, module: str) -> list[pathlib.Path]:
     return [file for place in places for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
 
 
-def imported_modules(text: str) -> Iterator[str]:
-    """Returns the dotted names of a file's imports; for `from a import b`, `a.b`, which may be a module or not."""
-    for node in ast.walk(ast.parse(text)):
+def imported_modules(text: str, *, lazy: bool = False) -> Iterator[str]:
+    """Returns the dotted names of a file's imports; for `from a import b`, `a.b`, which may be a module or not.
+
+    Args:
+        text: of the file.
+        lazy: whether what is imported for type checkers alone counts too: what a package imports on first use.
+    """
+    waiting: list[ast.AST] = [ast.parse(text)]
+    while waiting:
+        node = waiting.pop()
+        if lazy or not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -41,7 +50,7 @@ def imported_modules(text: str) -> Iterator[str]:
 def outside_modules(root: pathlib.Path, modules: Iterable[str]) -> set[str]:
     """Returns the top-level names of all imported modules that are neither Python's nor the repository's."""
     own = {path.name for path in root.iterdir() if path.is_dir()}
-    waiting, seen, outside = list(modules), set(), set()
+    waiting, seen, outside = list(modules), set[tuple[pathlib.Path, bool]](), set()
     while waiting:
         module = waiting.pop()
         top = module.split(".")[0]
@@ -49,9 +58,11 @@ def outside_modules(root: pathlib.Path, modules: Iterable[str]) -> set[str]:
             outside.add(top)
             continue
         for file in module_files(root, module):
-            if file not in seen:
-                seen.add(file)
-                waiting += imported_modules(file.read_text(encoding="utf-8"))
+            # A package that is named itself, and not on the way to a module, may be asked for all that it offers.
+            lazy = file == root.joinpath(*module.split("."), "__init__.py")
+            if (file, lazy) not in seen:
+                seen.add((file, lazy))
+                waiting += imported_modules(file.read_text(encoding="utf-8"), lazy=lazy)
     return outside - sys.stdlib_module_names
 
 

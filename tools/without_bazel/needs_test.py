@@ -41,6 +41,14 @@ def test_imports_are_followed_through_the_repository(root):
     assert needs.outside_modules(root, ["tasks.heavy"]) == {"torch"}
 
 
+def test_what_a_package_imports_on_first_use_counts_where_it_is_named(root):
+    lazy = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from torch import nn\n"
+    (root / "humain" / "__init__.py").write_text(lazy)
+    assert needs.outside_modules(root, ["tasks.simple"]) == {"absl", "jax"}
+    (root / "tasks" / "front.py").write_text("import humain as hm\n")
+    assert needs.outside_modules(root, ["tasks.front"]) == {"torch"}
+
+
 def test_the_lines_of_the_lock_come_with_hashes_and_markers(root):
     text = needs.requirements(root, ["tasks.simple"])
     pins = [line.split(" \\")[0] for line in text.splitlines() if line[0].isalpha()]
