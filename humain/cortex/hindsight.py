@@ -271,8 +271,10 @@ def contexts(
     positions = jnp.cumsum(mask, axis=1) - 1
     states = experience.states[number][walks[:, None], jnp.maximum(at, 0)]
     if layer.hide_start:
-        # The first state since the refresh, or of all.
-        starts = (ages[None] == kept[:, None]) | (at == 0)
+        # The first state since the refresh, or of all: nothing is stored that is older.
+        oldest = (path.newest_passed if length == 1 else path.preceding)(walks, path_times[-1])
+        older = jnp.concatenate([oldest[:, None], at[:, :-1]], axis=1)
+        starts = (ages[None] == kept[:, None]) | (older < 0)
         states = jnp.where(starts[..., None], 0, states)
     features = layer.space.encode(states) + layer.encoding(jnp.maximum(positions, 0), layer.space.num_features)
     stored = Context(states=states, features=features, mask=mask)
