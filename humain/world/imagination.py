@@ -118,8 +118,8 @@ def action_examples(layer: Layer, branches: Branches, draws: ActionDraws) -> Exa
     """
     rows = jnp.arange(branches.num_states)[:, None]
     sequences, times, distances = draws
-    goals = _rows(branches.states(rows, sequences, times + distances))
-    states = _rows(branches.states(rows, sequences, times))
+    goals = as_rows(branches.states(rows, sequences, times + distances))
+    states = as_rows(branches.states(rows, sequences, times))
     actions = branches.actions[sequences, times]
     return Examples(
         context=first_contexts(layer, states, goals),
@@ -185,6 +185,6 @@ def best_branches(
     return judged[rows, jnp.argmax(returns, axis=1)], jnp.max(returns, axis=1)
 
 
-def _rows(vectors: Array) -> Array:
+def as_rows(vectors: Array) -> Array:
     """`[A, B, D]` as `[A * B, D]`."""
     return vectors.reshape(-1, vectors.shape[-1])
