@@ -24,7 +24,6 @@ from humain.abstraction.entropy import Entropy
 from humain.abstraction.neural_entropy import NeuralEntropy
 from humain.abstraction.skip import Skip
 from humain.abstraction.visit_density import DensityConfig
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.hindsight import Experience
 from humain.cortex.scores import Linear
@@ -35,6 +34,7 @@ from humain.model import Model
 from humain.spaces import Continuous, Discrete
 from humain.types import Trajectories
 from tasks.ablations import doors, room_worlds
+from tasks.ablations import seeds as seeds_lib
 from tasks.ablations.outcome import AblationOutcome
 from tasks.ablations.room_worlds import FloorPlan, Ways
 from tasks.ablations.shares import Shares
@@ -234,12 +234,13 @@ def _plan(settings: CrossroadsSettings, world: FloorPlan, ways: Ways, abstractio
     rng = np.random.default_rng([seed, _PLANNING])
     model = _model(settings)
     trajectories = Trajectories(states=jnp.asarray(ways.states), lengths=jnp.asarray(ways.lengths))
-    experience = hindsight.gather(trajectories, (abstraction,) * _LAYERS)
+    abstractions = (abstraction,) * _LAYERS
+    experience = seeds_lib.gather(model, abstractions, trajectories)
     # Equally many places in every world, drawn at random, so that they share compiled programs.
     drawn = rng.integers(len(experience.walks), size=settings.num_positions)
     experience = dataclasses.replace(experience, walks=experience.walks[drawn], times=experience.times[drawn])
     how = LearningConfig(batch_size=settings.batch_size)
-    learner = learning.begin(model, how, (abstraction,) * _LAYERS, jax.random.key(rng.integers(2**31)))
+    learner = learning.begin(model, how, abstractions, jax.random.key(rng.integers(2**31)))
     state = _learn(model, how, learner, experience, num_updates=settings.num_updates).state
     starts = rng.integers(len(world.places), size=settings.num_pairs)
     goals = (starts + rng.integers(1, len(world.places), settings.num_pairs)) % len(world.places)

@@ -16,7 +16,6 @@ import numpy as np
 
 from humain import acting
 from humain.abstraction.skip import Skip
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import routing
@@ -71,7 +70,9 @@ def measure(settings: GridSettings, *, seed: int, num_seeds: int) -> AblationOut
     seen = [pairs_seen(settings, walks) for walks in shown]
     pairs = [draw_unseen(settings, rng, known) for rng, known in zip(generators, seen, strict=True)]
     abstractions = (Skip(settings.size),)
-    experience = seeds.stack([hindsight.gather(walks, abstractions) for walks in shown])
+    # The encodings differ in what a cell looks like to the kernel, not in the walks.
+    plain = _build(settings, "none")
+    experience = seeds.stack([seeds.gather(plain, abstractions, walks) for walks in shown])
     starts, goals = (jnp.asarray(np.stack(cells), jnp.int32) for cells in zip(*pairs, strict=True))
 
     def shares(name: str) -> Shares:

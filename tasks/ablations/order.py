@@ -20,8 +20,8 @@ import numpy as np
 
 from humain import acting
 from humain.abstraction.skip import Skip
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
+from humain.cortex.hindsight import Experience
 from humain.cortex.scores import Linear
 from humain.hippocampus import encodings, routing
 from humain.kernels import configs
@@ -119,10 +119,11 @@ def step(room: Array, stage: Array, answer: Array) -> Array:
     return jnp.where(room >= OUT, room, inside)
 
 
-def demonstrated(settings: OrderSettings, rng: np.random.Generator) -> hindsight.Experience:
+def demonstrated(settings: OrderSettings, rng: np.random.Generator) -> Experience:
     """Returns the experience: the steps out are learned; those before them are remembered but not imitated."""
     walks, num_led = demonstrations(settings, rng)
-    experience = hindsight.gather(walks, _ABSTRACTIONS)
+    # The encodings differ in what a state looks like to the kernel, not in the walks.
+    experience = seeds.gather(_build(settings, "none"), _ABSTRACTIONS, walks)
     own = np.asarray(experience.times) >= num_led[np.asarray(experience.walks)] - 1
     return dataclasses.replace(experience, walks=experience.walks[own], times=experience.times[own])
 

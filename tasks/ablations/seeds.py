@@ -12,7 +12,13 @@ from humain.abstraction.abstraction import Abstraction
 from humain.cortex.hindsight import Experience
 from humain.learning import Learner, LearningConfig, TrainingData
 from humain.model import Model, ModelState
-from humain.types import Array
+from humain.types import Array, Trajectories
+
+
+def gather(model: Model, abstractions: tuple[Abstraction, ...], walks: Trajectories) -> Experience:
+    """Returns what a model's layers see of walks, which are checked as its user's are; see `Model.gather`."""
+    # Nothing learned is looked at.
+    return model.gather(ModelState(kernels=(), abstractions=abstractions), walks)
 
 
 def stack(experiences: Sequence[Experience]) -> Experience:

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from humain.abstraction.skip import Skip
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.kernels.linear import LinearConfig
@@ -26,7 +26,13 @@ _SKIP = (Skip(2),)
 
 def _experience(*lengths):
     states = jnp.broadcast_to(jnp.array([0, 1, 2]), (len(lengths), 3))
-    return hindsight.gather(Trajectories(states=states, lengths=jnp.array(lengths)), _SKIP)
+    return seeds.gather(_MODEL, _SKIP, Trajectories(states=states, lengths=jnp.array(lengths)))
+
+
+def test_walks_are_checked():
+    walks = Trajectories(states=jnp.array([[0, 1, 3]]), lengths=jnp.array([3]))
+    with pytest.raises(ValueError, match="states hold 3"):
+        seeds.gather(_MODEL, _SKIP, walks)
 
 
 def test_a_seed_learns_what_it_learns_alone():

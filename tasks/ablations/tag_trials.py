@@ -13,7 +13,6 @@ import numpy as np
 
 from humain import acting
 from humain.abstraction.skip import Skip
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import tagged_episodes
@@ -140,7 +139,7 @@ def shares_of_optimum(
         walks = Trajectories(states=jnp.asarray(looks), actions=jnp.asarray(actions), lengths=lengths)
         if isinstance(space, TaggedIds):
             walks = _tag(space, walks)
-        experiences.append(hindsight.gather(walks, abstractions))
+        experiences.append(seeds.gather(model, abstractions, walks))
     states = seeds.learn(
         model,
         abstractions,

@@ -21,7 +21,6 @@ import numpy as np
 
 from humain import acting
 from humain.abstraction.skip import Skip
-from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.hippocampus import tagged_episodes
@@ -126,10 +125,12 @@ def _shares(settings: WindowsSettings, seed: int, num_seeds: int, *, context_len
         recall_capacity=settings.num_steps if recalls else 0,
     )
     model = Model(layers=(layer,), space=settings.space)
-    experiences = [_experience(settings, np.random.default_rng([seed, number])) for number in range(num_seeds)]
+    abstractions = (Skip(settings.num_steps + 1),)
+    generators = [np.random.default_rng([seed, number]) for number in range(num_seeds)]
+    experiences = [seeds.gather(model, abstractions, _walks(settings, rng)) for rng in generators]
     states = seeds.learn(
         model,
-        (Skip(settings.num_steps + 1),),
+        abstractions,
         seeds.stack(experiences),
         jax.random.split(jax.random.key(seed), num_seeds),
         num_updates=settings.num_updates,
@@ -159,7 +160,7 @@ def _episodes(num_goals: int) -> tuple[np.ndarray, np.ndarray]:
     return np.array(shown, np.int32), np.array(goals, np.int32)
 
 
-def _experience(settings: WindowsSettings, rng: np.random.Generator) -> hindsight.Experience:
+def _walks(settings: WindowsSettings, rng: np.random.Generator) -> Trajectories:
     """Draws tagged random walks."""
     num_goals, num_walks, num_steps = settings.num_goals, settings.num_walks, settings.num_steps
     shown = rng.permuted(np.tile(np.arange(num_goals, dtype=np.int32), (num_walks, 1)), axis=1)
@@ -169,7 +170,7 @@ def _experience(settings: WindowsSettings, rng: np.random.Generator) -> hindsigh
         places[:, time + 1] = step(settings, places[:, time], actions[:, time])
     seen = looks(settings, places, np.repeat(shown[:, None], num_steps + 1, axis=1))
     walks = Trajectories(states=seen, actions=jnp.asarray(actions), lengths=jnp.full(num_walks, num_steps + 1))
-    return hindsight.gather(_tag(settings.space, walks), (Skip(num_steps + 1),))
+    return _tag(settings.space, walks)
 
 
 _tag = jax.jit(tagged_episodes.tag_trajectories, static_argnums=0)
