@@ -211,7 +211,8 @@ def run(
             new = transitions.first(new, num_steps)
         env_steps += num_steps
         num_first = num_first or num_steps
-        # Fit the world to all that was experienced.
+        # Fit the world to all that was experienced; its scale is that of the first stage throughout, so that what was
+        # learned before keeps its meaning.
         store = learning_watch.run(_append, store, new)
         knowledge = learning_watch.run(_fit, store, jnp.int32(num_first), _fold_in(stage_keys, 2), **fits)
         # Learn in it, from where the stage before has ended.
@@ -223,6 +224,7 @@ def run(
             ahead.begin_behind(
                 _collect, learned, keys, environment=environment, explorer=trainer.explorer, num_steps=stage_steps[1]
             )
+        # Train. Collecting and learning have a watch each, whichever of them compiles meanwhile.
         result = train(
             f"{name}_{number}",
             begun,

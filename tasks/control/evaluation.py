@@ -64,9 +64,11 @@ def run(policy: Policy, environment: HostEnvironment, *, num_seeds: int, num_epi
         observations = simulators.reset([seed + at for at in range(total)], running)
         path, subgoals, actions = [observations.copy()], [], []
         while running.any():
+            # Act, for ended episodes too: the policy is compiled for all of them, and they are left out of the sums.
             chosen, asked = policy(observations.reshape(*shape, -1))
+            # Step.
             taken = simulators.step(chosen.reshape(total, *chosen.shape[2:]))
-            # What has ended stays where it ended, whatever its simulator goes on to do.
+            # Hold still what has ended: it stays where it ended, whatever its simulator goes on to do.
             observations = np.where(running[:, None], taken.observations, observations)
             lengths += running
             returns += np.where(running, taken.rewards, 0)
@@ -75,6 +77,7 @@ def run(policy: Policy, environment: HostEnvironment, *, num_seeds: int, num_epi
             path.append(observations)
             subgoals.append(asked)
             actions.append(chosen)
+            # Reset, as a simulator must not be stepped past an end; also one whose episode ended long ago.
             over = taken.terminated | taken.truncated
             if over.any() and running.any():
                 simulators.reset([None] * total, over)
