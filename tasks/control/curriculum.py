@@ -211,8 +211,8 @@ def run(
             new = transitions.first(new, num_steps)
         env_steps += num_steps
         num_first = num_first or num_steps
-        # Fit the world to all that was experienced; its scale is that of the first stage throughout, so that what was
-        # learned before keeps its meaning.
+        # Fit the world to all that was experienced. Units come from the first stage's part throughout: an agent that has
+        # learned to stand still must not set them.
         store = learning_watch.run(_append, store, new)
         knowledge = learning_watch.run(_fit, store, jnp.int32(num_first), _fold_in(stage_keys, 2), **fits)
         # Learn in it, from where the stage before has ended.
@@ -224,7 +224,6 @@ def run(
             ahead.begin_behind(
                 _collect, learned, keys, environment=environment, explorer=trainer.explorer, num_steps=stage_steps[1]
             )
-        # Train. Collecting and learning have a watch each, whichever of them compiles meanwhile.
         result = train(
             f"{name}_{number}",
             begun,
@@ -235,6 +234,7 @@ def run(
         )
         learning_watch.run_seconds += result.run_seconds
         learning_watch.compile_seconds += result.compile_seconds
+        # Give the stage: the next one collects as learned here, and goes on from this state.
         before = Stage(
             state=result.state.model,
             knowledge=knowledge,
