@@ -211,8 +211,8 @@ def run(
             new = transitions.first(new, num_steps)
         env_steps += num_steps
         num_first = num_first or num_steps
-        # Fit the world to all that was experienced. Units come from the first stage's part throughout: an agent that has
-        # learned to stand still must not set them.
+        # Fit the world to all that was experienced. Units come from the first stage's part throughout: an agent that
+        # has learned to stand still must not set them.
         store = learning_watch.run(_append, store, new)
         knowledge = learning_watch.run(_fit, store, jnp.int32(num_first), _fold_in(stage_keys, 2), **fits)
         # Learn in it, from where the stage before has ended.
