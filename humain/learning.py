@@ -95,7 +95,7 @@ class Learner:
 
 
 @struct.dataclass
-class Lessons:
+class TrainingData:
     """What training reads.
 
     Attributes:
@@ -132,7 +132,7 @@ def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction,
     return Learner(state=model.init(init_key, abstractions), key=root_key, queue=queue, tallies=tallies)
 
 
-def gather(model: Model, config: LearningConfig, state: ModelState, trajectories: Trajectories) -> Lessons:
+def gather(model: Model, config: LearningConfig, state: ModelState, trajectories: Trajectories) -> TrainingData:
     """Trajectories, prepared for all that the config asks for. Not for jit.
 
     Args:
@@ -145,7 +145,7 @@ def gather(model: Model, config: LearningConfig, state: ModelState, trajectories
         ValueError: see `Model.gather`.
     """
     experience = model.gather(state, trajectories)
-    return Lessons(experience, sweeping.predecessors(experience, _ids(model)) if config.sweeps else None)
+    return TrainingData(experience, sweeping.predecessors(experience, _ids(model)) if config.sweeps else None)
 
 
 def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array], Array] | None = None) -> Update:
@@ -157,7 +157,7 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
         ask: what a state `[B, *S]` that was reached is asked for by, where that is less than the whole of it.
 
     Returns:
-        `update(learner, lessons, step) -> (learner, metrics)`, to be jitted with all else of a chunk.
+        `update(learner, training_data, step) -> (learner, metrics)`, to be jitted with all else of a chunk.
 
     Raises:
         ValueError: if the model can't learn like that.
@@ -169,9 +169,9 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
     resolution = 1 / (kernel.num_levels - 1) if isinstance(kernel, Table) else 0.0
 
     def draw(
-        learner: Learner, lessons: Lessons, key: jax.Array
+        learner: Learner, training_data: TrainingData, key: jax.Array
     ) -> tuple[dict[int, Examples], tuple[balance.Tally, ...]]:
-        examples = model.sample(lessons.experience, key, config.batch_size * config.candidates)
+        examples = model.sample(training_data.experience, key, config.batch_size * config.candidates)
         if ask is not None:
             examples = {at: dataclasses.replace(batch, goals=ask(batch.goals)) for at, batch in examples.items()}
         tallies = []
@@ -180,26 +180,28 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
             tallies.append(tally)
         return examples, tuple(tallies)
 
-    def update(learner: Learner, lessons: Lessons, step: jax.Array) -> tuple[Learner, Mapping[str, jax.Array]]:
+    def update(
+        learner: Learner, training_data: TrainingData, step: jax.Array
+    ) -> tuple[Learner, Mapping[str, jax.Array]]:
         key = jax.random.fold_in(learner.key, step)
         if replay is None:
-            examples, tallies = draw(learner, lessons, key)
+            examples, tallies = draw(learner, training_data, key)
             state, metrics = model.learn(learner.state, examples)
             return dataclasses.replace(learner, state=state, tallies=tallies), metrics
         observe_key, compose_key, imagine_key = jax.random.split(key, 3)
         # Hindsight. The queue is told before the table learns: what gets better unseen is never passed on.
-        examples, tallies = draw(learner, lessons, observe_key)
+        examples, tallies = draw(learner, training_data, observe_key)
         state, queue = learner.state, learner.queue
         if queue is not None:
             _, queue = sweeping.enqueue_improvements(model, state, queue, examples[0], resolution=resolution)
         state, metrics = model.learn(state, examples)
         # Replay, each kind from what the one before has just learned.
-        if queue is not None and lessons.before is not None:
+        if queue is not None and training_data.before is not None:
             swept, queue = sweeping.sweep(
                 model,
                 state,
-                experience=lessons.experience,
-                before=lessons.before,
+                experience=training_data.experience,
+                before=training_data.before,
                 queue=queue,
                 batch_size=replay.sweep_batch_size,
                 resolution=resolution,
@@ -211,7 +213,7 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
             composed = composition.compose(
                 model,
                 state,
-                experience=lessons.experience,
+                experience=training_data.experience,
                 key=compose_key,
                 batch_size=replay.compose_batch_size,
                 pivot_share=replay.pivot_share,
@@ -222,7 +224,7 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
             imagined = composition.imagine(
                 model,
                 state,
-                experience=lessons.experience,
+                experience=training_data.experience,
                 key=imagine_key,
                 batch_size=replay.imagine_batch_size,
                 max_steps=replay.imagine_max_steps,

@@ -53,12 +53,12 @@ def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, 
     key = jax.random.fold_in(jax.random.key(task.seed), list(task.config.models).index(name))
     learning_config = LearningConfig(batch_size=task.config.batch_size)
     learner = learning.begin(setup.model, learning_config, setup.abstractions, key)
-    lessons = learning.gather(setup.model, learning_config, learner.state, setup.trajectories)
+    training_data = learning.gather(setup.model, learning_config, learner.state, setup.trajectories)
     result = task.train(
         name,
         learner,
         chunk=loop.make_chunk(learning.build_update(setup.model, learning_config), task.config.chunk_steps),
-        data=lessons,
+        data=training_data,
         num_steps=task.config.num_updates,
         chunk_steps=task.config.chunk_steps,
     )
@@ -66,7 +66,7 @@ def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, 
     return {
         "parameters": models.num_parameters(result.state.state),
         "updates": result.step,
-        "examples": [len(found.walks) for found in lessons.experience.stretches if found is not None],
+        "examples": [len(found.walks) for found in training_data.experience.stretches if found is not None],
         "seconds": result.run_seconds,
         "compile_seconds": result.compile_seconds,
     }

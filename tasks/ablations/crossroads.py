@@ -30,7 +30,7 @@ from humain.cortex.hindsight import Experience
 from humain.cortex.scores import Linear
 from humain.kernels.table import TableConfig
 from humain.layer import Layer
-from humain.learning import Learner, LearningConfig, Lessons
+from humain.learning import Learner, LearningConfig, TrainingData
 from humain.model import Model
 from humain.spaces import Continuous, Discrete
 from humain.types import Trajectories
@@ -269,7 +269,7 @@ def _learn(model: Model, how: LearningConfig, learner: Learner, experience: Expe
     """Learns by hindsight alone."""
     update = learning.build_update(model, how)
     return jax.lax.fori_loop(
-        0, num_updates, lambda number, learner: update(learner, Lessons(experience), number)[0], learner
+        0, num_updates, lambda number, learner: update(learner, TrainingData(experience), number)[0], learner
     )
 
 

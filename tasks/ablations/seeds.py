@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from humain import learning
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex.hindsight import Experience
-from humain.learning import Learner, LearningConfig, Lessons
+from humain.learning import Learner, LearningConfig, TrainingData
 from humain.model import Model, ModelState
 from humain.types import Array
 
@@ -57,7 +57,7 @@ def learn(
 
     def learn_one(experience: Experience, key: jax.Array) -> ModelState:
         def step(learner: Learner, number: Array) -> tuple[Learner, None]:
-            return update(learner, Lessons(experience), number)[0], None
+            return update(learner, TrainingData(experience), number)[0], None
 
         learner = learning.begin(model, how, abstractions, key)
         return jax.lax.scan(step, learner, jnp.arange(num_updates))[0].state

@@ -18,7 +18,7 @@ from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.kernels import configs
 from humain.layer import Layer
-from humain.learning import Learner, LearningConfig, Lessons
+from humain.learning import Learner, LearningConfig, TrainingData
 from humain.model import Model
 from humain.spaces import Discrete
 from humain.training import loop
@@ -98,7 +98,7 @@ def build(kernel: str, sizes: ChunkSizes, *, unrolls: Sequence[int] = (1,)) -> M
     lengths = jnp.full(_NUM_WALKS, _WALK_STATES, jnp.int32)
     walked = Trajectories(states=jnp.asarray(walks, jnp.int32), lengths=lengths)
     how = LearningConfig(batch_size=sizes.batch_size)
-    lessons = learning.gather(model, how, model.init(jax.random.key(0), abstractions), walked)
+    training_data = learning.gather(model, how, model.init(jax.random.key(0), abstractions), walked)
     update = learning.build_update(model, how)
 
     functions: dict[str, tuple[loop.Chunk, int]] = {"one by one": (update, 1)}
@@ -109,13 +109,17 @@ def build(kernel: str, sizes: ChunkSizes, *, unrolls: Sequence[int] = (1,)) -> M
     for name, (function, steps) in functions.items():
         learner = learning.begin(model, how, abstractions, jax.random.key(0))
         started = time.perf_counter()
-        compiled = jax.jit(function, donate_argnums=0).lower(learner, lessons, jnp.int32(0)).compile()
+        compiled = jax.jit(function, donate_argnums=0).lower(learner, training_data, jnp.int32(0)).compile()
         seconds = time.perf_counter() - started
-        forms[name] = ChunkForm(seconds, _runner(compiled, learner, lessons, steps=steps, total=sizes.chunk_steps))
+        forms[name] = ChunkForm(
+            seconds, _runner(compiled, learner, training_data, steps=steps, total=sizes.chunk_steps)
+        )
     return forms
 
 
-def _runner(compiled: Any, learner: Learner, lessons: Lessons, *, steps: int, total: int) -> Callable[[], None]:
+def _runner(
+    compiled: Any, learner: Learner, training_data: TrainingData, *, steps: int, total: int
+) -> Callable[[], None]:
     """Returns a function that does `total` updates by calls of `steps` updates each."""
     carried = [learner]
     starts = [jnp.int32(first) for first in range(0, total, steps)]
@@ -123,7 +127,7 @@ def _runner(compiled: Any, learner: Learner, lessons: Lessons, *, steps: int, to
     def run() -> None:
         learner = carried.pop()
         for first in starts:
-            learner, _ = compiled(learner, lessons, first)
+            learner, _ = compiled(learner, training_data, first)
         carried.append(jax.block_until_ready(learner))
 
     return run

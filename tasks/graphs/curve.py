@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import learning, planning
-from humain.learning import Lessons
+from humain.learning import TrainingData
 from humain.model import Model, ModelState
 from humain.training import loop
 from humain.types import Trajectories
@@ -24,12 +24,12 @@ class _Worlds:
 
     Attributes:
         graphs: as many as there are trials.
-        lessons: of all of them; the trials are the leading axis.
+        training_data: of all of them; the trials are the leading axis.
         ideal: share of the pairs with a path for which the edges seen hold a shortest one; mean over trials.
     """
 
     graphs: tuple[Graph, ...]
-    lessons: Lessons
+    training_data: TrainingData
     ideal: float
 
 
@@ -49,14 +49,14 @@ def measure(task: TaskContext, walk_steps: int) -> dict[str, float]:
         how = sets.build_learning(set_config)
         update = _over_trials(learning.build_update(model, how))
         abstractions = sets.build_abstractions(
-            set_config, worlds.lessons.experience.trajectories, config.world.num_nodes
+            set_config, worlds.training_data.experience.trajectories, config.world.num_nodes
         )
         keys = jax.random.split(jax.random.key(task.seed), len(worlds.graphs))
         result = task.train(
             f"{kind}_{walk_steps}",
             jax.vmap(partial(learning.begin, model, how, abstractions))(keys),
             chunk=loop.make_chunk(update, set_config.chunk_steps),
-            data=worlds.lessons,
+            data=worlds.training_data,
             num_steps=set_config.num_steps,
             chunk_steps=set_config.chunk_steps,
         )
@@ -68,8 +68,8 @@ def _over_trials(update: loop.Update) -> loop.Update:
     """The update of all trials at once; metrics are means over trials."""
     batched = jax.vmap(update, in_axes=(0, 0, None))
 
-    def run(learners: Any, lessons: Any, step: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
-        learners, metrics = batched(learners, lessons, step)
+    def run(learners: Any, training_data: Any, step: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+        learners, metrics = batched(learners, training_data, step)
         return learners, {name: jnp.mean(values) for name, values in metrics.items()}
 
     return run
@@ -94,23 +94,23 @@ def _make_worlds(task: TaskContext, model: Model, walk_steps: int) -> _Worlds:
     for trial, (nodes, lengths) in enumerate(walks):
         states[trial, : nodes.shape[0], : nodes.shape[1]] = nodes
         all_lengths[trial, : len(lengths)] = lengths
-    lessons = []
+    training_data = []
     for trial in range(len(walks)):
         trajectories = Trajectories(states=jnp.asarray(states[trial]), lengths=jnp.asarray(all_lengths[trial]))
         abstractions = sets.build_abstractions(set_config, trajectories, config.num_nodes)
         state = model.init(jax.random.key(trial), abstractions)
-        lessons.append(learning.gather(model, sets.build_learning(set_config), state, trajectories))
-    return _Worlds(graphs=tuple(graphs), lessons=_stack(lessons), ideal=float(np.mean(ideals)))
+        training_data.append(learning.gather(model, sets.build_learning(set_config), state, trajectories))
+    return _Worlds(graphs=tuple(graphs), training_data=_stack(training_data), ideal=float(np.mean(ideals)))
 
 
-def _stack(lessons: list[Lessons]) -> Lessons:
+def _stack(training_data: list[TrainingData]) -> TrainingData:
     """One tree with the trials as leading axis. Every trial has as many places; predecessors are padded."""
-    most = max((lesson.before.valid.shape[1] for lesson in lessons if lesson.before is not None), default=0)
+    most = max((data.before.valid.shape[1] for data in training_data if data.before is not None), default=0)
 
     def pad(table: jax.Array) -> jax.Array:
         return jnp.pad(table, ((0, 0), (0, most - table.shape[1])))
 
-    padded = [dataclasses.replace(lesson, before=jax.tree.map(pad, lesson.before)) for lesson in lessons]
+    padded = [dataclasses.replace(data, before=jax.tree.map(pad, data.before)) for data in training_data]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *padded)
 
 

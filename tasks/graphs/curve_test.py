@@ -76,16 +76,16 @@ def test_worlds_are_those_of_the_seed(tmp_path):
     first, again, other = (_worlds(tmp_path / str(number), settings, seed) for number, seed in enumerate((0, 0, 1)))
     assert len(first.graphs) == 2
     assert not np.array_equal(first.graphs[0].edges, first.graphs[1].edges)
-    experience = first.lessons.experience
+    experience = first.training_data.experience
     assert experience.walks.shape == (2, 24)
-    assert np.array_equal(experience.trajectories.states, again.lessons.experience.trajectories.states)
+    assert np.array_equal(experience.trajectories.states, again.training_data.experience.trajectories.states)
     assert first.ideal == again.ideal
     assert not np.array_equal(first.graphs[0].edges, other.graphs[0].edges)
 
 
 def test_steps_of_each_world_are_listed_by_where_they_lead(tmp_path):
     worlds = _worlds(tmp_path, _settings())
-    before, experience = jax.tree.map(np.asarray, (worlds.lessons.before, worlds.lessons.experience))
+    before, experience = jax.tree.map(np.asarray, (worlds.training_data.before, worlds.training_data.experience))
     for trial in range(2):
         states = experience.trajectories.states[trial]
         walks, times = experience.walks[trial], experience.times[trial]
@@ -97,7 +97,7 @@ def test_steps_of_each_world_are_listed_by_where_they_lead(tmp_path):
 
 
 def test_worlds_without_sweeping_have_no_such_list(tmp_path):
-    assert _worlds(tmp_path, _settings(sweep_batch_size=0)).lessons.before is None
+    assert _worlds(tmp_path, _settings(sweep_batch_size=0)).training_data.before is None
 
 
 def test_metrics_are_means_over_graphs():

@@ -26,22 +26,22 @@ def _config(name: str, **overrides):
 
 
 def _prepared(config, seed: int = 0):
-    """Model, learner, lessons and update for the two walks."""
+    """Model, learner, training_data and update for the two walks."""
     model = sets.build_model(config, 5)
     trajectories = sets.as_trajectories(_NODES, _LENGTHS)
     abstractions = sets.build_abstractions(config, trajectories, 5)
     how = sets.build_learning(config)
     learner = learning.begin(model, how, abstractions, jax.random.key(seed))
-    lessons = learning.gather(model, how, learner.state, trajectories)
-    return model, learner, lessons, jax.jit(learning.build_update(model, how))
+    training_data = learning.gather(model, how, learner.state, trajectories)
+    return model, learner, training_data, jax.jit(learning.build_update(model, how))
 
 
 def _learned(config, num_updates: int):
     """A model of five nodes after updates from the two walks, and the metrics of the last update."""
-    model, learner, lessons, update = _prepared(config)
+    model, learner, training_data, update = _prepared(config)
     metrics = {}
     for step in range(num_updates):
-        learner, metrics = update(learner, lessons, jnp.int32(step))
+        learner, metrics = update(learner, training_data, jnp.int32(step))
     return model, learner.state, metrics
 
 
@@ -250,11 +250,11 @@ def test_replay_joins_walks(part):
 def test_each_part_of_replay_can_be_left_out():
     for parts in ({}, {"imagine_batch_size": 32}, {"sweep_batch_size": 8}):
         config = _config("table_replay", num_layers=2, batch_size=64, replay=_replay(**parts))
-        _, _, lessons, update = _prepared(config)
-        _, metrics = jax.eval_shape(update, _prepared(config)[1], lessons, jnp.int32(0))
+        _, _, training_data, update = _prepared(config)
+        _, metrics = jax.eval_shape(update, _prepared(config)[1], training_data, jnp.int32(0))
         expected = {part.removesuffix("_batch_size") for part in parts}
         assert {name.split("/")[0] for name in metrics} == {"layer_0", "layer_1"} | expected
-        assert (lessons.before is None) == ("sweep_batch_size" not in parts)
+        assert (training_data.before is None) == ("sweep_batch_size" not in parts)
 
 
 def test_sweeping_ends_when_nothing_is_left_to_improve():
@@ -266,9 +266,9 @@ def test_sweeping_ends_when_nothing_is_left_to_improve():
 
 def test_candidates_are_tallied_layer_by_layer():
     config = _config("table", num_layers=2, batch_size=8, candidates=4)
-    _, learner, lessons, update = _prepared(config)
+    _, learner, training_data, update = _prepared(config)
     assert len(learner.tallies) == 2
-    learner, _ = update(learner, lessons, jnp.int32(0))
+    learner, _ = update(learner, training_data, jnp.int32(0))
     # Eight examples a layer, over the 5 * 5 questions.
     assert [int(tally.counts.sum()) for tally in learner.tallies] == [8, 8]
     assert learner.tallies[0].counts.shape == (25,)
@@ -277,10 +277,10 @@ def test_candidates_are_tallied_layer_by_layer():
 
 def test_an_update_depends_on_its_step_and_root_key_alone():
     config = _config("linear", batch_size=8, num_layers=1, candidates=1)
-    _, learner, lessons, update = _prepared(config)
+    _, learner, training_data, update = _prepared(config)
 
     def loss(seed: int, step: int) -> float:
-        _, metrics = update(learner.replace(key=jax.random.key(seed)), lessons, jnp.int32(step))
+        _, metrics = update(learner.replace(key=jax.random.key(seed)), training_data, jnp.int32(step))
         return float(metrics["layer_0/loss"])
 
     assert loss(0, 0) == loss(0, 0)
@@ -305,8 +305,8 @@ def test_every_encoding_that_makes_sense_learns(kernel, encoding):
     abstractions = sets.build_abstractions(config, trajectories, 5)
     how = sets.build_learning(config)
     learner = learning.begin(model, how, abstractions, jax.random.key(0))
-    lessons = learning.gather(model, how, learner.state, trajectories)
-    _, metrics = jax.jit(learning.build_update(model, how))(learner, lessons, jnp.int32(0))
+    training_data = learning.gather(model, how, learner.state, trajectories)
+    _, metrics = jax.jit(learning.build_update(model, how))(learner, training_data, jnp.int32(0))
     assert all(np.isfinite(value) for value in metrics.values())
 
 

@@ -72,7 +72,7 @@ class Graph:
         """The id of a node.
 
         Raises:
-            UserError: if there is none of that name.
+            UserError: if there is no node of that name.
         """
         if name not in self.names:
             some = ", ".join(self.names[:8])

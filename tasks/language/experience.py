@@ -10,7 +10,7 @@ from tasks.language.paths import Path
 
 
 def start(embeddings: np.ndarray) -> np.ndarray:
-    """`[D]`: the state before the first sentence, which is none of them: nothing is done. Embeddings are `[V, D]`."""
+    """`[D]`: the state before the first sentence, no sentence itself: nothing is done. Embeddings are `[V, D]`."""
     return np.zeros(embeddings.shape[1], np.float32)
 
 

@@ -52,16 +52,19 @@ def trained():
     model = layers.build_model(CONFIG, (_E, np.asarray(chunks)), num_updates=_NUM_UPDATES, stop=_STOP)
     config = learning.LearningConfig(batch_size=32)
     begun = learning.begin(model, config, abstractions, jax.random.key(0))
-    update, lessons = learning.build_update(model, config), learning.gather(model, config, begun.state, trajectories)
+    update, training_data = (
+        learning.build_update(model, config),
+        learning.gather(model, config, begun.state, trajectories),
+    )
 
     @jax.jit
-    def train(begun, lessons):
+    def train(begun, training_data):
         def body(learner, step):
-            return update(learner, lessons, step)[0], None
+            return update(learner, training_data, step)[0], None
 
         return jax.lax.scan(body, begun, jnp.arange(_NUM_UPDATES))[0]
 
-    return model, train(begun, lessons).state
+    return model, train(begun, training_data).state
 
 
 @pytest.fixture(scope="module")

@@ -208,7 +208,7 @@ def _kernels(state: ModelState) -> Any:
 
 
 def main(names: Iterable[str]) -> str:
-    """Which of some models the others are compared with: `hierarchy`, or the first where there is none of that name."""
+    """Which of some models the others are compared with: `hierarchy`, or the first if none has that name."""
     listed = list(names)
     return MAIN if MAIN in listed else listed[0]
 

@@ -83,8 +83,8 @@ class Recipes:
         items: in any order.
 
     Raises:
-        ValueError: if there is no item, two have one name, an ingredient is none of them, or an item is needed for its
-            own making.
+        ValueError: if there is no item, two have one name, an ingredient is not one of them, or an item is needed to
+            make itself.
     """
 
     items: tuple[Item, ...]
