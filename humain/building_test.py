@@ -51,7 +51,10 @@ def test_contexts_and_their_encoding_reach_layer_and_kernel():
     ("settings", "message"),
     [
         ({"num_layers": 0}, "num_layers must be at least 1, not 0"),
-        ({"actions": Discrete(4)}, r"actions are of Discrete\(num_elements=4\), and so are states.*make one of the two lar"),
+        (
+            {"actions": Discrete(4)},
+            r"actions are of Discrete\(num_elements=4\), and so are states.*make one of the two lar",
+        ),
         ({"kernel": TableConfig(), "encoding": "sinusoidal"}, "'sinusoidal' acts on features"),
         ({"kernel": LinearConfig(), "encoding": "rotary"}, "'rotary' acts inside self-attention"),
         ({"kernel": TransformerConfig(), "encoding": "sines"}, "'sines'"),

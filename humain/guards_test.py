@@ -67,7 +67,11 @@ def test_what_was_given_is_what_is_learned_from():
 @pytest.mark.parametrize(
     ("model", "fields", "message"),
     [
-        (IDS, {"actions": ACTIONS}, "have actions, and the bottom layer answers states .*actions=None.*make one of the two larger"),
+        (
+            IDS,
+            {"actions": ACTIONS},
+            "have actions, and the bottom layer answers states .*actions=None.*make one of the two larger",
+        ),
         (MOTORS, {}, "have no actions, and the bottom layer answers Discrete.*num_elements=2.* give actions"),
         (IDS, {"states": [[0, 6, 2], [0, 1, 2]], "lengths": [3, 3]}, "states hold 6, and the ids of .* are 0 to 5"),
         (IDS, {"states": [[0, -1, 2], [0, 1, 2]], "lengths": [3, 3]}, "states hold -1, and the ids of"),
