@@ -47,9 +47,9 @@ def stack(
         raise ValueError(f"num_layers must be at least 1, not {num_layers}")
     if actions is not None and actions == space:
         raise ValueError(
-            f"actions are of {actions}, and so are states: the bottom layer could not tell the one from the other; make "
-            "one of the two larger (an id too many is never met), or its tolerance another; or leave actions out, to "
-            "answer the next state"
+            f"actions are of {actions}, and so are states: the bottom layer could not tell the one from the "
+            "other; make one of the two larger (an id too many is never met), or its tolerance another; or leave "
+            "actions out, to answer the next state"
         )
     if kernel is None:
         ids = isinstance(space, Discrete) and isinstance(actions, Discrete | None)

@@ -84,8 +84,8 @@ class Describer:
         # One that holds what can only be named, as an `optax` optimiser, is never made again from its description.
         if type(value) is not tuple and len(self.opaque) == num_opaque:
             raise ValueError(
-                f"{place} is a {type(value).__name__}, which would come back as a plain tuple; make it a dataclass, or a "
-                "tuple"
+                f"{place} is a {type(value).__name__}, which would come back as a plain tuple; make it a dataclass, "
+                "or a tuple"
             )
         return items
 

@@ -93,8 +93,8 @@ def trajectories(given: Trajectories, *, space: Space, target_space: Space) -> T
     if target_space == space and given.actions is not None:
         raise ValueError(
             f"the trajectories have actions, and the bottom layer answers states of {space}: it would learn actions as "
-            "states; leave them out (actions=None), or give the bottom layer a kernel whose target_space is theirs, which "
-            f"must differ from {space} (make one of the two larger, or its tolerance another)"
+            "states; leave them out (actions=None), or give the bottom layer a kernel whose target_space is theirs, "
+            f"which must differ from {space} (make one of the two larger, or its tolerance another)"
         )
     if target_space != space and given.actions is None:
         raise ValueError(
@@ -150,13 +150,15 @@ def _terminated(given: Any, num_walks: int) -> Array:
 def _elements(name: str, space: Space, given: Any, *, wait: bool) -> Any:
     """Elements of a space, of its own type: NumPy's for a list, which a jitted call takes as it is."""
     if isinstance(given, jax.Array):
+        # Of any type, as what JAX declares of its arrays lacks `is_ready`.
+        held: Any = given
         converted = given
         if given.dtype != space.dtype:
             _check_type(name, space, given.dtype)
             converted = jnp.asarray(given, space.dtype)
         if isinstance(given, jax.core.Tracer):
             return converted
-        if wait or (given.platform() == "cpu" and given.is_ready() and given.size <= _LOOKED_AT):
+        if wait or (held.platform() == "cpu" and held.is_ready() and held.size <= _LOOKED_AT):
             _converted(name, space, np.asarray(given))
         return converted
     return _converted(name, space, _array(name, space, given))
@@ -213,8 +215,8 @@ def _check_finite(name: str, converted: np.ndarray, given: np.ndarray) -> None:
     if not np.isfinite(converted).all():
         wrong = given[tuple(np.argwhere(~np.isfinite(converted))[0])]
         raise ValueError(
-            f"{name} hold {wrong}, expected finite numbers, also as {converted.dtype}; scale what is too large, and leave out "
-            "what is not known"
+            f"{name} hold {wrong}, expected finite numbers, also as {converted.dtype}; scale what is too large, and "
+            "leave out what is not known"
         )
 
 

@@ -287,9 +287,9 @@ def _check_replay(model: Model, replay: ReplayConfig, abstractions: Sequence[Abs
                 "imagine_batch_size to 0"
             )
     if replay.imagine_batch_size and not model.layers[0].answers_states:
+        answered = model.layers[0].cortex.kernel.target_space
         raise ValueError(
-            f"replay imagines ways of states, and the bottom layer answers {model.layers[0].cortex.kernel.target_space}; "
-            "set imagine_batch_size to 0"
+            f"replay imagines ways of states, and the bottom layer answers {answered}; set imagine_batch_size to 0"
         )
     # The top one lifts nothing: there is no layer above to see it.
     for abstraction in abstractions[:-1]:

@@ -65,7 +65,7 @@ REFUSED = [
     (
         MOTORS,
         replay(imagine_batch_size=4),
-        "replay imagines ways of states, and the bottom layer answers Discrete.*num_elements=2.*imagine_batch_size to 0",
+        "replay imagines ways of states, and the bottom layer answers Discrete.*=2.*imagine_batch_size to 0",
     ),
 ]
 

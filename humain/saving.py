@@ -177,8 +177,8 @@ def _by_name(classes: Collection[type]) -> dict[str, type]:
         other = named.setdefault(kind.__name__, kind)
         if other is not kind:
             raise ValueError(
-                f"classes= has {other.__module__}.{other.__qualname__} and {kind.__module__}.{kind.__qualname__}, and a "
-                f"file calls both {kind.__name__}; hand over the one that was saved"
+                f"classes= has {other.__module__}.{other.__qualname__} and {kind.__module__}.{kind.__qualname__}, and "
+                f"a file calls both {kind.__name__}; hand over the one that was saved"
             )
     return named
 
