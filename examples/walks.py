@@ -3,7 +3,7 @@
     tools/bazelw run //examples:walks                       # 1,000 walks round a ring of 24 places
     tools/bazelw run //examples:walks -- walks.csv 3 17     # your own: a walk a line, numbers of places; from 3 to 17
 
-The model is saved under artifacts/examples.
+It prints the plan, saves the model as a file, and asks what was loaded from it for the first step.
 """
 
 import os

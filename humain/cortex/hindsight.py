@@ -130,17 +130,19 @@ def gather(
     from_pivots = any(layer.cortex.pivot_to_pivot for layer in layers)
     if from_pivots or any(isinstance(abstraction, PathAbstraction) for abstraction in abstractions[:-1]):
         masks, states, goals = views(trajectories, abstractions)
+        paths = jax.jit(layer_paths)(states, trajectories.lengths, abstractions)
         find = partial(_find_stretches, trajectories, returns)
         if from_pivots:
             stretches = tuple(map(find, layers, states, goals, masks[:-1], masks[1:]))
     else:
         states = lift_through(abstractions, trajectories.states)
+        paths = layer_paths(states, trajectories.lengths, abstractions)
     return Experience(
         trajectories=trajectories,
         walks=jnp.asarray(walks, jnp.int32),
         times=jnp.asarray(times, jnp.int32),
         states=states,
-        paths=layer_paths(states, trajectories.lengths, abstractions),
+        paths=paths,
         returns=returns,
         goals=goals,
         stretches=tuple(stretches),
@@ -267,15 +269,22 @@ def contexts(
     at = jnp.stack(path_times[::-1], axis=1)
     ages = jnp.arange(length - 1, -1, -1)
     mask = (at >= 0) & (ages[None] <= kept[:, None])
-    # Positions count from the oldest state that is shown, as they do in the hippocampus itself.
-    positions = jnp.cumsum(mask, axis=1) - 1
-    states = experience.states[number][walks[:, None], jnp.maximum(at, 0)]
+    starts = None
     if layer.hide_start:
         # The first state since the refresh, or of all: nothing is stored that is older.
         oldest = (path.newest_passed if length == 1 else path.preceding)(walks, path_times[-1])
         older = jnp.concatenate([oldest[:, None], at[:, :-1]], axis=1)
         starts = (ages[None] == kept[:, None]) | (older < 0)
+    states = experience.states[number][walks[:, None], jnp.maximum(at, 0)]
+    return _show(layer, states, mask=mask, starts=starts, goals=goals)
+
+
+def _show(layer: Layer, states: Array, *, mask: Array, starts: Array | None, goals: Array | None) -> Context:
+    """What a layer sees of states `[B, C, *S]`; `mask` `[B, C]` is True where there is one, `starts` where to hide."""
+    if starts is not None:
         states = jnp.where(starts[..., None], 0, states)
+    # Positions count from the oldest state that is shown, as they do in the hippocampus itself.
+    positions = jnp.cumsum(mask, axis=1) - 1
     features = layer.space.encode(states) + layer.encoding(jnp.maximum(positions, 0), layer.space.num_features)
     stored = Context(states=states, features=features, mask=mask)
     return layer.focus(stored, states[:, -1] if goals is None else goals)
@@ -300,20 +309,47 @@ def examples_between(
         goal_times: `[B]` int32, later than `times`; where they are not, the example is masked.
         kept: `[B]` int32, see `contexts`.
     """
-    trajectories, states = experience.trajectories, experience.states[number]
     goals = (experience.goals or experience.states)[number][walks, goal_times]
+    shown = contexts(experience, layer, number=number, walks=walks, times=times, kept=kept, goals=goals)
+    target_times = jnp.minimum(experience.paths[number].following(walks, times), goal_times)
+    return _examples(
+        experience,
+        layer,
+        shown,
+        goals,
+        number=number,
+        walks=walks,
+        times=times,
+        target_times=target_times,
+        goal_times=goal_times,
+    )
+
+
+def _examples(
+    experience: Experience,
+    layer: Layer,
+    shown: Context,
+    goals: Array,
+    *,
+    number: int,
+    walks: Array,
+    times: Array,
+    target_times: Array,
+    goal_times: Array,
+) -> Examples:
+    """Of contexts and goals the examples, with what to answer and its score."""
+    trajectories, target_space = experience.trajectories, layer.cortex.kernel.target_space
     if number == 0 and trajectories.actions is not None:
         targets = trajectories.actions[walks, times]
     else:
-        target_times = jnp.minimum(experience.paths[number].following(walks, times), goal_times)
-        targets = states[walks, target_times]
-        if isinstance(layer.cortex.kernel.target_space, Stopping):
-            targets = layer.cortex.kernel.target_space.join(targets, target_times == goal_times)
+        targets = experience.states[number][walks, target_times]
+        if isinstance(target_space, Stopping):
+            targets = target_space.join(targets, target_times == goal_times)
     returns = None
     if experience.returns is not None:
         returns = experience.returns[walks, goal_times] - experience.returns[walks, times]
     return Examples(
-        context=contexts(experience, layer, number=number, walks=walks, times=times, kept=kept, goals=goals),
+        context=shown,
         goals=goals,
         targets=targets,
         scores=layer.cortex.score_rule.score(goal_times - times, returns),
@@ -336,15 +372,7 @@ def sample(experience: Experience, layer: Layer, *, number: int, key: jax.Array,
     stretches = experience.stretches[number] if experience.stretches else None
     if stretches is not None:
         drawn = jax.random.randint(key, (batch_size,), 0, stretches.walks.shape[0])
-        return examples_between(
-            experience,
-            layer,
-            number=number,
-            walks=stretches.walks[drawn],
-            times=stretches.times[drawn],
-            goal_times=stretches.goal_times[drawn],
-            kept=stretches.kept[drawn],
-        )
+        return _listed_examples(experience, layer, jax.tree.map(lambda column: column[drawn], stretches), number=number)
     place_key, goal_key, context_key = jax.random.split(key, 3)
     walks, times = sample_places(experience, place_key, batch_size)
     spans = horizon(experience, walks, times, number=number, lookahead=layer.cortex.lookahead) - times
@@ -352,6 +380,27 @@ def sample(experience: Experience, layer: Layer, *, number: int, key: jax.Array,
     kept = jax.random.randint(context_key, (batch_size,), 0, layer.stored_length)
     return examples_between(
         experience, layer, number=number, walks=walks, times=times, goal_times=times + distances, kept=kept
+    )
+
+
+def _listed_examples(experience: Experience, layer: Layer, places: Stretches, *, number: int) -> Examples:
+    """As `examples_between`, of places `[B]` for which all was looked up before."""
+    walks, at = places.walks, places.context_times
+    goals = (experience.goals or experience.states)[number][walks, places.goal_times]
+    starts = None
+    if layer.hide_start:
+        starts = jnp.arange(at.shape[1] - 1, -1, -1)[None] == places.kept[:, None]
+    seen = experience.states[number][walks[:, None], jnp.maximum(at, 0)]
+    return _examples(
+        experience,
+        layer,
+        _show(layer, seen, mask=at >= 0, starts=starts, goals=goals),
+        goals,
+        number=number,
+        walks=walks,
+        times=places.times,
+        target_times=places.target_times,
+        goal_times=places.goal_times,
     )
 
 

@@ -3,6 +3,7 @@
 Drawn from such a list, where each of equal ones stands once, what is rare is learned as often as what is common.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -20,12 +21,16 @@ class Stretches:
         times: `[N]` int32, of the present state.
         goal_times: `[N]` int32, of the next pivot, or of the trajectory's end where that comes first.
         kept: `[N]` int32, states of the layer's path before the present one, as far back as the pivot before.
+        target_times: `[N]` int32, of the path's next state, or of the goal where that comes first.
+        context_times: `[N, C]` int32, of the states that are stored, the present one last; -1 where there is none.
     """
 
     walks: Array
     times: Array
     goal_times: Array
     kept: Array
+    target_times: Array
+    context_times: Array
 
 
 def find(
@@ -57,7 +62,7 @@ def find(
     on_path, is_pivot = np.asarray(path), np.asarray(pivots)
     state_ids, goal_ids = _number(states), _number(goals)
     action_ids = None if actions is None else _number(actions)
-    found: list[tuple[int, int, int, int]] = []
+    found: list[tuple[int, ...]] = []
     questions: list[tuple[object, ...]] = []
     for walk, length in enumerate(np.asarray(lengths).tolist()):
         times = np.flatnonzero(on_path[walk, :length]).tolist()
@@ -73,23 +78,31 @@ def find(
             goal_time = later[place]
             target_time = min(times[place + 1] if place + 1 < len(times) else goal_time, goal_time)
             oldest = max(begin, place + 1 - layer.stored_length)
+            context = times[oldest : place + 1]
             # One start is like the other where it is hidden.
             hidden = layer.hide_start and oldest == begin
             shown = (hidden, *state_ids[walk, times[oldest + hidden : place + 1]].tolist())
             target = state_ids[walk, target_time] if action_ids is None else action_ids[walk, time]
-            found.append((walk, time, goal_time, place - begin))
+            padding = [-1] * (layer.stored_length - len(context))
+            found.append((walk, time, goal_time, place - begin, target_time, *padding, *context))
             ends = target_time == goal_time
             questions.append((shown, goal_ids[walk, goal_time], target, ends))
-    walks, starts, goal_times, kept = np.array(found, np.int32).reshape(-1, 4).T
-    collected = None if returns is None else returns[walks, goal_times] - returns[walks, starts]
-    scores = np.asarray(layer.cortex.score_rule.score(jnp.asarray(goal_times - starts), collected))
+    columns = np.array(found, np.int32).reshape(-1, 5 + layer.stored_length)
+    walks, starts, goal_times, kept, target_times = columns[:, :5].T
+    collected = None
+    if returns is not None:
+        sums = np.asarray(returns)
+        collected = sums[walks, goal_times] - sums[walks, starts]
+    # Compiled as a whole, which takes less time than its operations one by one.
+    scores = np.asarray(jax.jit(layer.cortex.score_rule.score)(goal_times - starts, collected))
 
     best: dict[tuple[object, ...], int] = {}
     for place, question in enumerate(questions):
         if question not in best or scores[place] > scores[best[question]]:
             best[question] = place
     chosen = np.array(sorted(best.values()), np.int32)
-    return Stretches(*(jnp.asarray(column[chosen]) for column in (walks, starts, goal_times, kept)))
+    listed = (walks, starts, goal_times, kept, target_times, columns[:, 5:])
+    return Stretches(*(jnp.asarray(column[chosen]) for column in listed))
 
 
 def _number(elements: Array) -> np.ndarray:

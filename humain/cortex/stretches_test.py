@@ -93,6 +93,38 @@ def test_examples_are_drawn_from_the_list_each_as_often():
     np.testing.assert_array_equal(batch.targets, batch.goals)
 
 
+@pytest.mark.parametrize("hide_start", [False, True])
+def test_what_was_looked_up_before_is_what_would_be_found(hide_start):
+    space = Continuous(1)
+    layer = _layer(Return(-9, 9), 3, space, Stopping(space), hide_start=hide_start)
+    rng = np.random.default_rng(0)
+    walks = Trajectories(
+        states=jnp.asarray(rng.normal(size=(3, 12, 1)), jnp.float32),
+        lengths=jnp.array([12, 7, 3]),
+        rewards=jnp.asarray(rng.normal(size=(3, 12)), jnp.float32),
+    )
+    found = hindsight.gather(walks, (ChunkMean(2), ChunkMean(2), Skip(99)), (layer,) * 3)
+    for number, places in enumerate(found.stretches):
+        drawn = hindsight.sample(found, layer, number=number, key=jax.random.key(0), batch_size=64)
+        at = jax.random.randint(jax.random.key(0), (64,), 0, len(places.walks))
+        expected = hindsight.examples_between(
+            found,
+            layer,
+            number=number,
+            walks=places.walks[at],
+            times=places.times[at],
+            goal_times=places.goal_times[at],
+            kept=places.kept[at],
+        )
+        mask = expected.context.mask
+        np.testing.assert_array_equal(drawn.context.mask, mask)
+        for name in ("states", "features"):
+            one, other = (jnp.where(mask[..., None], getattr(made.context, name), 0) for made in (drawn, expected))
+            np.testing.assert_array_equal(one, other)
+        for name in ("goals", "targets", "scores", "mask"):
+            np.testing.assert_array_equal(getattr(drawn, name), getattr(expected, name))
+
+
 def test_a_layer_below_a_mean_is_asked_for_it_and_told_where_its_way_ends():
     space = Continuous(1)
     layer = _layer(space=space, target_space=Stopping(space), context_length=2)
