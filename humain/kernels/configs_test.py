@@ -71,7 +71,7 @@ def test_what_can_not_be_is_refused_at_construction(name, fields, message):
 def test_an_encoding_without_effect_is_refused():
     with pytest.raises(ValueError, match="'rotary' acts inside self-attention, but kernel 'linear' has none"):
         configs.build(LinearConfig(), route("rotary", SPACE), context_length=2)
-    with pytest.raises(ValueError, match="'sinusoidal' acts on features, and the kernel 'table' reads ids"):
+    with pytest.raises(ValueError, match="'sinusoidal' acts on features, but kernel 'table' reads ids"):
         configs.build(TableConfig(), route("sinusoidal", SPACE), context_length=2)
 
 
