@@ -51,7 +51,7 @@ def test_the_smoke_variant_runs_through(tmp_path: pathlib.Path, capfd: pytest.Ca
     results = json.loads((workdir / "results.json").read_text())["results"]
     frameworks = {(row["name"], row["framework"]) for row in results["rows"]}
     assert {("selu_eager", "jax"), ("selu_eager", "torch"), ("react_1", "jax")} <= frameworks
-    left_out = "torch.compile on cpu: selu_jit left out, as torch_compile is False in the config"
+    left_out = "torch.compile on cpu: selu_jit left out, since torch_compile is False in the config"
     assert left_out in results["notes"]
     assert f"note: {left_out}" in printed.out
     assert "Traceback" not in printed.err

@@ -45,7 +45,9 @@ def learn(*, num_decisions: int, steps: int, seed: int = 0) -> tuple[hm.Model, h
     kernel = hm.LinearConfig(sharpness=6.0, learning_rate=3e-3, num_updates=steps)
     model = hm.stack(hm.Continuous(2, tolerance=0.05), actions=hill.actions.space, kernel=kernel)
     state = hm.train(model, trajectories, abstractions=hm.Skip(4), steps=steps, seed=seed)
-    met = np.asarray(trajectories.states).reshape(-1, 2)
+    # What lies behind a trajectory's end was not met.
+    paths = zip(np.asarray(trajectories.states), trajectories.lengths, strict=True)
+    met = np.concatenate([states[:length] for states, length in paths])
     return model, state, met[met[:, 0].argmax()]
 
 

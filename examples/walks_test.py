@@ -32,3 +32,11 @@ def test_walks_of_a_file(folder, capsys):
     assert printed.startswith("from 1 to 3\n")
     assert "2  (step" in printed
     assert printed.endswith("first step: 2\n")
+
+
+@pytest.mark.parametrize("arguments", [["mine.csv"], ["mine.csv", "1"], ["mine.csv", "1", "3", "4"]])
+def test_other_arguments_are_answered_in_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        walks.main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "usage: walks [FILE START GOAL]\n"

@@ -10,6 +10,7 @@ import pytest
 
 from humain import acting
 from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.entropy import Entropy
 from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
@@ -24,6 +25,7 @@ from humain.spaces import Continuous, Discrete
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
+from humain.testing.steps import Steps
 from humain.types import Trajectories
 
 
@@ -130,6 +132,48 @@ def test_above_all_is_lifted_and_the_users_goal_comes_down_as_it_is():
     ]
     # Between two nodes of one block the upper layer is at its goal.
     assert list(follow((model, state), 2, 3, 2)) == [(3, [3, 2]), (3, [3, 2])]
+
+
+@pytest.fixture(scope="module")
+def ladder():
+    """Above 0.9 and then 5.5, which are no states below; there ways end at 2 and at 8, and above with 5.5."""
+    below = Steps((1.0, 2.0, 6.0, 8.0), (False, True, False, True))
+    above = Steps((0.9, 5.5), (False, True))
+    model = Model(tuple(Layer(Cortex(kernel, Linear(10))) for kernel in (below, above)), Continuous(1))
+    return model, model.init(jax.random.key(0), (ChunkMean(2), Skip(9)))
+
+
+def climb(ladder, goals):
+    """What is done, asked for, and said to end the way, from 0 on; there is a goal for each step."""
+    model, state = ladder
+    episode, here = acting.begin(model, 1), jnp.zeros((1, 1))
+    for goal in goals:
+        episode, reaction = acting.react(model, state, episode, here, jnp.array([[goal]]))
+        here = reaction.action
+        asked = [round(float(asked[0, 0]), 6) for asked in reaction.goals]
+        yield float(here[0, 0]), asked, [bool(ends[0]) for ends in episode.ends]
+
+
+def test_a_sub_goal_stays_until_the_layer_below_says_that_its_way_ends(ladder):
+    assert list(climb(ladder, [8.0] * 5)) == [
+        (1.0, [0.9, 8.0], [False, False]),
+        # At 1 the chunk so far is above 0.9, and the upper layer would ask for 5.5 at once.
+        (2.0, [0.9, 8.0], [True, False]),
+        # The way to 0.9 has ended with 2, whatever the chunk's mean, 1.5, is.
+        (6.0, [5.5, 8.0], [False, True]),
+        (8.0, [5.5, 8.0], [True, True]),
+        # At the user's goal all that is asked for is to stay.
+        (8.0, [8.0, 8.0], [True, True]),
+    ]
+
+
+def test_another_goal_ends_the_way_to_a_sub_goal(ladder):
+    assert list(climb(ladder, [8.0, 7.0, 7.0])) == [
+        (1.0, [0.9, 8.0], [False, False]),
+        (2.0, [5.5, 7.0], [True, True]),
+        # The ways to 5.5 and to 7 have ended; the chunk's mean is 1.5, and 5.5 comes next again.
+        (6.0, [5.5, 7.0], [False, True]),
+    ]
 
 
 def with_probes(num_layers=3, *, space=None, **settings):

@@ -30,7 +30,7 @@ def stack(
 
     Args:
         space: of states and goals.
-        actions: of what the bottom layer answers; None for the next state, which `think` needs.
+        actions: of what the bottom layer answers, not equal to `space`; None for the next state, which `think` needs.
         num_layers: 1 or more.
         kernel: of all layers; by default a table where states and actions are ids, else the linear kernel.
         score_rule: how good an example is, by default 0.95 to the power of the steps to the goal.
@@ -45,6 +45,12 @@ def stack(
     """
     if num_layers < 1:
         raise ValueError(f"num_layers must be at least 1, not {num_layers}")
+    if actions is not None and actions == space:
+        raise ValueError(
+            f"actions are of {actions}, and so are states: the bottom layer could not tell the one from the "
+            "other; make one of the two larger (an id too many is never met), or its tolerance another; or leave "
+            "actions out, to answer the next state"
+        )
     if kernel is None:
         ids = isinstance(space, Discrete) and isinstance(actions, Discrete | None)
         kernel = TableConfig() if ids and encoding == "none" else LinearConfig()

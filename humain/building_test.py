@@ -51,6 +51,10 @@ def test_contexts_and_their_encoding_reach_layer_and_kernel():
     ("settings", "message"),
     [
         ({"num_layers": 0}, "num_layers must be at least 1, not 0"),
+        (
+            {"actions": Discrete(4)},
+            r"actions are of Discrete\(num_elements=4\), and so are states.*make one of the two lar",
+        ),
         ({"kernel": TableConfig(), "encoding": "sinusoidal"}, "'sinusoidal' acts on features"),
         ({"kernel": LinearConfig(), "encoding": "rotary"}, "'rotary' acts inside self-attention"),
         ({"kernel": TransformerConfig(), "encoding": "sines"}, "'sines'"),
@@ -59,3 +63,10 @@ def test_contexts_and_their_encoding_reach_layer_and_kernel():
 def test_what_does_not_fit_together_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         building.stack(Discrete(4), **settings)
+
+
+def test_actions_that_are_as_many_as_states_are_told_from_them_by_an_id_too_many():
+    model = building.stack(Discrete(4), actions=Discrete(5), num_layers=1)
+    assert not model.layers[0].answers_states
+    plane = building.stack(Continuous(2), actions=Continuous(2, tolerance=0.5), num_layers=1)
+    assert not plane.layers[0].answers_states

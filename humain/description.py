@@ -41,7 +41,12 @@ class Describer:
         self._array_names: dict[int, str] = {}
 
     def describe(self, value: Any, place: str) -> Json:
-        """The description of a value; `place` says where it stands, and names the arrays in it."""
+        """The description of a value; `place` says where it stands, and names the arrays in it.
+
+        Raises:
+            ValueError: for what would come back as something else: tuples with named fields, keys that are not text,
+                random keys.
+        """
         if value is None or isinstance(value, (bool, int, str)):
             return value
         if isinstance(value, float):
@@ -49,9 +54,12 @@ class Describer:
         if isinstance(value, (jax.Array, np.ndarray, np.generic)):
             return {"array": self._store(value, place)}
         if isinstance(value, tuple):
-            return [self.describe(item, f"{place}/{number}") for number, item in enumerate(value)]
+            return self._describe_tuple(value, place)
         if isinstance(value, dict):
-            return {"dict": {str(key): self.describe(item, f"{place}/{key}") for key, item in value.items()}}
+            for key in value:
+                if not isinstance(key, str):
+                    raise ValueError(f"{place} has the key {key!r}, and only text can be a key in a file; use str(key)")
+            return {"dict": {key: self.describe(item, f"{place}/{key}") for key, item in value.items()}}
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             name = self._names.get(type(value))
             fields = {
@@ -68,6 +76,18 @@ class Describer:
         named = value if hasattr(value, "__qualname__") else type(value)
         self.opaque[place] = f"{named.__module__}.{named.__qualname__}"
         return {OPAQUE: self.opaque[place]}
+
+    def _describe_tuple(self, value: tuple[Any, ...], place: str) -> Json:
+        """A tuple's items."""
+        num_opaque = len(self.opaque)
+        items: list[Json] = [self.describe(item, f"{place}/{number}") for number, item in enumerate(value)]
+        # One that holds what can only be named, as an `optax` optimiser, is never made again from its description.
+        if type(value) is not tuple and len(self.opaque) == num_opaque:
+            raise ValueError(
+                f"{place} is a {type(value).__name__}, which would come back as a plain tuple; make it a dataclass, "
+                "or a tuple"
+            )
+        return items
 
     def _store(self, array: Array | np.ndarray | np.generic, place: str) -> str:
         """An array that stands in several places is stored once."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -80,6 +80,36 @@ def test_what_can_only_be_named_is_named_and_where_it_stands():
     assert "<lambda>" in str(described)
     assert list(describer.opaque) == ["here/right"]
     with pytest.raises(LookupError, match="can't be made from its name"):
+        Rebuilder(_KNOWN, {}, {}).rebuild(described)
+
+
+class Named(NamedTuple):
+    """A tuple whose items have names."""
+
+    left: Any
+    right: int = 0
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (Pair(1, Named(2)), "here/right is a Named, which would come back as a plain tuple; make it a dataclass"),
+        ((0, (Named(jnp.arange(2)),)), "here/1/0 is a Named"),
+        (Pair({1: "a"}), "here/left has the key 1, and only text can be a key in a file"),
+        ({"a": {None: 1}}, "here/a has the key None"),
+    ],
+)
+def test_what_would_come_back_as_something_else_is_refused(value, message):
+    with pytest.raises(ValueError, match=message):
+        Describer(_KNOWN).describe(value, "here")
+
+
+def test_a_tuple_with_names_that_holds_what_can_only_be_named_is_described():
+    # As an optimiser of `optax`; whoever reads it has to hand over the whole model.
+    describer = Describer(_KNOWN)
+    described = describer.describe(Named(lambda: None, 3), "here")
+    assert list(describer.opaque) == ["here/0"]
+    with pytest.raises(LookupError, match="hand over the whole model"):
         Rebuilder(_KNOWN, {}, {}).rebuild(described)
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from humain import padding
 from humain.hippocampus.location import Located
 from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
@@ -18,6 +19,7 @@ from humain.types import Array, Trajectories
 _LOOKED_AT = 4096
 """Most numbers of an array on a device that are looked at while acting."""
 _FEW = 32
+"""Most ids that Python looks at one by one."""
 
 
 def check_number(num_layers: int, num_abstractions: int) -> None:
@@ -68,7 +70,7 @@ def numbers(name: str, given: Any, *, size: int, limit: int) -> np.ndarray:
     Raises:
         ValueError: naming what is wrong.
     """
-    found = _host(given)
+    found = padding.on_host(name, given)
     if found.shape != (size,) or found.dtype.kind not in "iu":
         raise ValueError(f"{name} are {found.dtype}{list(found.shape)}, expected whole numbers [{size}]")
     if found.size and (found.min() < 0 or found.max() >= limit):
@@ -91,7 +93,8 @@ def trajectories(given: Trajectories, *, space: Space, target_space: Space) -> T
     if target_space == space and given.actions is not None:
         raise ValueError(
             f"the trajectories have actions, and the bottom layer answers states of {space}: it would learn actions as "
-            "states; leave them out (actions=None), or give the bottom layer a kernel whose target_space is theirs"
+            "states; leave them out (actions=None), or give the bottom layer a kernel whose target_space is theirs, "
+            f"which must differ from {space} (make one of the two larger, or its tolerance another)"
         )
     if target_space != space and given.actions is None:
         raise ValueError(
@@ -109,9 +112,9 @@ def trajectories(given: Trajectories, *, space: Space, target_space: Space) -> T
     # A step is taken from each state but a trajectory's last.
     there = np.arange(num_times)[None] < lengths[:, None]
     steps = np.arange(num_times)[None] < lengths[:, None] - 1
-    _check_values("states", space, states[there])
+    states = _converted("states", space, states, there)
     return Trajectories(
-        states=jnp.asarray(states, space.dtype),
+        states=jnp.asarray(states),
         lengths=jnp.asarray(lengths, jnp.int32),
         actions=None if given.actions is None else _actions(given.actions, target_space, steps),
         rewards=None if given.rewards is None else _rewards(given.rewards, steps),
@@ -122,22 +125,22 @@ def trajectories(given: Trajectories, *, space: Space, target_space: Space) -> T
 def _actions(given: Any, space: Space, steps: np.ndarray) -> Array:
     actions = _array("actions", space, given)
     _check_shape("actions", actions, (*steps.shape, *space.shape))
-    _check_values("actions", space, actions[steps])
-    return jnp.asarray(actions, space.dtype)
+    return jnp.asarray(_converted("actions", space, actions, steps))
 
 
 def _rewards(given: Any, steps: np.ndarray) -> Array:
-    rewards = _host(given)
+    rewards = padding.on_host("rewards", given)
     if rewards.dtype.kind not in "fiu":
         raise ValueError(f"rewards are {rewards.dtype}, expected numbers")
     _check_shape("rewards", rewards, steps.shape)
-    _check_finite("rewards", rewards[steps])
+    converted = padding.rounded(rewards)
+    _check_finite("rewards", converted[steps], rewards[steps])
     # A sum must not be spoilt by what fills up the rest.
-    return jnp.asarray(np.where(steps, rewards, 0), jnp.float32)
+    return jnp.asarray(np.where(steps, converted, 0), jnp.float32)
 
 
 def _terminated(given: Any, num_walks: int) -> Array:
-    terminated = _host(given)
+    terminated = padding.on_host("terminated", given)
     if terminated.dtype != bool:
         raise ValueError(f"terminated is {terminated.dtype}, expected bool: True where the world ended it")
     _check_shape("terminated", terminated, (num_walks,))
@@ -147,31 +150,25 @@ def _terminated(given: Any, num_walks: int) -> Array:
 def _elements(name: str, space: Space, given: Any, *, wait: bool) -> Any:
     """Elements of a space, of its own type: NumPy's for a list, which a jitted call takes as it is."""
     if isinstance(given, jax.Array):
+        # Of any type, as what JAX declares of its arrays lacks `is_ready`.
+        held: Any = given
+        converted = given
         if given.dtype != space.dtype:
             _check_type(name, space, given.dtype)
-            given = jnp.asarray(given, space.dtype)
+            converted = jnp.asarray(given, space.dtype)
         if isinstance(given, jax.core.Tracer):
-            return given
-        if wait or (given.platform() == "cpu" and given.is_ready() and given.size <= _LOOKED_AT):
-            _check_values(name, space, np.asarray(given))
-        return given
-    elements = _array(name, space, given)
-    _check_values(name, space, elements)
-    return elements.astype(space.dtype, copy=False)
+            return converted
+        if wait or (held.platform() == "cpu" and held.is_ready() and held.size <= _LOOKED_AT):
+            _converted(name, space, np.asarray(given))
+        return converted
+    return _converted(name, space, _array(name, space, given))
 
 
 def _array(name: str, space: Space, given: Any) -> np.ndarray:
     """What is given, on the host, if it is of a type that elements of the space can be made of."""
-    found = _host(given)
+    found = padding.on_host(name, given)
     _check_type(name, space, found.dtype)
     return found
-
-
-def _host(given: Any) -> np.ndarray:
-    try:
-        return np.asarray(given)
-    except ValueError as error:
-        raise ValueError(f"expected an array, all rows of one length; pad shorter ones: {error}") from error
 
 
 def _check_type(name: str, space: Space, dtype: Any) -> None:
@@ -183,12 +180,26 @@ def _check_type(name: str, space: Space, dtype: Any) -> None:
         raise ValueError(f"{name} are {np.dtype(dtype)}, and the elements of {space} are {kind}; convert them")
 
 
-def _check_values(name: str, space: Space, elements: np.ndarray) -> None:
-    """Ids lie in the space, and vectors are finite."""
-    if not elements.size:
-        return
+def _converted(name: str, space: Space, elements: np.ndarray, looked_at: np.ndarray | None = None) -> np.ndarray:
+    """Elements of the space's own type; ids lie in the space, and vectors are finite, both where they are looked at."""
     ids = space.space if isinstance(space, Located) else space
     if isinstance(ids, Discrete):
+        # What is too large for the type would come round to another id.
+        _check_ids(name, space, ids, elements if looked_at is None else elements[looked_at])
+        return elements.astype(space.dtype, copy=False)
+    if np.dtype(space.dtype).kind != "f":
+        return elements.astype(space.dtype, copy=False)
+    # What is too large for the type becomes infinite.
+    converted = elements if elements.dtype == space.dtype else padding.rounded(elements, space.dtype)
+    if looked_at is None:
+        _check_finite(name, converted, elements)
+    else:
+        _check_finite(name, converted[looked_at], elements[looked_at])
+    return converted
+
+
+def _check_ids(name: str, space: Space, ids: Discrete, elements: np.ndarray) -> None:
+    if elements.size:
         # NumPy takes longer to begin a reduction than Python to make a short one.
         numbers = elements.ravel().tolist() if elements.size <= _FEW else (elements.min(), elements.max())
         least, most = min(numbers), max(numbers)
@@ -197,14 +208,16 @@ def _check_values(name: str, space: Space, elements: np.ndarray) -> None:
                 f"{name} hold {least if least < 0 else most}, and the ids of {space} are 0 to {ids.num_elements - 1}; "
                 "make the space larger, or leave it out"
             )
-    elif elements.dtype.kind == "f":
-        _check_finite(name, elements)
 
 
-def _check_finite(name: str, values: np.ndarray) -> None:
-    if not np.isfinite(values).all():
-        where = np.argwhere(~np.isfinite(values))[0]
-        raise ValueError(f"{name} hold {values[tuple(where)]}, expected finite numbers; leave out what is not known")
+def _check_finite(name: str, converted: np.ndarray, given: np.ndarray) -> None:
+    """Refuses what is not finite once it is converted, and says what it was."""
+    if not np.isfinite(converted).all():
+        wrong = given[tuple(np.argwhere(~np.isfinite(converted))[0])]
+        raise ValueError(
+            f"{name} hold {wrong}, expected finite numbers, also as {converted.dtype}; scale what is too large, and "
+            "leave out what is not known"
+        )
 
 
 def _check_shape(name: str, found: np.ndarray, expected: Sequence[int]) -> None:
@@ -213,7 +226,7 @@ def _check_shape(name: str, found: np.ndarray, expected: Sequence[int]) -> None:
 
 
 def _lengths(given: Any, num_walks: int, num_times: int) -> np.ndarray:
-    lengths = _host(given)
+    lengths = padding.on_host("lengths", given)
     if lengths.shape != (num_walks,) or lengths.dtype.kind not in "iu":
         raise ValueError(
             f"lengths are {lengths.dtype}{list(lengths.shape)}, expected whole numbers [{num_walks}], one for each "

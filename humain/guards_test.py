@@ -67,7 +67,11 @@ def test_what_was_given_is_what_is_learned_from():
 @pytest.mark.parametrize(
     ("model", "fields", "message"),
     [
-        (IDS, {"actions": ACTIONS}, "have actions, and the bottom layer answers states .*actions=None"),
+        (
+            IDS,
+            {"actions": ACTIONS},
+            "have actions, and the bottom layer answers states .*actions=None.*make one of the two larger",
+        ),
         (MOTORS, {}, "have no actions, and the bottom layer answers Discrete.*num_elements=2.* give actions"),
         (IDS, {"states": [[0, 6, 2], [0, 1, 2]], "lengths": [3, 3]}, "states hold 6, and the ids of .* are 0 to 5"),
         (IDS, {"states": [[0, -1, 2], [0, 1, 2]], "lengths": [3, 3]}, "states hold -1, and the ids of"),
@@ -75,7 +79,7 @@ def test_what_was_given_is_what_is_learned_from():
         (IDS, {"states": np.zeros((2, 4), bool)}, "states are bool"),
         (IDS, {"states": [0, 1, 2, 3]}, r"states have shape \[4\], expected \[W, T\].*states\[None\]"),
         (IDS, {"states": np.zeros((2, 4, 1), int)}, r"shape \[2, 4, 1\], expected \[W, T\]"),
-        (IDS, {"states": [[0, 1, 2], [0, 1]]}, "all rows of one length; pad shorter ones"),
+        (IDS, {"states": [[0, 1, 2], [0, 1]]}, "states must be an array, all rows of one length; pad shorter ones"),
         (IDS, {"lengths": [4]}, r"lengths are int64\[1\], expected whole numbers \[2\]"),
         (IDS, {"lengths": [4.0, 3.0]}, r"lengths are float64\[2\], expected whole numbers \[2\]"),
         (IDS, {"lengths": [5, 3]}, "lengths must lie between 0 and 4, the time axis of the states, not 5"),
@@ -90,6 +94,11 @@ def test_what_was_given_is_what_is_learned_from():
         (IDS, {"terminated": [0, 1]}, "terminated is int64, expected bool"),
         (IDS, {"terminated": [True]}, r"terminated have shape \[1\], expected \[2\]"),
         (PLANE, {"states": np.full((2, 4, 2), np.inf)}, "states hold inf, expected finite numbers"),
+        (PLANE, {"states": np.full((2, 4, 2), 1e39)}, r"states hold 1e\+39, expected finite numbers, also as float32"),
+        (IDS, {"rewards": [[0, 1e39, 1, 0], [1, 0, 0, 0]]}, r"rewards hold 1e\+39, expected finite numbers"),
+        (IDS, {"states": np.array([[0, 2**32, 2], [0, 1, 2]]), "lengths": [3, 3]}, "states hold 4294967296, and the"),
+        (IDS, {"rewards": [[0, 1, 2], [0, 1]]}, "rewards must be an array, all rows of one length; pad shorter ones"),
+        (IDS, {"lengths": [[4], [3, 2]]}, "lengths must be an array, all rows of one length"),
         (PLANE, {"states": np.zeros((2, 4, 3))}, r"states have shape \[2, 4, 3\], expected \[W, T, 2\]"),
     ],
 )
@@ -210,3 +219,16 @@ def test_within_a_user_s_jit_shapes_and_types_are_checked(ask):
         jitted(model, state, jnp.array([1]), jnp.array([4, 5]))
     with pytest.raises(ValueError, match="goals are float32"):
         jitted(model, state, jnp.array([1]), jnp.array([4.0]))
+
+
+@pytest.mark.parametrize("ask", [ask_react, ask_think])
+def test_a_question_is_looked_at_as_the_float32_that_it_becomes(ask):
+    with pytest.raises(ValueError, match=r"goals hold -1e\+39, expected finite numbers, also as float32"):
+        ask(PLANE, init(PLANE), [[0.0, 0.0]], [[0.0, -1e39]])
+    with pytest.raises(ValueError, match="goals must be an array, all rows of one length"):
+        ask(PLANE, init(PLANE), [[0.0, 0.0]], [[0.0], [0.0, 1.0]])
+
+
+def test_what_is_too_large_behind_the_end_is_padding_too():
+    states = np.array([[[0, 0], [1, 1], [1e300, 7]]])
+    assert gather(PLANE, states=states, lengths=[2]).walks.tolist() == [0]

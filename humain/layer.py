@@ -59,7 +59,6 @@ class Layer:
                 f"recall_capacity must be at least num_recalled ({num_recalled}), or 0 without recall, "
                 f"not {self.recall_capacity}"
             )
-
         if self.hide_start and not jnp.issubdtype(self.space.dtype, jnp.floating):
             raise ValueError(f"hide_start needs states that are vectors, not those of {self.space}; set it to False")
 

@@ -4,12 +4,12 @@
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 from flax import struct
 
-from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.abstraction import Abstraction, PathAbstraction
 from humain.cortex import balance
 from humain.cortex.hindsight import Experience
 from humain.hippocampus.location import Located
@@ -17,6 +17,7 @@ from humain.kernels.table import Table
 from humain.model import Model, ModelState
 from humain.replay import composition, sweeping
 from humain.spaces import Discrete
+from humain.stopping import Stopping
 from humain.training.loop import Update
 from humain.types import Array, Examples, Trajectories
 
@@ -119,7 +120,7 @@ def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction,
     Raises:
         ValueError: if the model can't learn like that.
     """
-    _check(model, config)
+    check(model, config, abstractions)
     init_key, root_key = jax.random.split(key)
     queue = None
     if config.sweeps:
@@ -142,8 +143,9 @@ def gather(model: Model, config: LearningConfig, state: ModelState, trajectories
         trajectories: to learn from.
 
     Raises:
-        ValueError: see `Model.gather`.
+        ValueError: see `Model.gather`; and if the model can't learn like that.
     """
+    check(model, config, state.abstractions)
     experience = model.gather(state, trajectories)
     return TrainingData(experience, sweeping.predecessors(experience, _ids(model)) if config.sweeps else None)
 
@@ -162,7 +164,7 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
     Raises:
         ValueError: if the model can't learn like that.
     """
-    _check(model, config)
+    check(model, config)
     replay = config.replay
     kernel = model.layers[0].cortex.kernel
     # Differences that a table can't store would look like improvements again and again.
@@ -248,10 +250,21 @@ def _ids(model: Model) -> Discrete:
     return space
 
 
-def _check(model: Model, config: LearningConfig) -> None:
-    """Refuses what would learn nothing, or something wrong."""
+def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstraction] = ()) -> None:
+    """Refuses what would learn nothing, or something wrong.
+
+    Args:
+        model: the stack.
+        config: how it is to learn.
+        abstractions: one for each layer, bottom first; empty where they are not known yet.
+
+    Raises:
+        ValueError: naming what does not go together, and the remedy.
+    """
     if config.candidates > 1:
         _ids(model)
+    if config.replay is not None:
+        _check_replay(model, config.replay, abstractions)
     if not config.sweeps:
         return
     _ids(model)
@@ -262,3 +275,26 @@ def _check(model: Model, config: LearningConfig) -> None:
             "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
             "sweep_batch_size to 0"
         )
+
+
+def _check_replay(model: Model, replay: ReplayConfig, abstractions: Sequence[Abstraction]) -> None:
+    """Refuses replay for answers that are more than states, and for layers that see more than single states."""
+    composes = replay.compose_batch_size > 0 or replay.imagine_batch_size > 0
+    for number, layer in enumerate(model.layers):
+        if composes and isinstance(layer.cortex.kernel.target_space, Stopping):
+            raise ValueError(
+                f"replay composes states, and layer {number} answers with a stop signal; set compose_batch_size and "
+                "imagine_batch_size to 0"
+            )
+    if replay.imagine_batch_size and not model.layers[0].answers_states:
+        answered = model.layers[0].cortex.kernel.target_space
+        raise ValueError(
+            f"replay imagines ways of states, and the bottom layer answers {answered}; set imagine_batch_size to 0"
+        )
+    # The top one lifts nothing: there is no layer above to see it.
+    for abstraction in abstractions[:-1]:
+        if (composes or replay.sweep_batch_size) and isinstance(abstraction, PathAbstraction):
+            raise ValueError(
+                f"replay lifts states one by one, and {type(abstraction).__name__} lifts the way to them; set "
+                "sweep_batch_size, compose_batch_size and imagine_batch_size to 0"
+            )

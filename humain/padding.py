@@ -10,12 +10,13 @@ Stacked: TypeAlias = jax.Array | np.ndarray | Sequence[Any]
 """One array of all trajectories, or a sequence with an array for each."""
 
 
-def numbers(name: str, values: np.ndarray) -> np.ndarray:
+def numbers(name: str, given: Any) -> np.ndarray:
     """Ids as int32 and vectors as float32.
 
     Raises:
         ValueError: for what is not made of finite numbers, or ids of more than 32 bits.
     """
+    values = on_host(name, given)
     if values.dtype.kind in "iu":
         limits = np.iinfo(np.int32)
         if values.size and not (limits.min <= values.min() and values.max() <= limits.max):
@@ -23,9 +24,29 @@ def numbers(name: str, values: np.ndarray) -> np.ndarray:
         return values.astype(np.int32)
     if values.dtype.kind != "f":
         raise ValueError(f"{name} must be whole numbers or floats, not {values.dtype}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} must be finite, and {np.argwhere(~np.isfinite(values))[0].tolist()} is not")
-    return values.astype(np.float32)
+    converted = rounded(values)
+    if not np.isfinite(converted).all():
+        where = np.argwhere(~np.isfinite(converted))[0]
+        raise ValueError(f"{name} must be finite, and {where.tolist()} is not: {values[tuple(where)]} as float32")
+    return converted
+
+
+def on_host(name: str, given: Any) -> np.ndarray:
+    """What is given as an array of NumPy's.
+
+    Raises:
+        ValueError: when it is not one, as lists of different lengths.
+    """
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, all rows of one length; pad shorter ones: {error}") from error
+
+
+def rounded(values: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
+    """A copy of any numbers as floats; those too large for the type become infinite, without a warning."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(dtype)
 
 
 def padded(name: str, walks: Sequence[Any], lengths: np.ndarray, allowed: np.ndarray) -> np.ndarray:
@@ -40,7 +61,7 @@ def padded(name: str, walks: Sequence[Any], lengths: np.ndarray, allowed: np.nda
     Raises:
         ValueError: naming what does not fit together.
     """
-    arrays = [numbers(f"{name} of trajectory {number}", np.asarray(walk)) for number, walk in enumerate(walks)]
+    arrays = [numbers(f"{name} of trajectory {number}", walk) for number, walk in enumerate(walks)]
     if len(arrays) != len(lengths):
         raise ValueError(f"there are {name} for {len(arrays)} trajectories, and states for {len(lengths)}")
     # What has no entries, as the actions of a single state, has no type of its own.
@@ -78,7 +99,7 @@ def beside(name: str, values: Stacked, num_times: int, lengths: np.ndarray) -> n
     """
     if not isinstance(values, (np.ndarray, jax.Array)):
         return padded(name, values, lengths, lengths - 1)
-    array = numbers(name, np.asarray(values))
+    array = numbers(name, values)
     if array.ndim < 2 or array.shape[0] != len(lengths) or array.shape[1] not in (num_times, num_times - 1):
         raise ValueError(
             f"{name} are {list(array.shape)}; expected [{len(lengths)}, {num_times}, ...] as for the states, or one "

@@ -161,7 +161,7 @@ def _work(
         context = layer.context(progress.memory, progress.states, goal)
         first_ranks = None if ranks is None else jnp.where(progress.num_nodes == 0, ranks, 0)
         answer = layer.cortex.answer(kernel_state, context, goal, first_ranks)
-        # What an upper layer does not know it passes on; at the bottom nobody is left to ask.
+        # What an upper layer does not know it passes on; the bottom layer has no layer below to pass it to.
         value = answer.value if bottom else select(answer.known, answer.value, goal)
         # Decide who moves: not where the goal is reached already, or there is no room, or no answer to go by.
         there_already = model.space.equal(progress.states, goal)

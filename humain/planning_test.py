@@ -17,11 +17,10 @@ from humain.kernels.table import TableConfig
 from humain.layer import Layer
 from humain.model import Model
 from humain.spaces import Continuous, Discrete
-from humain.stopping import Stopping
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
-from humain.types import Slots
+from humain.testing.steps import Steps
 
 
 @pytest.fixture(scope="module")
@@ -268,30 +267,6 @@ def test_layers_that_recall_plan_as_others_where_there_is_nothing_to_recall():
         plans.append(planning.think(model, state, jnp.array([0, 3]), jnp.array([5, 3])))
     np.testing.assert_array_equal(plans[0].layers[0].states, plans[1].layers[0].states)
     np.testing.assert_array_equal(plans[1].complete, [True, True])
-
-
-@dataclasses.dataclass(frozen=True)
-class Steps:
-    """A kernel that goes up a list of numbers, and ends its way at some; its second hypothesis leaves one out."""
-
-    numbers: tuple[float, ...]
-    ends: tuple[bool, ...]
-    state_space: Continuous = Continuous(1)
-    target_space: Stopping = Stopping(Continuous(1))
-    num_slots: int = 2
-
-    def init(self, key):
-        return jnp.zeros(())
-
-    def recall(self, state, context, goals):
-        place = jnp.searchsorted(jnp.array(self.numbers), context.states[:, -1, 0], side="right")
-        places = jnp.minimum(jnp.stack([place, place + 1], axis=1), len(self.numbers) - 1)
-        values = jnp.stack([jnp.array(self.numbers)[places], jnp.array(self.ends)[places].astype(jnp.float32)], axis=-1)
-        # The first hypothesis stands in the second slot.
-        return Slots(values=values[:, ::-1], scores=jnp.broadcast_to(jnp.array([[0.25, 0.5]]), places.shape))
-
-    def learn(self, state, examples):
-        raise NotImplementedError("it knows all that it will ever know")
 
 
 @pytest.fixture(scope="module")

@@ -135,30 +135,52 @@ def load(
         The model and what it has learned, on the default device.
 
     Raises:
+        ValueError: when two classes have one name.
         UserError: when the file is missing, damaged, foreign or of a later version, or needs `classes` or `model`.
     """
+    own = _by_name(classes)
     file = pathlib.Path(path)
     header, arrays = archive.read(file)
     if header.get("format") != _FORMAT:
         raise errors.UserError(f"{file} is not a model that humain saved")
-    if header["version"] != _VERSION:
+    if header.get("version", _VERSION) != _VERSION:
         raise errors.UserError(
             f"{file} is of version {header['version']}, and this humain reads {_VERSION}; take the humain that wrote it"
         )
-    rebuilder = Rebuilder(_KNOWN, {kind.__name__: kind for kind in classes}, arrays)
+    rebuilder = Rebuilder(_KNOWN, own, arrays)
+    for key in ("version", "model", "abstractions"):
+        if key not in header:
+            raise errors.UserError(f"{file} does not fit this version of humain: it has no {key}")
     try:
         if model is None:
             model = rebuilder.rebuild(header["model"])
         elif (given := Describer(_KNOWN).describe(model, "model")) != header["model"]:
             raise errors.UserError(f"{file} is of another model: {_difference(header['model'], given)}")
         abstractions = rebuilder.rebuild(header["abstractions"])
-        assert isinstance(model, Model)
+        if not isinstance(model, Model) or not isinstance(abstractions, tuple):
+            raise errors.UserError(
+                f"{file} does not fit this version of humain: expected a Model and a tuple of abstractions, not "
+                f"{type(model).__name__} and {type(abstractions).__name__}"
+            )
         kernels = _restore(file, model, abstractions, arrays)
     except LookupError as error:
         raise errors.UserError(f"{file}: {error.args[0]}") from error
     except ValueError as error:
-        raise errors.UserError(f"{file} does not fit this humain: {error}") from error
+        raise errors.UserError(f"{file} does not fit this version of humain: {error}") from error
     return model, ModelState(kernels=kernels, abstractions=abstractions)
+
+
+def _by_name(classes: Collection[type]) -> dict[str, type]:
+    """A user's classes by the names that files have for them."""
+    named: dict[str, type] = {}
+    for kind in classes:
+        other = named.setdefault(kind.__name__, kind)
+        if other is not kind:
+            raise ValueError(
+                f"classes= has {other.__module__}.{other.__qualname__} and {kind.__module__}.{kind.__qualname__}, and "
+                f"a file calls both {kind.__name__}; hand over the one that was saved"
+            )
+    return named
 
 
 def _restore(file: pathlib.Path, model: Model, abstractions: tuple[Any, ...], arrays: dict[str, np.ndarray]) -> Any:

@@ -180,6 +180,15 @@ def test_classes_of_ones_own_come_back_where_they_are_handed_over(tmp_path):
             saving.load(tmp_path / "a", classes=classes)
 
 
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    model = linear_model(Discrete(3), score_rule=Hours(12))
+    saving.save(tmp_path / "a", model, begin(model))
+    other = dataclasses.make_dataclass("Hours", [("longest", int)], frozen=True)
+    with pytest.raises(ValueError, match="a file calls both Hours; hand over the one that was saved"):
+        saving.load(tmp_path / "a", classes=(Hours, other))
+    assert saving.load(tmp_path / "a", classes=(Hours, Hours))[0] == model
+
+
 def test_a_part_that_can_only_be_named_needs_the_model_itself(tmp_path):
     model = linear_model(Discrete(3), optimizer=optax.adam(0.1))
     saving.save(tmp_path / "a", model, begin(model))
@@ -218,14 +227,25 @@ def _rewrite(path, change):
     [
         (lambda header, arrays: header.update(version=2), "is of version 2, and this humain reads 1"),
         (lambda header, arrays: header.update(format="x"), "is not a model that humain saved"),
+        (lambda header, arrays: header.pop("version"), "does not fit this version of humain: it has no version"),
+        (lambda header, arrays: header.pop("model"), "does not fit this version of humain: it has no model"),
+        (lambda header, arrays: header.pop("abstractions"), "does not fit this version of humain: it has no abstract"),
+        (
+            lambda header, arrays: header.update(model=3),
+            "expected a Model and a tuple of abstractions, not int and tuple",
+        ),
+        (lambda header, arrays: header.update(abstractions=3), "a tuple of abstractions, not Model and int"),
         (lambda header, arrays: header["model"].update({"class": "Modell"}), "Modell is not known here"),
-        (lambda header, arrays: header["model"]["fields"].pop("space"), "does not fit this humain: Model has other"),
+        (
+            lambda header, arrays: header["model"]["fields"].pop("space"),
+            "does not fit this version of humain: Model has other",
+        ),
         (lambda header, arrays: header["model"]["fields"].update(layers=[]), "a model needs at least one layer"),
         (lambda header, arrays: header["model"]["fields"].update(space={"a": 1}), "describes nothing"),
         (lambda header, arrays: arrays.pop("kernels/0/packed"), "kernels/0/packed is None there, and the model has"),
         (lambda header, arrays: arrays.update({"kernels/0/packed": np.zeros((9, 1))}), r"is \('float64', \(9, 1\)\)"),
     ],
-    ids=range(8),
+    ids=range(13),
 )
 def test_what_this_version_cannot_read_is_said(change, message, tmp_path):
     model = stacks.table_stack(3, 1)

@@ -26,7 +26,10 @@ class Stopping:
 
     def __post_init__(self) -> None:
         if len(self.space.shape) != 1:
-            raise ValueError(f"a stop signal is added to vectors, and the elements of {self.space} are none")
+            raise ValueError(
+                f"a stop signal is added to vectors, and the elements of {self.space} are not vectors; give a space of "
+                "vectors"
+            )
         if not self.weight > 0:
             raise ValueError(f"the weight must be more than 0, not {self.weight}")
 

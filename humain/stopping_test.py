@@ -49,7 +49,7 @@ def test_equal_are_equal_vectors_with_the_same_signal():
 
 
 def test_ids_have_no_stop_signal():
-    with pytest.raises(ValueError, match=r"Discrete\(num_elements=3\) are none"):
+    with pytest.raises(ValueError, match=r"Discrete\(num_elements=3\) are not vectors; give a space of vectors"):
         Stopping(Discrete(3))
 
 

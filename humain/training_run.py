@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -29,7 +30,7 @@ def train(
     model: Model,
     trajectories: Trajectories,
     *,
-    abstractions: Abstraction | tuple[Abstraction, ...] | None = None,
+    abstractions: Abstraction | Sequence[Abstraction] | None = None,
     state: ModelState | None = None,
     steps: int,
     config: LearningConfig = _DEFAULT,
@@ -67,15 +68,15 @@ def train(
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     if state is None:
-        chosen = abstractions if isinstance(abstractions, tuple) else (abstractions,) * len(model.layers)
-        assert all(abstraction is not None for abstraction in chosen)
-        learner = _begin(model, config, chosen, seed)
+        learner = _begin(model, config, _for_each_layer(abstractions, len(model.layers)), seed)
     else:
         learner = dataclasses.replace(_begin(model, config, state.abstractions, seed), state=state)
+    # What is wrong with the data is said before a work directory is claimed for it.
+    data = learning.gather(model, config, learner.state, trajectories)
     checkpointer, writer, done = None, None, 0
     if workdir is not None:
         folder = pathlib.Path(workdir)
-        what = _fingerprint(model, learner.state, trajectories, config=config, seed=seed)
+        what = _fingerprint(model, learner.state, data.experience.trajectories, config=config, seed=seed)
         _claim(folder, what)
         checkpointer = checkpoint.Checkpointer(folder / "checkpoints", fingerprint=what)
         writer = metrics.MetricsWriter(folder, tensorboard=False)
@@ -97,13 +98,21 @@ def train(
         result = loop.train(
             learner,
             loop.make_chunk(learning.build_update(model, config), chunk_steps),
-            data=learning.gather(model, config, learner.state, trajectories),
+            data=data,
             num_steps=steps,
             chunk_steps=chunk_steps,
             host=host,
         )
     assert isinstance(result.state, Learner)
     return result.state.state
+
+
+def _for_each_layer(given: Any, num_layers: int) -> tuple[Any, ...]:
+    """One abstraction for each layer, of these or of a single one."""
+    chosen = tuple(given) if isinstance(given, (tuple, list)) else (given,) * num_layers
+    if not all(hasattr(abstraction, "is_pivot") for abstraction in chosen):
+        raise ValueError(f"abstractions must be one for all layers or one for each, not {given!r}")
+    return chosen
 
 
 def _begin(model: Model, config: LearningConfig, abstractions: tuple[Any, ...], seed: int) -> Learner:

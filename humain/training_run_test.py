@@ -127,6 +127,9 @@ def test_it_prints_nothing_unless_it_is_asked_to(model, capfd):
     [
         ({"abstractions": None}, "give abstractions=, for a new beginning, or state="),
         ({"abstractions": (Skip(2),)}, "2 layers need as many abstractions, not 1"),
+        ({"abstractions": (Skip(2), None)}, r"must be one for all layers or one for each, not \(Skip\(.*\), None\)"),
+        ({"abstractions": [None]}, r"abstractions must be one for all layers or one for each, not \[None\]"),
+        ({"abstractions": 2}, "abstractions must be one for all layers or one for each, not 2"),
         ({"steps": 0}, "steps must be at least 1, not 0"),
     ],
 )
@@ -134,3 +137,27 @@ def test_what_cannot_be_is_refused(model, changes, message):
     settings: dict[str, Any] = {"abstractions": Skip(2), "steps": 5, "config": _SMALL, **changes}
     with pytest.raises(ValueError, match=message):
         training_run.train(model, _WALKS, **settings)
+
+
+def test_abstractions_may_be_a_list(model):
+    settings: dict[str, Any] = {"steps": 2, "config": _SMALL}
+    state = training_run.train(model, _WALKS, abstractions=[Skip(3), Skip(2)], **settings)
+    assert state.abstractions == (Skip(3), Skip(2))
+    assert_same(state, training_run.train(model, _WALKS, abstractions=(Skip(3), Skip(2)), **settings))
+
+
+def test_what_is_wrong_with_the_data_claims_no_work_directory(model, tmp_path):
+    settings: dict[str, Any] = {"abstractions": Skip(2), "steps": 2, "config": _SMALL, "workdir": tmp_path / "run"}
+    wrong = Trajectories.from_arrays([[0, 1, _PLACES]])
+    with pytest.raises(ValueError, match="states hold 12"):
+        training_run.train(model, wrong, **settings)
+    assert not (tmp_path / "run").exists()
+    training_run.train(model, _WALKS, **settings)
+
+
+def test_lists_are_trained_on_in_a_work_directory_as_arrays_are(model, tmp_path):
+    settings: dict[str, Any] = {"abstractions": Skip(2), "steps": 2, "config": _SMALL, "workdir": tmp_path}
+    lists: Any = Trajectories(states=[[0, 1, 2], [3, 4, 5]], lengths=[3, 2])  # type: ignore[arg-type]
+    state = training_run.train(model, lists, **settings)
+    arrays = Trajectories(states=jnp.array([[0, 1, 2], [3, 4, 5]]), lengths=jnp.array([3, 2]))
+    assert_same(training_run.train(model, arrays, **settings), state)

@@ -61,7 +61,7 @@ class Trajectories:
             ValueError: when there are no trajectories, or shapes, lengths or types do not fit together.
         """
         if isinstance(states, (np.ndarray, jax.Array)) or lengths is not None:
-            table = padding.numbers("states", np.asarray(states))
+            table = padding.numbers("states", states)
             if table.ndim < 2:
                 raise ValueError(
                     f"states are {list(table.shape)}; expected one row for each trajectory, [W, T] ids or [W, T, D] "

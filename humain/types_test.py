@@ -78,3 +78,16 @@ _WALKS = np.zeros((2, 3), int)
 def test_what_does_not_fit_together_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Trajectories.from_arrays(**arguments)
+
+
+@pytest.mark.parametrize("number", [1e39, -1e300])
+def test_numbers_that_float32_does_not_hold_are_refused(number):
+    with pytest.raises(ValueError, match=r"states must be finite, and \[0, 1, 0\] is not: -?1e\+\d+ as float32"):
+        Trajectories.from_arrays(np.array([[[0.0], [number]]]))
+    with pytest.raises(ValueError, match=r"rewards of trajectory 0 must be finite, and \[1\] is not"):
+        Trajectories.from_arrays([[1, 2]], rewards=[[0.0, number]])
+
+
+def test_rows_of_different_lengths_are_named():
+    with pytest.raises(ValueError, match="states of trajectory 1 must be an array, all rows of one length"):
+        Trajectories.from_arrays([[[0.0, 1.0]], [[0.0, 1.0], [2.0]]])

@@ -122,7 +122,7 @@ def learn_visits(
         hysteresis: see `NeuralEntropy`.
 
     Raises:
-        ValueError: if the states are none of the space, or there are none.
+        ValueError: if a state is not in the space, or there are no states.
     """
     valid = jnp.arange(trajectories.states.shape[1])[None] < trajectories.lengths[:, None]
     density = visit_density.fit(trajectories.states[valid], key, space=space, config=config)

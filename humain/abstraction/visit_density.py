@@ -101,7 +101,7 @@ def fit(states: Array, key: jax.Array, *, space: Space, config: DensityConfig) -
         config: of network and training.
 
     Raises:
-        ValueError: if the states are none of the space, or there are none.
+        ValueError: if a state is not in the space, or there are no states.
     """
     if states.shape[1:] != space.shape or states.shape[0] < 1:
         raise ValueError(f"states must be [N, *{list(space.shape)}], at least one, not {list(states.shape)}")

@@ -66,14 +66,16 @@ def find(
     questions: list[tuple[object, ...]] = []
     for walk, length in enumerate(np.asarray(lengths).tolist()):
         times = np.flatnonzero(on_path[walk, :length]).tolist()
-        pivot_times = np.flatnonzero(is_pivot[walk, :length]).tolist()
+        pivot_times = np.flatnonzero(is_pivot[walk, :length])
+        # The trajectory's end stands for the pivot after the last one.
+        later = np.append(pivot_times, length - 1)[np.searchsorted(pivot_times, times, side="right")].tolist()
         begin = 0
         for place, time in enumerate(times):
-            if time in pivot_times:
+            if is_pivot[walk, time]:
                 begin = place
             if time >= length - 1:
                 break
-            goal_time = next((pivot for pivot in pivot_times if pivot > time), length - 1)
+            goal_time = later[place]
             target_time = min(times[place + 1] if place + 1 < len(times) else goal_time, goal_time)
             oldest = max(begin, place + 1 - layer.stored_length)
             context = times[oldest : place + 1]

@@ -114,6 +114,35 @@ def test_other_spaces_are_refused(observations, actions, message):
         made(observations, actions)
 
 
+def test_a_cap_is_kept_where_an_environment_has_none():
+    environment = gymnasium_adapter.adapt(lambda: _Made(BOX, BOX), max_steps=3)
+    assert environment.max_steps == 3
+    with contextlib.closing(environment.simulate(2)) as simulators:
+        simulators.reset([9, 3], np.array([True, True]))
+        steps = [simulators.step(np.zeros((2, 4))) for _ in range(3)]
+        assert [step.truncated.tolist() for step in steps] == [[False, False], [False, False], [True, False]]
+        assert steps[-1].terminated.tolist() == [False, True]
+        # The steps of the next episode are counted anew.
+        simulators.reset([9, 9], np.array([True, True]))
+        assert not simulators.step(np.zeros((2, 4))).truncated.any()
+
+
+def test_a_cap_is_kept_in_processes_too():
+    # Without its wrappers the car drives on for ever.
+    environment = gymnasium_adapter.adapt(
+        lambda: gymnasium.make("MountainCarContinuous-v0").unwrapped, max_steps=2, in_processes=True
+    )
+    with contextlib.closing(environment.simulate(1)) as simulators:
+        simulators.reset([0], np.array([True]))
+        assert [simulators.step(np.zeros((1, 1))).truncated.tolist() for _ in range(2)] == [[False], [True]]
+
+
+@pytest.mark.parametrize("max_steps", [0, -1])
+def test_a_cap_of_no_steps_is_refused(max_steps):
+    with pytest.raises(ValueError, match=f"max_steps must be at least 1, not {max_steps}"):
+        gymnasium_adapter.adapt("CartPole-v1", max_steps=max_steps)
+
+
 def test_without_a_cap_one_must_be_given():
     with pytest.raises(ValueError, match="_Made does not say after how many steps an episode is cut off; give max_st"):
         gymnasium_adapter.adapt(lambda: _Made(BOX, BOX))

@@ -115,7 +115,7 @@ def test_conformance_by_value(check, tmp_path):
     check(KernelCase(make("linear"), "value", exact=False), tmp_path)
 
 
-# Without the checks of learning: this one, over vectors, is not at the optimum yet when the lesson is over.
+# Without the checks of learning: this one, over vectors, is not at the optimum yet when training is over.
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conformance_of_a_relative_transformer(check, tmp_path):
     relative = make_relative("transformer", offset=1.0)

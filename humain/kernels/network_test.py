@@ -200,11 +200,11 @@ def test_values_of_another_space_are_no_offsets():
 
 
 def test_a_relative_kernel_learns_the_offset_of_the_target():
-    # From (10, 20) to (10, 22) the offset is (0, 2): the same lesson as the target (0, 2) from the origin.
+    # From (10, 20) to (10, 22) the offset is (0, 2): the same example as the target (0, 2) from the origin.
     relative = dataclasses.replace(kernel_of(), relative=True)
-    lesson = examples_of([[10.0, 22.0]], [1.0], [True])
+    examples = examples_of([[10.0, 22.0]], [1.0], [True])
     states = jnp.array([[[10.0, 20.0]]])
-    shifted = dataclasses.replace(lesson, context=dataclasses.replace(lesson.context, states=states))
+    shifted = dataclasses.replace(examples, context=dataclasses.replace(examples.context, states=states))
     outputs, metrics = learned(relative, shifted)
     expected_outputs, expected_metrics = learned(kernel_of(), examples_of([[0.0, 2.0]], [1.0], [True]))
     np.testing.assert_array_equal(outputs, expected_outputs)

@@ -200,7 +200,7 @@ def kernels():
     }
 
 
-def shifted_lesson(shift, *, features_too=False):
+def shifted_examples(shift, *, features_too=False):
     """Six questions of three states, all of whose vectors are shifted; their features only if that is asked for."""
     states, goals, targets = (
         jax.random.normal(key, shape)
@@ -223,33 +223,33 @@ def test_for_the_same_features_a_shifted_question_has_a_shifted_answer(kernels):
     # The goal enters as a difference and the answer leaves as one: nothing but the features tells where one is.
     kernel = kernels[True]
     state = kernel.init(jax.random.key(1))
-    here, there = shifted_lesson(0 * SHIFT), shifted_lesson(SHIFT)
-    first, second = (kernel.recall(state, lesson.context, lesson.goals) for lesson in (here, there))
+    here, there = shifted_examples(0 * SHIFT), shifted_examples(SHIFT)
+    first, second = (kernel.recall(state, examples.context, examples.goals) for examples in (here, there))
     np.testing.assert_allclose(second.scores, first.scores, atol=1e-5)
     np.testing.assert_allclose(second.values, first.values + SHIFT[None, None], atol=1e-5)
     # And so the same is learned from both.
-    for one, other in zip(*(jax.tree.leaves(kernel.learn(state, lesson)) for lesson in (here, there)), strict=True):
+    for one, other in zip(*(jax.tree.leaves(kernel.learn(state, examples)) for examples in (here, there)), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
     # The features do tell.
-    elsewhere = shifted_lesson(SHIFT, features_too=True)
+    elsewhere = shifted_examples(SHIFT, features_too=True)
     assert np.abs(kernel.recall(state, elsewhere.context, elsewhere.goals).scores - first.scores).max() > 1e-3
 
 
 def test_without_being_relative_the_shift_is_seen(kernels):
     kernel = kernels[False]
     state = kernel.init(jax.random.key(1))
-    here, there = shifted_lesson(0 * SHIFT), shifted_lesson(SHIFT)
-    first, second = (kernel.recall(state, lesson.context, lesson.goals) for lesson in (here, there))
+    here, there = shifted_examples(0 * SHIFT), shifted_examples(SHIFT)
+    first, second = (kernel.recall(state, examples.context, examples.goals) for examples in (here, there))
     assert np.abs(second.scores - first.scores).max() > 1e-3
     assert np.abs(second.values - first.values - SHIFT[None, None]).max() > 0.1
 
 
 def test_a_silent_head_answers_the_present_state(kernels):
-    lesson = shifted_lesson(SHIFT)
+    examples = shifted_examples(SHIFT)
     for relative, kernel in kernels.items():
         silent = jax.tree.map(jnp.zeros_like, kernel.init(jax.random.key(0)))
-        slots = kernel.recall(silent, lesson.context, lesson.goals)
-        present = lesson.context.states[:, -1:] if relative else jnp.zeros((6, 1, 3))
+        slots = kernel.recall(silent, examples.context, examples.goals)
+        present = examples.context.states[:, -1:] if relative else jnp.zeros((6, 1, 3))
         np.testing.assert_array_equal(slots.values, np.broadcast_to(present, (6, 2, 3)))
         np.testing.assert_array_equal(slots.scores, np.zeros((6, 2)))
 

@@ -103,12 +103,12 @@ def test_questions_of_different_shapes_are_refused(num_goals, num_masks):
     rows = NativeSparseRows(8)
     index, contexts = rows.init(), jnp.arange(5, dtype=jnp.int32)
     goals, mask = jnp.zeros(num_goals, jnp.int32), jnp.ones(num_masks, bool)
-    message = rf"contexts \(5,\), goals \({num_goals},\), mask \({num_masks},\): broadcast them"
+    message = rf"contexts \(5,\), goals \({num_goals},\), mask \({num_masks},\); broadcast them"
     for locate in (rows.locate, jax.jit(rows.locate)):
         with pytest.raises(ValueError, match=message):
             locate(index, contexts, goals, mask)
     if num_goals != 5:
-        with pytest.raises(ValueError, match=rf"contexts \(5,\), goals \({num_goals},\): broadcast them"):
+        with pytest.raises(ValueError, match=rf"contexts \(5,\), goals \({num_goals},\); broadcast them"):
             rows.find(index, contexts, goals)
 
 

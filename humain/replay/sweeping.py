@@ -40,7 +40,7 @@ class Predecessors:
 
 @struct.dataclass
 class Queue:
-    """Pairs (state, goal) whose score improved and that nobody has profited from yet; a ring buffer.
+    """Pairs (state, goal) whose score improved and that have not been passed on yet; a ring buffer.
 
     Attributes:
         states: `[Q]` int32.

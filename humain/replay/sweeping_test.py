@@ -125,7 +125,7 @@ def test_an_improvement_learned_elsewhere_reaches_what_leads_to_it():
     first = make(4, [[0, 1], [1, 2], [2, 3]])[2]
     state, queue, _ = run(model, state, first, batch_size=4, max_updates=50)
     assert distances(model, state)[0, 3] == 3
-    lesson = hindsight.examples_between(
+    examples = hindsight.examples_between(
         experience,
         model.layers[0],
         number=0,
@@ -134,17 +134,17 @@ def test_an_improvement_learned_elsewhere_reaches_what_leads_to_it():
         goal_times=jnp.array([1]),
         kept=jnp.array([0]),
     )
-    better, queue = sweeping.enqueue_improvements(model, state, queue, lesson, resolution=resolution(model))
+    better, queue = sweeping.enqueue_improvements(model, state, queue, examples, resolution=resolution(model))
     assert better.tolist() == [True]
-    state, _ = model.learn(state, {0: lesson})
+    state, _ = model.learn(state, {0: examples})
     before = sweeping.predecessors(experience, kernel_of(model).state_space)
-    examples, queue = sweeping.sweep(
+    swept, queue = sweeping.sweep(
         model, state, experience=experience, before=before, queue=queue, batch_size=1, resolution=resolution(model)
     )
-    state, _ = model.learn(state, {0: examples})
+    state, _ = model.learn(state, {0: swept})
     assert distances(model, state)[0, 3] == 2
     # What is known as well already does not wait again.
-    better, queue = sweeping.enqueue_improvements(model, state, queue, lesson, resolution=resolution(model))
+    better, queue = sweeping.enqueue_improvements(model, state, queue, examples, resolution=resolution(model))
     assert better.tolist() == [False]
 
 

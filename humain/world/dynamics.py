@@ -29,11 +29,11 @@ class LinearDynamics:
     @property
     def covariance(self) -> Array:
         """`[F, F]`, inverse of the features' second moments, summed over what was experienced."""
-        return _product(self.root, self.root.mT)
+        return product(self.root, self.root.mT)
 
     def step(self, states: Array, actions: Array) -> Array:
         """The next states `[..., D]` after actions `[..., A]` in states `[..., D]`."""
-        return states + _product(_features(states, actions), self.weights)
+        return states + product(_features(states, actions), self.weights)
 
     def leverage(self, states: Array, actions: Array) -> Array:
         """How far questions lie outside of experience: `[...]`, at least 0.
@@ -44,7 +44,7 @@ class LinearDynamics:
         """
         # Through the root: where features depend on each other the covariance is as large as the ridge is small, and
         # a product with it would lose the leverage to cancellation.
-        return jnp.sum(jnp.square(_product(_features(states, actions), self.root)), axis=-1)
+        return jnp.sum(jnp.square(product(_features(states, actions), self.root)), axis=-1)
 
 
 def fit(states: Array, actions: Array, next_states: Array, mask: Array) -> LinearDynamics:
@@ -64,7 +64,7 @@ def fit(states: Array, actions: Array, next_states: Array, mask: Array) -> Linea
     orthogonal, triangle = jnp.linalg.qr(jnp.concatenate([features, ridge]))
     root = jax.scipy.linalg.solve_triangular(triangle, jnp.eye(features.shape[1]))
     return LinearDynamics(
-        weights=_product(root, _product(orthogonal[: features.shape[0]].T, changes)),
+        weights=product(root, product(orthogonal[: features.shape[0]].T, changes)),
         root=root,
     )
 
@@ -73,6 +73,6 @@ def _features(states: Array, actions: Array) -> Array:
     return jnp.concatenate([states, actions, jnp.ones((*states.shape[:-1], 1))], axis=-1)
 
 
-def _product(first: Array, second: Array) -> Array:
+def product(first: Array, second: Array) -> Array:
     """Matrix product in full float32, which accelerators do only when told to."""
     return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)

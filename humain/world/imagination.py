@@ -67,7 +67,7 @@ def first_contexts(layer: Layer, states: Array, goals: Array) -> Context:
 
 
 class ActionDraws(NamedTuple):
-    """Which moments of which branches the bottom layer learns from, `[B, N]` int32 each.
+    """Which times of which branches the bottom layer learns from, `[B, N]` int32 each.
 
     Attributes:
         sequences: of each state's branches.
@@ -88,7 +88,7 @@ def draw_actions(
     num_times: int,
     max_distance: int,
 ) -> ActionDraws:
-    """Moments drawn uniformly.
+    """Times drawn uniformly.
 
     Args:
         keys: consumed, for each field of `ActionDraws`.
@@ -110,16 +110,16 @@ def action_examples(layer: Layer, branches: Branches, draws: ActionDraws) -> Exa
     Args:
         layer: the bottom one.
         branches: good or bad.
-        draws: N moments for each of B states.
+        draws: N times for each of B states.
 
     Returns:
-        `B * N` examples, from the state at a moment to a later one of the same branch; the target is the action that
+        `B * N` examples, from the state at a time to a later one of the same branch; the target is the action that
         was taken, and the score that of the distance.
     """
     rows = jnp.arange(branches.num_states)[:, None]
     sequences, times, distances = draws
-    goals = _rows(branches.states(rows, sequences, times + distances))
-    states = _rows(branches.states(rows, sequences, times))
+    goals = as_rows(branches.states(rows, sequences, times + distances))
+    states = as_rows(branches.states(rows, sequences, times))
     actions = branches.actions[sequences, times]
     return Examples(
         context=first_contexts(layer, states, goals),
@@ -185,6 +185,6 @@ def best_branches(
     return judged[rows, jnp.argmax(returns, axis=1)], jnp.max(returns, axis=1)
 
 
-def _rows(vectors: Array) -> Array:
+def as_rows(vectors: Array) -> Array:
     """`[A, B, D]` as `[A * B, D]`."""
     return vectors.reshape(-1, vectors.shape[-1])

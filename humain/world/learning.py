@@ -109,8 +109,8 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
 
         def beyond(judged: Array) -> Array:
             ends = branches.states(jnp.arange(pool)[:, None], judged, config.branch_steps)
-            wanted = _rows(jnp.broadcast_to(learner.goals[:, None], ends.shape))
-            context = imagination.first_contexts(top, _rows(ends), wanted)
+            wanted = imagination.as_rows(jnp.broadcast_to(learner.goals[:, None], ends.shape))
+            context = imagination.first_contexts(top, imagination.as_rows(ends), wanted)
             return top.cortex.answer(slow, context, wanted).score.reshape(judged.shape)
 
         best, best_return = imagination.best_branches(
@@ -160,11 +160,6 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
         ), metrics
 
     return update
-
-
-def _rows(vectors: Array) -> Array:
-    """`[A, B, D]` as `[A * B, D]`."""
-    return vectors.reshape(-1, vectors.shape[-1])
 
 
 def _upper(model: Model, state: ModelState) -> NetworkState:

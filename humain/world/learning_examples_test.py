@@ -60,7 +60,7 @@ BEYOND = 0.6
 
 @dataclasses.dataclass(frozen=True)
 class _Unasked:
-    """A bottom kernel: nobody asks it for an action while it is taught."""
+    """A bottom kernel: nobody asks it for an action while it is trained."""
 
     num_slots: int = 1
     state_space: Continuous = SPACE
@@ -124,7 +124,7 @@ def knowledge(farthest):
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=("one judged", "both judged"))
-def taught(request):
+def trained(request):
     """From where trajectories end to what an update gives, of the two trajectories from rest in the middle."""
     config = dataclasses.replace(FIVE_STEPS, num_judged=request.param)
     params: Any = {}
@@ -138,11 +138,11 @@ def taught(request):
     )
     update = jax.jit(learning.build_update(config, model(), LinearWorld(_ByHand(2), max_leverage=1.0)))
 
-    def teach(farthest):
+    def train(farthest):
         after, metrics = update(begun, knowledge(farthest), jnp.int32(0))
         return after, metrics["examples"]
 
-    return teach
+    return train
 
 
 def listed(examples):
@@ -162,10 +162,10 @@ def listed(examples):
 
 
 @pytest.mark.parametrize("farthest", [np.inf, 3.5])
-def test_the_bottom_layer_of_five_steps(taught, farthest):
+def test_the_bottom_layer_of_five_steps(trained, farthest):
     # What lies one or two steps ahead was reached by the push that was made, and scores 0.5 or 0.5 ** 2; from the first
     # three states, so that all are asked for goals as far ahead. An end changes nothing: it was reached as well.
-    _, examples = taught(farthest)
+    _, examples = trained(farthest)
     right, left = TO_THE_RIGHT, TO_THE_LEFT
     assert listed(examples[0]) == {
         (right[0], right[1], 1, 0.5),
@@ -202,9 +202,9 @@ LEFT_NEAR = [4 / 7 / 2, 4 / 11 / 4, 4 / 19 / 8, 4 / 23 / 16, 4 / 31 / 32]
     ],
     ids=("endless", "ended", "ended at once"),
 )
-def test_the_upper_layer_of_five_steps(taught, farthest, best, score):
+def test_the_upper_layer_of_five_steps(trained, farthest, best, score):
     # It should have asked for where the better way is after two steps.
-    after, examples = taught(farthest)
+    after, examples = trained(farthest)
     ((state, goal, target, found),) = listed(examples[1])
     assert (state, goal, target) == ((0, 0, 0, 0), GOAL, best[2])
     assert found == pytest.approx(score, rel=1e-6)

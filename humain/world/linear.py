@@ -119,11 +119,11 @@ class LinearWorld:
         size = states.shape[-1]
         weights = state.dynamics.weights
         onward = jnp.eye(size) + weights[:size]
-        added = _product(self.actions.encode(sequences), weights[size:-1])
+        added = dynamics_lib.product(self.actions.encode(sequences), weights[size:-1])
         added = added + jnp.broadcast_to(weights[-1], added.shape)
 
         def step(carry: tuple[Array, Array], new: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-            drift, shift = (_product(here, onward) for here in carry)
+            drift, shift = (dynamics_lib.product(here, onward) for here in carry)
             following = drift, shift + new
             return following, following
 
@@ -169,8 +169,3 @@ class LinearWorld:
     def _undecided(self) -> Array:
         """`[A]`."""
         return jnp.array(self.actions.undecided, jnp.float32)
-
-
-def _product(first: Array, second: Array) -> Array:
-    """Matrix product in full float32, which accelerators do only when told to."""
-    return jnp.matmul(first, second, precision=_PRECISION)

@@ -39,7 +39,7 @@ def _known(knowledge, largest):
 
 
 @pytest.fixture(scope="module")
-def taught():
+def trained():
     """A model, what it has learned, and from what."""
     layers = (
         LinearConfig(num_slots=2, num_keys=8, relative=True, learning_rate=0.01).build(SPACE, target)
@@ -57,8 +57,8 @@ def words(observation):
     return "at " + " ".join(f"{value:.3f}" for value in observation)
 
 
-def tree(taught, config=CONFIG, num_subgoals=3):
-    model, state, knowledge = taught
+def tree(trained, config=CONFIG, num_subgoals=3):
+    model, state, knowledge = trained
     return plans.imagine(
         model,
         config,
@@ -75,8 +75,8 @@ def tree(taught, config=CONFIG, num_subgoals=3):
 
 
 @pytest.mark.parametrize(("num_subgoals", "subgoal_steps"), [(1, 1), (3, 2)])
-def test_a_tree_has_the_goal_its_sub_goals_and_their_steps(taught, num_subgoals, subgoal_steps):
-    root = tree(taught, dataclasses.replace(CONFIG, subgoal_steps=subgoal_steps), num_subgoals)
+def test_a_tree_has_the_goal_its_sub_goals_and_their_steps(trained, num_subgoals, subgoal_steps):
+    root = tree(trained, dataclasses.replace(CONFIG, subgoal_steps=subgoal_steps), num_subgoals)
     assert (root.state, root.layer, root.score) == ("a place", 2, None)
     assert [child.layer for child in root.children] == [1] * num_subgoals
     for child in root.children:
@@ -88,8 +88,8 @@ def test_a_tree_has_the_goal_its_sub_goals_and_their_steps(taught, num_subgoals,
     assert text.count("(sub-goal of layer 1, score ") == num_subgoals
 
 
-def test_a_tree_is_what_the_layers_answer_in_the_learned_world(taught):
-    model, state, knowledge = taught
+def test_a_tree_is_what_the_layers_answer_in_the_learned_world(trained):
+    model, state, knowledge = trained
     bottom, top = (layer.cortex for layer in model.layers)
     normalizer = knowledge.normalizer
 
@@ -100,7 +100,7 @@ def test_a_tree_is_what_the_layers_answer_in_the_learned_world(taught):
         return Context(states=here[None, None], features=here[None, None], mask=jnp.ones((1, 1), bool))
 
     here = normalizer.normalize(jnp.asarray(OBSERVATION, jnp.float32))
-    for child in tree(taught).children:
+    for child in tree(trained).children:
         goal = jnp.clip(GOAL, here - 2.5 * knowledge.spread, here + 2.5 * knowledge.spread)
         asked = top.answer(model.kernel_state(state, 1), context(here), goal[None])
         assert child.state == in_words(asked.value[0])
@@ -114,15 +114,15 @@ def test_a_tree_is_what_the_layers_answer_in_the_learned_world(taught):
 
 
 @pytest.mark.parametrize(("width", "reached"), [(FAR, True), (1 / FAR, False)])
-def test_a_sub_goal_is_reached_where_its_steps_end_near_it(taught, width, reached):
-    root = tree(taught, dataclasses.replace(CONFIG, closeness_width=width))
+def test_a_sub_goal_is_reached_where_its_steps_end_near_it(trained, width, reached):
+    root = tree(trained, dataclasses.replace(CONFIG, closeness_width=width))
     assert [child.reached for child in root.children] == [reached] * 3
     assert root.reached is reached
     assert ("NOT REACHED" in plan_tree.to_text("here", root)) is not reached
 
 
-def test_a_tree_ends_where_nothing_is_known(taught):
-    model, state, knowledge = taught
+def test_a_tree_ends_where_nothing_is_known(trained):
+    model, state, knowledge = trained
     unknown = _known(knowledge, 0)
     root = tree((model, state, unknown), dataclasses.replace(CONFIG, closeness_width=FAR))
     (child,) = root.children

@@ -145,7 +145,7 @@ def test_a_summary_by_hand():
 
 
 @pytest.fixture(scope="module")
-def taught():
+def trained():
     """A model, and what two seeds have learned from what."""
     layers = (
         LinearConfig(num_slots=2, num_keys=8, relative=True, learning_rate=0.01).build(SPACE, target)
@@ -153,22 +153,22 @@ def taught():
     )
     model = Model(layers=tuple(Layer(Cortex(kernel, Geometric(0.9))) for kernel in layers), space=SPACE)
 
-    def teach(key):
+    def train(key):
         collect_key, begin_key = jax.random.split(key)
         store = transitions.from_trajectories(collecting.collect(CART_POLE, collect_key, num_steps=100))
         knowledge = knowledge_lib.fit(SMALL, WORLD, store, 100, jax.random.key(0))
         return Learned(state=learning.begin(SMALL, model, knowledge, begin_key).model, knowledge=knowledge)
 
     # One by one: to vmap a scan over keys looks to JAX like using them twice.
-    return model, jax.tree.map(lambda *leaves: jnp.stack(leaves), *(teach(jax.random.key(seed)) for seed in range(2)))
+    return model, jax.tree.map(lambda *leaves: jnp.stack(leaves), *(train(jax.random.key(seed)) for seed in range(2)))
 
 
 OBSERVATIONS = np.random.default_rng(0).normal(scale=0.1, size=(5, 2, 8, 4))
 """Of five steps, two seeds and eight episodes."""
 
 
-def test_the_policy_is_what_the_layers_answer(taught):
-    model, learned = taught
+def test_the_policy_is_what_the_layers_answer(trained):
+    model, learned = trained
     act = evaluation.policy(model, SMALL, learned, goal={0: 0.5}, num_episodes=8)
     bottom, top = (layer.cortex for layer in model.layers)
     for observations in OBSERVATIONS:
@@ -189,8 +189,8 @@ def test_the_policy_is_what_the_layers_answer(taught):
             np.testing.assert_allclose(subgoals[seed], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_without_a_goal_the_middle_is_asked_for(taught):
-    model, learned = taught
+def test_without_a_goal_the_middle_is_asked_for(trained):
+    model, learned = trained
     none, middle, other = (
         evaluation.policy(model, SMALL, learned, goal=goal, num_episodes=8) for goal in (None, {}, {0: 1.0})
     )
@@ -199,8 +199,8 @@ def test_without_a_goal_the_middle_is_asked_for(taught):
     assert not np.array_equal(other(OBSERVATIONS[0])[1], subgoals)
 
 
-def test_a_policy_is_run_in_gymnasium(taught):
-    model, learned = taught
+def test_a_policy_is_run_in_gymnasium(trained):
+    model, learned = trained
     runs = []
     for _ in range(2):
         act = evaluation.policy(model, SMALL, learned, num_episodes=3)

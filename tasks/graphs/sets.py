@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from humain import errors
+from humain import errors, learning
 from humain.abstraction.abstraction import Abstraction
 from humain.abstraction.entropy import count_visits
 from humain.abstraction.neural_entropy import check_peaks, learn_visits
@@ -51,7 +51,7 @@ def check(name: str, config: Any, num_nodes: int, places: PlacesOfIds | None = N
     no_walks = as_trajectories(np.zeros((1, 2), np.int32), np.zeros(1, np.int32))
     try:
         _check_numbers(config)
-        build_model(config, num_nodes, places)
+        learning.check(build_model(config, num_nodes, places), build_learning(config))
         # What is learned from walks can't be built without them.
         if config.abstraction == "neural_entropy":
             check_peaks(**_neural_entropy(config)[1])
@@ -80,13 +80,6 @@ def _check_numbers(config: Any) -> None:
         raise errors.UserError(f"learning_rate must be a number above 0, not {config.learning_rate}")
     if not isinstance(_value(config, "demonstrations"), bool):
         raise errors.UserError(f"demonstrations must be True or False, not {config.demonstrations}")
-    if config.replay.sweep_batch_size and _value(config, "kernel.name") != "table":
-        raise errors.UserError("sweeping works on tables; set replay.sweep_batch_size to 0")
-    if config.replay.sweep_batch_size and _value(config, "context_length") > 1:
-        raise errors.UserError(
-            "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
-            "replay.sweep_batch_size to 0"
-        )
 
 
 def _value(config: Any, key: str) -> Any:
@@ -219,8 +212,8 @@ def _location(config: Any, places: PlacesOfIds | None) -> routing.Location | Non
 
 
 def _build_kernel(config: Any, encoding: routing.Routing) -> Kernel:
-    learning = {"learning_rate": config.learning_rate, "num_updates": config.num_steps}
-    values = {"name": _value(config, "kernel.name"), **config.kernel, **learning}
+    schedule = {"learning_rate": config.learning_rate, "num_updates": config.num_steps}
+    values = {"name": _value(config, "kernel.name"), **config.kernel, **schedule}
     # A config of plain numbers says 0 where the choice is left to the table.
     values |= {"sparse_capacity": values["sparse_capacity"] or None} if "sparse_capacity" in values else {}
     kernel = configs.read(values)

@@ -107,7 +107,10 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
         ({"replay": {"pivot_share": 7.0}}, "replay.pivot_share must lie between 0 and 1, not 7.0"),
         ({"learning_rate": -0.1}, "learning_rate must be a number above 0, not -0.1"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0, not nan"),
-        ({"replay": {"sweep_batch_size": 8}}, "sweeping works on tables; set replay.sweep_batch_size to 0"),
+        (
+            {"replay": {"sweep_batch_size": 8}},
+            "sweep_batch_size needs the table kernel, which stores scores exactly; set it to 0",
+        ),
         ({"lookahead": 0}, "the lookahead must be 1 pivot or more, not 0"),
         ({"goal_discount": -0.5}, r"the goal_discount must lie in \(0, 1\], not -0.5"),
         ({"num_steps": 0}, "num_steps must be 1 or more, not 0"),
@@ -134,7 +137,7 @@ def test_sweeping_and_longer_contexts_do_not_go_together():
     config = _config("table_replay")
     sets.check("mine", config, 12)
     config.context_length = 2
-    with pytest.raises(errors.UserError, match="set context_length to 1 or replay.sweep_batch_size to 0"):
+    with pytest.raises(errors.UserError, match="^set mine: .*set context_length to 1 or sweep_batch_size to 0"):
         sets.check("mine", config, 12)
     config.replay.sweep_batch_size = 0
     sets.check("mine", config, 12)

@@ -78,7 +78,7 @@ def goal_text(recipes: Recipes, goals: Sequence[str]) -> str:
         goals: names of the items, in the order in which they are asked for.
 
     Raises:
-        ValueError: if there is none, or one is no item.
+        ValueError: if there are no goals, or one is not an item.
     """
     items = [recipes[name] for name in _checked(goals)]
     templates = _GOALS_OF_PIECES if all(item.counted for item in items) else _GOALS
@@ -95,7 +95,7 @@ def plan(recipes: Recipes, goals: Sequence[str]) -> tuple[str, ...]:
         goals: names of the items that are asked for.
 
     Raises:
-        ValueError: if there is none, or one is no item.
+        ValueError: if there are no goals, or one is not an item.
     """
     made: dict[str, None] = {}
 

@@ -220,7 +220,7 @@ def test_control_vectors_that_do_not_fit_are_refused(tmp_path, fluent):
     settings, _ = _save_vectors(tmp_path / "v.safetensors", fluent)
     with pytest.raises(errors.UserError, match="vectors and decoder.layers don't fit the model: there is no layer 99"):
         decoding.decode(_task(tmp_path, **settings, layers=(99,)), _DATA, _READ)
-    with pytest.raises(errors.UserError, match="there is no file .*nowhere of control vectors"):
+    with pytest.raises(errors.UserError, match="the file .*nowhere of control vectors does not exist"):
         decoding.decode(_task(tmp_path, **{**settings, "vectors": str(tmp_path / "nowhere")}), _DATA, _READ)
     settings, _ = _save_vectors(tmp_path / "other.safetensors", fluent, model_type="parrot")
     with pytest.raises(errors.UserError, match="is for models of the type parrot, and .*; name vectors of its own$"):

@@ -171,7 +171,7 @@ def _read(directory: pathlib.Path, names: Sequence[str], answers_name: str) -> t
 
 
 def _check(entries: Sequence[Any], *, candidates: bool, num_answers: int) -> None:
-    """Raises KeyError, TypeError or ValueError if a line is none, or names an answer that is not there."""
+    """Raises KeyError, TypeError or ValueError if a line is not an entry, or names an answer that is not there."""
     if candidates:
         for candidate in entries:
             _check_entry(candidate, _CANDIDATE_KEYS, counts=("plan", "time"))

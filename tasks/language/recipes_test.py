@@ -134,7 +134,7 @@ def test_an_entry_of_another_form_is_refused(tmp_path, entry, message):
 def test_a_file_that_is_none_is_refused(tmp_path):
     assert "can't be read" in _message(tmp_path / "missing.json")
     assert "can't be read" in _message(tmp_path)
-    assert "no valid JSON" in _message(_written(tmp_path, "[{"))
+    assert "is not valid JSON (" in _message(_written(tmp_path, "[{"))
     assert "expected a list of items and not a dict" in _message(_written(tmp_path, {"items": []}))
 
 

@@ -53,11 +53,11 @@ print("ok")
     assert _run(environment, tmp_path, "-c", script) == "ok\n"
 
 
-def test_the_first_example_of_the_page_runs(environment, tmp_path):
-    first = re.search(r"^```python\n(.*?)^```$", _PAGE.read_text(), re.DOTALL | re.MULTILINE)
+def test_the_first_example_of_the_page_prints_what_the_page_says(environment, tmp_path):
+    first = re.search(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", _PAGE.read_text(), re.DOTALL | re.MULTILINE)
     assert first is not None
     (tmp_path / "twenty_lines.py").write_text(first[1])
-    assert "from " in _run(environment, tmp_path, "twenty_lines.py")
+    assert _run(environment, tmp_path, "twenty_lines.py") == first[2]
 
 
 def test_what_bazel_builds_in_c_is_missed_in_one_line(environment, tmp_path):

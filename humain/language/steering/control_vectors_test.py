@@ -234,7 +234,7 @@ def test_a_file_that_is_none_is_refused_in_one_line(tmp_path, control):
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
-    assert "there is no file" in message()
+    assert "does not exist" in message()
     control_vectors.save(path, control)
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
