@@ -105,6 +105,7 @@ def test_what_was_looked_up_before_is_what_would_be_found(hide_start):
     )
     found = hindsight.gather(walks, (ChunkMean(2), ChunkMean(2), Skip(99)), (layer,) * 3)
     for number, places in enumerate(found.stretches):
+        assert places is not None
         drawn = hindsight.sample(found, layer, number=number, key=jax.random.key(0), batch_size=64)
         at = jax.random.randint(jax.random.key(0), (64,), 0, len(places.walks))
         expected = hindsight.examples_between(
