@@ -51,9 +51,18 @@ def test_values_become_plain_json(value: Any, expected: Any) -> None:
     assert json.dumps(found) == json.dumps(expected)
 
 
-@pytest.mark.parametrize("value", [object(), {(1, 2): 3}, b"bytes", 1j, np.array([object()])])
-def test_what_has_no_json_form_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="no JSON"):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (object(), "a object has no JSON form"),
+        ({(1, 2): 3}, r"a tuple can't be a JSON key: \(1, 2\); use a string"),
+        (b"bytes", "a bytes has no JSON form"),
+        (1j, "a complex has no JSON form"),
+        (np.array([object()]), "a object has no JSON form"),
+    ],
+)
+def test_what_has_no_json_form_is_refused(value: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         records.to_json(value)
 
 
