@@ -58,7 +58,7 @@ def test_values_become_plain_json(value: Any, expected: Any) -> None:
         ({(1, 2): 3}, r"a tuple can't be a JSON key: \(1, 2\); use a string"),
         (b"bytes", "a bytes has no JSON form"),
         (1j, "a complex has no JSON form"),
-        (np.array([object()]), "a object has no JSON form"),
+        (np.array([object()]), "a ndarray has no JSON form"),
     ],
 )
 def test_what_has_no_json_form_is_refused(value: Any, message: str) -> None:
