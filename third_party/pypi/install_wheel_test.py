@@ -129,15 +129,23 @@ def test_the_shortcut_leaves_the_rest_to_the_installer_and_nothing_behind(instal
 def test_what_nothing_imports_gets_no_byte_code(install, offered):
     folders = ("tiny", "tiny/tests", "pygments/lexers", "fontTools", "fontTools/misc", "fontTools/subset")
     files = {f"{folder}/__init__.py": "" for folder in folders}
-    files |= {"pygments/lexers/python.py": "", "pygments/lexers/_mapping.py": ""}
+    files |= {f"pygments/lexers/{name}.py": "" for name in ("ada", "python", "_mapping")}
     _, repository = install(spec(make_wheel(offered, "tiny", "1.0", files=files)))
     site = repository / "site-packages"
     compiled = {str(path.parent.parent.relative_to(site) / path.name.split(".")[0]) for path in site.rglob("*.pyc")}
     assert compiled == {
         "tiny",
-        *("tiny/__init__", "pygments/lexers/__init__", "pygments/lexers/_mapping"),
+        *("tiny/__init__", "pygments/lexers/__init__", "pygments/lexers/_mapping", "pygments/lexers/python"),
         *("fontTools/__init__", "fontTools/misc/__init__"),
     }
+
+
+@pytest.mark.parametrize(
+    "imported",
+    ["jaxlib/mlir/dialects/_mhlo_ops_gen.py", "pip/_vendor/pygments/lexers/python.py"],
+)
+def test_what_the_tests_here_import_gets_byte_code(imported):
+    assert not install_wheel._WITHOUT_BYTE_CODE.search(f"/site-packages/{imported}")
 
 
 def test_a_repository_stays_whole_when_the_cache_is_deleted(install, offered, tmp_path):

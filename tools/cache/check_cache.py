@@ -168,8 +168,14 @@ class Checkout:
 
 @contextlib.contextmanager
 def checkouts(repository: pathlib.Path, flags: list[str]) -> Iterator[tuple[Checkout, Checkout, pathlib.Path]]:
-    """Yields two clean checkouts and a folder for the cache, which are deleted at the end of the block."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="cache-check-"))
+    """Yields two clean checkouts and a folder for the cache, which are deleted at the end of the block.
+
+    They are not among temporary files, where sandboxes let tests write: a test could change the wheels of an output
+    base there, by the byte code of what it imports, and with them the keys of what is tested after it.
+    """
+    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "humain")
+    home.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="cache-check-", dir=home))
     made: list[Checkout] = []
     try:
         for name in ("first", "second"):
