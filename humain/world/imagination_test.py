@@ -33,7 +33,7 @@ def line(*, lower=-INF, upper=INF, max_leverage=INF):
 
 
 def experience(seed=0, num_steps=60, lowest=-INF):
-    """Steps of a noisy linear world of two coordinates, which ends where the first is more than 1, or less than this."""
+    """Steps of a noisy linear world of two coordinates, which ends where the first is above 1, or below `lowest`."""
     rng = np.random.default_rng(seed)
     states = rng.uniform(-1, 1, (num_steps, 2)).astype(np.float32)
     actions = rng.integers(0, 3, num_steps)
