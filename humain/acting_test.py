@@ -167,6 +167,31 @@ def test_a_sub_goal_stays_until_the_layer_below_says_that_its_way_ends(ladder):
     ]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rated(Steps):
+    """Its first hypothesis is scored 0.5 less 0.1 for each number below the present one."""
+
+    def recall(self, state, context, goals):
+        slots = super().recall(state, context, goals)
+        place = jnp.searchsorted(jnp.array(self.numbers), context.states[:, -1, 0], side="right")
+        return dataclasses.replace(slots, scores=0.5 - 0.1 * jnp.stack([place + 2, place], axis=1))
+
+
+def test_a_sub_goal_that_stays_keeps_its_score():
+    below = _Rated((1.0, 2.0, 6.0, 8.0), (False, True, False, True))
+    above = _Rated((0.9, 5.5), (False, True))
+    model = Model(tuple(Layer(Cortex(kernel, Linear(10))) for kernel in (below, above)), Continuous(1))
+    state = model.init(jax.random.key(0), (ChunkMean(2), Skip(9)))
+    episode, here, found = acting.begin(model, 1), jnp.zeros((1, 1)), []
+    for _ in range(4):
+        episode, reaction = acting.react(model, state, episode, here, jnp.array([[8.0]]))
+        here = reaction.action
+        found.append([float(score[0]) for score in reaction.scores])
+    # Below at 0, 1, 2 and 6. Above 0.9 is asked for from 0 and 5.5 from 1.5, the mean of 1 and 2, and each stays for
+    # two steps, while the upper layer would come to think less of it.
+    np.testing.assert_allclose(found, [[0.5, 0.5], [0.4, 0.5], [0.3, 0.4], [0.2, 0.4]], atol=1e-6)
+
+
 def test_another_goal_ends_the_way_to_a_sub_goal(ladder):
     assert list(climb(ladder, [8.0, 7.0, 7.0])) == [
         (1.0, [0.9, 8.0], [False, False]),

@@ -147,6 +147,22 @@ def test_sparse_is_dense(access, capacity):
     np.testing.assert_array_equal(first.values, second.values)
 
 
+def mixed(context, goal):
+    """Both words of a question, mixed by the finaliser of MurmurHash3, in Python's numbers."""
+    word = (context * 0x9E3779B1) % 2**32 ^ goal
+    word = (word ^ (word >> 16)) * 0x85EBCA6B % 2**32
+    word = (word ^ (word >> 13)) * 0xC2B2AE35 % 2**32
+    return word ^ (word >> 16)
+
+
+def test_a_question_alone_has_the_row_of_its_mixed_bits():
+    rows = SparseRows(2**12)
+    for question in ((0, 0), (0, 1), (1, 0), (70_000, 3), (2**31 - 1, 2**31 - 1)):
+        context, goal = (jnp.array([word], jnp.int32) for word in question)
+        _, found = rows.locate(rows.init(), context, goal, jnp.array([True]))
+        assert found[0] == mixed(*question) % 2**12
+
+
 def test_questions_with_one_home_are_kept_apart():
     # Four questions for four places, all claimed in one batch: whatever their homes, each finds a place.
     kernel = make(sparse_capacity=4, num_slots=1)

@@ -3,6 +3,7 @@
 import logging
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from orbax.checkpoint import v1 as ocp
 
 from humain import errors
+from humain.files import records
 from humain.training import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -176,6 +179,66 @@ def test_what_a_killed_save_left_is_swept_away(tmp_path: pathlib.Path) -> None:
     assert checkpointer.steps() == [5]
     checkpointer.save(10, {"x": jnp.zeros(2)})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000000005", "000000000010"]
+
+
+class _Crash(BaseException):
+    """The process ends here."""
+
+
+class _Crashing:
+    """Ends the process just before or just after the n-th thing that a save does to the disk."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, crash_at: int) -> None:
+        self.done: list[str] = []
+        self._crash_at = crash_at
+        for owner, name in ((ocp, "save"), (records, "write_json"), (pathlib.Path, "rename"), (shutil, "rmtree")):
+            monkeypatch.setattr(owner, name, self._watched(name, getattr(owner, name)))
+
+    def _watched(self, name: str, action: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **keywords: Any) -> Any:
+            self._moment(f"before {name}")
+            result = action(*arguments, **keywords)
+            self._moment(f"after {name}")
+            return result
+
+        return run
+
+    def _moment(self, name: str) -> None:
+        if len(self.done) == self._crash_at:
+            raise _Crash(name)
+        self.done.append(name)
+
+
+def test_a_save_that_ends_anywhere_leaves_whole_checkpoints_alone(tmp_path: pathlib.Path) -> None:
+    # What a save does, in this order: arrays, description, marker, rename; then what is too old goes.
+    moments = [
+        f"{moment} {name}"
+        for name in ("save", "write_json", "write_json", "rename", "rmtree")
+        for moment in ("before", "after")
+    ]
+    for crash_at in range(len(moments) + 1):
+        checkpointer = _checkpointer(tmp_path / str(crash_at))
+        for step in (5, 10):
+            checkpointer.save(step, {"x": jnp.full(2, float(step))})
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            crashing = _Crashing(monkeypatch, crash_at)
+            if crash_at < len(moments):
+                with pytest.raises(_Crash, match=moments[crash_at]):
+                    checkpointer.save(15, {"x": jnp.full(2, 15.0)})
+            else:
+                checkpointer.save(15, {"x": jnp.full(2, 15.0)})
+            assert crashing.done == moments[:crash_at]
+        # From the rename on it is the new one, and before it the one before; never a torn one, of which restore warns.
+        newest = 15 if "after rename" in moments[: crash_at + 1] else 10
+        again = _checkpointer(tmp_path / str(crash_at))
+        assert again.steps()[-1] == again.latest_step() == newest
+        restored = again.restore({"x": jnp.zeros(2)})
+        assert restored is not None
+        np.testing.assert_array_equal(restored.state["x"], float(newest))
+        # And the next save tidies up.
+        again.save(20, {"x": jnp.full(2, 20.0)})
+        assert again.steps() == [newest, 20]
+        assert len(list((tmp_path / str(crash_at)).iterdir())) == 2
 
 
 def test_another_configuration_is_refused_with_the_remedy(tmp_path: pathlib.Path) -> None:

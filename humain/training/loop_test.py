@@ -1,12 +1,13 @@
 """Tests of the training loop."""
 
+import contextlib
 import dataclasses
 import itertools
 import pathlib
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -352,6 +353,33 @@ def test_an_interruption_saves_and_the_run_goes_on(tmp_path: pathlib.Path) -> No
     whole = _train(100, _host(tmp_path / "whole"))
     _assert_same_bits(rest.state, whole.state)
     assert (tmp_path / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
+
+
+def test_a_save_is_held_from_beginning_to_end(tmp_path: pathlib.Path) -> None:
+    seen: list[str] = []
+
+    class Held(_Asked):
+        @contextlib.contextmanager
+        def hold(self) -> Iterator[None]:
+            seen.append("held")
+            with super().hold():
+                yield
+            seen.append("let go")
+
+    class Saved(checkpoint.Checkpointer):
+        def save(self, step: int, state: Any, *, notes: Mapping[str, float] | None = None) -> None:
+            seen.append(f"begins to save {step}")
+            super().save(step, state, notes=notes)
+            seen.append(f"saved {step}")
+
+    host = dataclasses.replace(
+        _host(tmp_path, interruption=Held(), checkpoint_steps=10),
+        checkpointer=Saved(tmp_path / "checkpoints", fingerprint="f"),
+    )
+    _train(20, host)
+    # Between two chunks, and at the end.
+    expected = [["held", f"begins to save {step}", f"saved {step}", "let go"] for step in (10, 20)]
+    assert seen == expected[0] + expected[1]
 
 
 def test_an_interruption_does_not_wait_for_the_compiler(

@@ -32,8 +32,8 @@ def line(*, lower=-INF, upper=INF, max_leverage=INF):
     )
 
 
-def experience(seed=0, num_steps=60):
-    """Steps of a noisy linear world of two coordinates, which ends where the first one is more than 1."""
+def experience(seed=0, num_steps=60, lowest=-INF):
+    """Steps of a noisy linear world of two coordinates, which ends where the first is above 1, or below `lowest`."""
     rng = np.random.default_rng(seed)
     states = rng.uniform(-1, 1, (num_steps, 2)).astype(np.float32)
     actions = rng.integers(0, 3, num_steps)
@@ -45,7 +45,7 @@ def experience(seed=0, num_steps=60):
         actions=jnp.asarray(actions),
         rewards=jnp.zeros(num_steps),
         next_states=jnp.asarray(following),
-        terminated=jnp.asarray(following[:, 0] > 1),
+        terminated=jnp.asarray((following[:, 0] > 1) | (following[:, 0] < lowest)),
         truncated=jnp.zeros(num_steps, bool),
         count=jnp.int32(num_steps),
     )
@@ -118,13 +118,17 @@ def test_a_judgement_by_hand():
     assert np.all(alive)
 
 
-@pytest.mark.parametrize("bounds", [{"upper": 2.5}, {"max_leverage": 6.25}])
-def test_what_leaves_the_known_region_is_dead_for_good(bounds):
-    # To the right until 3, outside of 2.5 (whose square is 6.25), and back to 1: nothing lives again.
+@pytest.mark.parametrize(
+    ("side", "bounds"),
+    [(1, {"upper": 2.5}), (-1, {"lower": -2.5}), (1, {"max_leverage": 6.25}), (-1, {"max_leverage": 6.25})],
+)
+def test_what_leaves_the_known_region_is_dead_for_good(side, bounds):
+    # To one side until 3, outside of 2.5 (whose square is 6.25), and back to 1: nothing lives again.
     world = line(**bounds)
-    branches = TWO.branch(world, jnp.array([[0.0]]), jnp.array([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]))
+    outward = np.array([[1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
+    branches = TWO.branch(world, jnp.array([[0.0]]), jnp.asarray(outward if side == 1 else 1 - outward))
     np.testing.assert_array_equal(TWO.known(world, every_state(branches)[0, 0]), [True, True, True, False, True, True])
-    total, final, alive = imagination.judge(TWO, world, branches, first, discount=0.5)
+    total, final, alive = imagination.judge(TWO, world, branches, partial(scaled, side), discount=0.5)
     # 1/2 * 1 + 1/4 * 2, and nothing after it; and 1/2 * 1 + 1/4 * 2 + 1/8 * 1 + 1/16 * 0 - 1/32 * 1.
     np.testing.assert_array_equal(total, [[1.0, 1.09375]])
     np.testing.assert_array_equal(final, [[0, -1]])
@@ -180,9 +184,11 @@ def test_the_bounds_themselves_are_known():
     np.testing.assert_array_equal(TWO.known(line(max_leverage=4.0), 2 * states), [False, True, False, False])
 
 
-@pytest.mark.parametrize("max_leverage", [0.1, 0.5, INF])
-def test_branches_and_judgements_are_those_of_a_plain_loop(max_leverage):
-    world = fitted(experience(), max_leverage=max_leverage)
+@pytest.mark.parametrize(("max_leverage", "lowest"), [(0.1, -INF), (0.5, -INF), (INF, -INF), (INF, -0.8)])
+def test_branches_and_judgements_are_those_of_a_plain_loop(max_leverage, lowest):
+    world = fitted(experience(lowest=lowest), max_leverage=max_leverage)
+    # The world ends on both sides, or on one.
+    assert np.isfinite(world.limits.lower[0]) == np.isfinite(lowest)
     states, actions = questions(num_states=20)
     branches = THREE.branch(world, states, actions)
     paths, lives = followed(world, states, np.asarray(actions), 3)

@@ -259,6 +259,25 @@ def test_an_update_moves_both_layers_and_the_slow_average(begun, update):
     assert all(jax.tree.leaves(alike))
 
 
+def test_what_lies_beyond_is_judged_by_the_slow_average_alone(begun, update):
+    # Other parameters: scores that are higher everywhere, so that they show in what branches are worth.
+    other = jax.tree.map(lambda leaf: leaf + 0.05, upper(begun.model))
+    kernels = tuple(
+        dataclasses.replace(kernel, params=other) if at == 1 else kernel
+        for at, kernel in enumerate(begun.model.kernels)
+    )
+    assert upper(dataclasses.replace(begun.model, kernels=kernels)) is other
+    live = dataclasses.replace(begun, model=dataclasses.replace(begun.model, kernels=kernels))
+    slow = dataclasses.replace(begun, slow=other)
+    both = dataclasses.replace(live, slow=other)
+    as_begun, by_live, by_slow, by_both = (
+        update(learner, ENDLESS, jnp.int32(0))[1]["return"] for learner in (begun, live, slow, both)
+    )
+    assert by_live == as_begun
+    assert by_slow == by_both
+    assert abs(by_slow - as_begun) > 1e-3
+
+
 def test_an_update_depends_on_state_and_step_alone(begun):
     traced = []
 

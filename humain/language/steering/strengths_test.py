@@ -29,10 +29,11 @@ def test_a_shared_direction_takes_as_many_strengths_as_there_are_requests():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_strength_0_adds_leaves_every_bit(dtype):
     scaled = strengths.scale(torch.tensor([[1.0, -2.0, 0.0, 4.0]]), [0.0, 1.0]).to(dtype)
-    numbers = torch.tensor([0.0, -0.0, -math.inf, 1e-30], dtype=dtype)
+    # Each number meets each direction: 0 times a positive one is 0.0, which would turn -0.0 into 0.0.
+    numbers = torch.tensor([[0.0], [-0.0], [-math.inf], [1e-30]], dtype=dtype).expand(4, 4)
     added = numbers + scaled[0]
     assert torch.equal(added, numbers)
-    assert torch.equal(torch.signbit(added), torch.tensor([False, True, True, False]))
+    assert torch.equal(torch.signbit(added), torch.tensor([[False], [True], [True], [False]]).expand(4, 4))
     assert strengths.changes_nothing(scaled[:1])
     assert not strengths.changes_nothing(scaled)
 
