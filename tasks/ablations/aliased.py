@@ -7,8 +7,8 @@ no look occurs twice with the same count; and an agent that has gone astray has 
 begins nearer to the goal matches its state.
 
 Without tags the layer has the same walks, updates and batches, and sees the newest 1 to 6 looks, whichever number is
-best (all are in `notes`); 6 are all there are on the way to an end room. `notes` also has the result of the best policy that maps looks to actions, found by trying
-all of them.
+best (all are in `notes`); 6 are all there are on the way to an end room. `notes` also has the result of the best policy
+that maps looks to actions, found by trying all of them.
 """
 
 import dataclasses

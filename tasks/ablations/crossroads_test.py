@@ -26,7 +26,7 @@ def test_doors_are_found(numbers):
 
 def test_the_reference_is_exact_counts(numbers):
     assert numbers["reference"]["name"] == "entropy"
-    # F1 of precision p and recall 1 is 2 p / (p + 1), and F1 is concave in p: the mean lies at that of the mean or below.
+    # F1 of precision p and recall 1 is 2 p / (p + 1), which is concave: the mean is at most F1 of the mean.
     precision = numbers["entropy"]["precision"]
     assert 0.9 <= numbers["reference"]["mean"] <= 2 * precision / (precision + 1) + 1e-9
 

@@ -2,10 +2,10 @@
 
 The classic network has N units and all patterns in one matrix of weights; the modern one keeps the patterns.
 
-Source of the classic network: J. J. Hopfield, Neural networks and physical systems with emergent collective computational abilities (1982). Up
-to about 0.138 N random patterns are retrieved with few errors, and with more than that none is: D. J. Amit, H.
-Gutfreund and H. Sompolinsky, Storing infinite numbers of patterns in a spin-glass model of neural networks (1985). Of the modern
-one: H. Ramsauer et al., Hopfield Networks is All You Need (2020).
+Source of the classic network: J. J. Hopfield, Neural networks and physical systems with emergent collective
+computational abilities (1982). Up to about 0.138 N random patterns are retrieved with few errors, and with more than
+that none is: D. J. Amit, H. Gutfreund and H. Sompolinsky, Storing infinite numbers of patterns in a spin-glass model of
+neural networks (1985). Source of the modern one: H. Ramsauer et al., Hopfield Networks is All You Need (2020).
 """
 
 import jax
