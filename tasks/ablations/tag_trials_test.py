@@ -45,8 +45,8 @@ def test_where_they_do_not_tags_do():
 
 
 def test_without_tags_the_best_context_counts():
-    # Before room 2 comes the look of room 1, so two looks tell the rooms apart from the second step on. In the first, the
-    # look alone is answered as in room 2: right on the way to room 3, and on the way to room 4 a step lost, 3 of 4.
+    # Before room 2 comes the look of room 1, so two looks tell the rooms apart from the second step on. In the first,
+    # the look alone is answered as in room 2: right on the way to room 3, and on the way to room 4 a step lost, 3 of 4.
     comparison = Comparison(tagging=TAGGING, levels=LEVELS, budget=BUDGET, context_lengths=(2, 1))
     outcome = comparison.measure([TWICE], action_shares=EVEN, seed=0, title="Twice", look="looks")
     contexts = outcome.to_json()["off_contexts"]
