@@ -61,7 +61,15 @@ def _default() -> ConfigDict:
                 # does that for short ones, on every layer.
                 "entropy": _set(kernel=_transformer(num_slots=8), abstraction="entropy", score_rule="geometric"),
                 "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250),
+                # Without the balance of examples, which counts exactly what was best for each pair.
+                "linear_unbalanced": _set(
+                    kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, candidates=1
+                ),
                 "table": _table_set(demonstrations=True),
+                "table_half": _table_set(demonstrations=True, demonstrated_share=0.5),
+                "table_half_alone": _table_set(walks=False, demonstrations=True, demonstrated_share=0.5),
+                # Without layers above the steps.
+                "one_layer": _table_set(num_layers=1, max_sub_steps=64, replay=_replay(sweep_batch_size=256)),
                 "table_replay": _table_set(replay=_replay(sweep_batch_size=256, imagine_batch_size=2048)),
             },
         }
@@ -165,7 +173,11 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         "goal_discount": 0.8,
         "max_sub_steps": 16,
         "max_nodes": 64,
+        # What it learns from. Of demonstrations, shortest paths, it may get those of a share of the pairs; then the
+        # other pairs are tested.
+        "walks": True,
         "demonstrations": False,
+        "demonstrated_share": 1.0,
         "num_steps": 1500,
         # A chunk takes about half a second; a signal takes effect after two chunks at most.
         "chunk_steps": 25,

@@ -78,8 +78,13 @@ def _check_numbers(config: Any) -> None:
         raise errors.UserError(f"replay.pivot_share must lie between 0 and 1, not {config.replay.pivot_share}")
     if not 0 < _value(config, "learning_rate") < math.inf:
         raise errors.UserError(f"learning_rate must be a number above 0, not {config.learning_rate}")
-    if not isinstance(_value(config, "demonstrations"), bool):
-        raise errors.UserError(f"demonstrations must be True or False, not {config.demonstrations}")
+    for key in ("demonstrations", "walks"):
+        if not isinstance(_value(config, key), bool):
+            raise errors.UserError(f"{key} must be True or False, not {config[key]}")
+    if not 0 < _value(config, "demonstrated_share") <= 1:
+        raise errors.UserError(f"demonstrated_share must be more than 0 and at most 1, not {config.demonstrated_share}")
+    if not config.walks and not config.demonstrations:
+        raise errors.UserError("walks and demonstrations are both False, which leaves nothing to learn from")
 
 
 def _value(config: Any, key: str) -> Any:
