@@ -63,11 +63,17 @@ def _default() -> ConfigDict:
                 "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250),
                 # Without the balance of examples, which counts exactly what was best for each pair.
                 "linear_unbalanced": _set(
-                    kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, candidates=1
+                    kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, candidates=1, remembered=0
                 ),
                 "table": _table_set(demonstrations=True),
                 "table_half": _table_set(demonstrations=True, demonstrated_share=0.5),
                 "table_half_alone": _table_set(walks=False, demonstrations=True, demonstrated_share=0.5),
+                "table_half_replay": _table_set(
+                    walks=False,
+                    demonstrations=True,
+                    demonstrated_share=0.5,
+                    replay=_replay(sweep_batch_size=256, imagine_batch_size=2048),
+                ),
                 # Without layers above the steps.
                 "one_layer": _table_set(num_layers=1, max_sub_steps=64, replay=_replay(sweep_batch_size=256)),
                 "table_replay": _table_set(replay=_replay(sweep_batch_size=256, imagine_batch_size=2048)),
@@ -184,6 +190,8 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         "batch_size": 512,
         # This many times the batch size is drawn, and the rarest examples are kept.
         "candidates": 16,
+        # To these come so many of the best examples of the pairs that were learned least often, drawn or not.
+        "remembered": 64,
         "learning_rate": 5e-3,
         "replay": _replay(),
         "kernel": kernel,
@@ -196,6 +204,7 @@ def _table_set(**overrides: Any) -> dict[str, Any]:
         "kernel": _table(),
         "longest": 64,
         "candidates": 1,
+        "remembered": 0,
         "goal_discount": 1.0,
         "num_steps": 500,
         "chunk_steps": 50,

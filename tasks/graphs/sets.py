@@ -30,6 +30,7 @@ _WHOLE_NUMBERS = {
     **dict.fromkeys(("num_layers", "stride", "num_steps", "chunk_steps", "batch_size", "candidates"), 1),
     **dict.fromkeys(("replay.sweep_batch_size", "replay.compose_batch_size", "replay.imagine_batch_size"), 0),
     "replay.imagine_max_steps": 1,
+    "remembered": 0,
 }
 """The least that they may be."""
 _LEFT_TO_THE_KERNEL = {"score_delta", "relative", "window", "offset"}
@@ -205,7 +206,9 @@ def shuffled_together(
 def build_learning(config: Any) -> LearningConfig:
     """How the set that a config describes learns."""
     replay = ReplayConfig(**{field.name: config.replay[field.name] for field in dataclasses.fields(ReplayConfig)})
-    return LearningConfig(batch_size=config.batch_size, candidates=config.candidates, replay=replay)
+    return LearningConfig(
+        batch_size=config.batch_size, candidates=config.candidates, remembered=config.remembered, replay=replay
+    )
 
 
 def _location(config: Any, places: PlacesOfIds | None) -> routing.Location | None:

@@ -284,7 +284,7 @@ def test_candidates_are_tallied_layer_by_layer():
 
 
 def test_an_update_depends_on_its_step_and_root_key_alone():
-    config = _config("linear", batch_size=8, num_layers=1, candidates=1)
+    config = _config("linear", batch_size=8, num_layers=1, candidates=1, remembered=0)
     _, learner, training_data, update = _prepared(config)
 
     def loss(seed: int, step: int) -> float:
