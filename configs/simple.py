@@ -59,10 +59,10 @@ def _default() -> ConfigDict:
                 # Distances between pivots vary, so a layer must distinguish distances one by one; the geometric rule
                 # does that for short ones, on every layer.
                 "entropy": _set(kernel=_transformer(num_slots=8), abstraction="entropy", score_rule="geometric"),
-                "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250),
+                "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, remembered=64),
                 # Without the balance of examples, which counts exactly what was best for each pair.
                 "linear_unbalanced": _set(
-                    kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, candidates=1, remembered=0
+                    kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, candidates=1
                 ),
                 "table": _table_set(demonstrations=True),
                 "table_half": _table_set(demonstrations=True, demonstrated_share=0.5),
@@ -193,7 +193,7 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         # This many times the batch size is drawn, and the rarest examples are kept.
         "candidates": 16,
         # To these come so many of the best examples of the pairs that were learned least often, drawn or not.
-        "remembered": 64,
+        "remembered": 0,
         "learning_rate": 5e-3,
         "replay": _replay(),
         "kernel": kernel,
@@ -206,7 +206,6 @@ def _table_set(**overrides: Any) -> dict[str, Any]:
         "kernel": _table(),
         "longest": 64,
         "candidates": 1,
-        "remembered": 0,
         "goal_discount": 1.0,
         "num_steps": 500,
         "chunk_steps": 50,
