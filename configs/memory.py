@@ -116,7 +116,7 @@ def _aliased() -> dict[str, Any]:
         "num_visits": 6,
         "budget": _budget(3000, 16, 150, 4096, 40),
         # Context lengths of the layers without tags; the best of these layers counts.
-        "context_lengths": (1, 2, 3),
+        "context_lengths": (1, 2, 3, 4, 5, 6),
     }
 
 
@@ -143,6 +143,8 @@ def _recall() -> dict[str, Any]:
         # Only for the hippocampus.
         "longer_loads": (0.5, 1.0, 1.5),
         "num_sweeps": 8,
+        # How many nearest neighbours are asked.
+        "neighbors": (1, 3),
         "recall": {"num_recalled": 1, "sharpness": 1.0},
     }
 

@@ -1,8 +1,7 @@
 """Configs of `//tasks:simple`, planning on a graph.
 
     bazel run //tasks:simple
-        Five model sets on a random graph of 32 nodes; 2 to 3 minutes on two cores. Seeds 0 to 4: every set, by react
-        and by think, arrives on 992 of 992 pairs by a shortest way (spread 0).
+        TODO
     bazel run //tasks:simple -- --config=configs/simple.py:curve --workdir=artifacts/simple_curve
         How much experience a plan needs, 30 graphs; 4 minutes on two cores. Replay plans what the edges seen allow, to
         0.01 points: 92.3, 98.5, 99.9, 100.0, 100.0 % of the pairs after 512 to 8,192 steps.
@@ -60,8 +59,22 @@ def _default() -> ConfigDict:
                 # Distances between pivots vary, so a layer must distinguish distances one by one; the geometric rule
                 # does that for short ones, on every layer.
                 "entropy": _set(kernel=_transformer(num_slots=8), abstraction="entropy", score_rule="geometric"),
-                "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250),
+                "linear": _set(kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, remembered=64),
+                # Without the balance of examples, which counts exactly what was best for each pair.
+                "linear_unbalanced": _set(
+                    kernel=_linear(), learning_rate=6e-2, batch_size=384, num_steps=1250, candidates=1
+                ),
                 "table": _table_set(demonstrations=True),
+                "table_half": _table_set(demonstrations=True, demonstrated_share=0.5),
+                "table_half_alone": _table_set(walks=False, demonstrations=True, demonstrated_share=0.5),
+                "table_half_replay": _table_set(
+                    walks=False,
+                    demonstrations=True,
+                    demonstrated_share=0.5,
+                    replay=_replay(sweep_batch_size=256, imagine_batch_size=2048),
+                ),
+                # Without layers above the steps.
+                "one_layer": _table_set(num_layers=1, max_sub_steps=64, replay=_replay(sweep_batch_size=256)),
                 "table_replay": _table_set(replay=_replay(sweep_batch_size=256, imagine_batch_size=2048)),
             },
         }
@@ -72,6 +85,9 @@ def _smoke() -> ConfigDict:
     config = _default()
     config.world.num_nodes = 12
     config.world.num_walks = 200
+    # What these add is in what they learn from; that it runs, the others show.
+    for name in ("linear_unbalanced", "table_half", "table_half_replay"):
+        del config.sets[name]
     for name in config.sets:
         config.sets[name].num_steps = 20
         config.sets[name].chunk_steps = 10
@@ -165,13 +181,19 @@ def _set(*, kernel: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         "goal_discount": 0.8,
         "max_sub_steps": 16,
         "max_nodes": 64,
+        # What it learns from. Of demonstrations, shortest paths, it may get those of a share of the pairs; then the
+        # other pairs are tested.
+        "walks": True,
         "demonstrations": False,
+        "demonstrated_share": 1.0,
         "num_steps": 1500,
         # A chunk takes about half a second; a signal takes effect after two chunks at most.
         "chunk_steps": 25,
         "batch_size": 512,
         # This many times the batch size is drawn, and the rarest examples are kept.
         "candidates": 16,
+        # To these come so many of the best examples of the pairs that were learned least often, drawn or not.
+        "remembered": 0,
         "learning_rate": 5e-3,
         "replay": _replay(),
         "kernel": kernel,

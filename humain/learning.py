@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 
 from humain.abstraction.abstraction import Abstraction, PathAbstraction
@@ -60,17 +61,27 @@ class LearningConfig:
         batch_size: examples of each layer in an update.
         candidates: so many times as many are drawn, of which those learned least often are learned, see
             `cortex.balance`; 1 takes examples as they come. More than 1 needs a space of ids.
+        remembered: to the candidates come so many of the best examples met so far, those of the questions that were
+            learned least often; 0 for none. More than 0 needs candidates.
         replay: what is learned beside hindsight, or None.
     """
 
     batch_size: int = 64
     candidates: int = 1
+    remembered: int = 0
     replay: ReplayConfig | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "candidates"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.remembered < 0:
+            raise ValueError(f"remembered must be 0 or more, not {self.remembered}")
+        if self.remembered and self.candidates == 1:
+            raise ValueError(
+                f"remembered is {self.remembered}, and candidates is 1, with which nothing is remembered; raise "
+                "candidates or set remembered to 0"
+            )
 
     @property
     def sweeps(self) -> bool:
@@ -129,7 +140,7 @@ def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction,
         queue = sweeping.begin(space, min(_MAX_QUEUE, max(2**15, 2 * space.num_elements**2)))
     tallies: tuple[balance.Tally, ...] = ()
     if config.candidates > 1:
-        tallies = tuple(balance.begin(_ids(model)) for _ in model.layers)
+        tallies = tuple(balance.begin(_ids(model), remembers=config.remembered > 0) for _ in model.layers)
     return Learner(state=model.init(init_key, abstractions), key=root_key, queue=queue, tallies=tallies)
 
 
@@ -173,12 +184,25 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
     def draw(
         learner: Learner, training_data: TrainingData, key: jax.Array
     ) -> tuple[dict[int, Examples], tuple[balance.Tally, ...]]:
-        examples = model.sample(training_data.experience, key, config.batch_size * config.candidates)
+        experience = training_data.experience
+        draws = model.draw(experience, key, config.batch_size * config.candidates)
+        known: dict[int, Array] = {}
+        if config.remembered:
+            for number, tally in enumerate(learner.tallies):
+                again, known[number] = balance.least_learned(tally, config.remembered)
+                draws[number] = jax.tree.map(lambda *parts: jnp.concatenate(parts), again, draws[number])
+        examples = {number: model.examples_at(experience, number, places) for number, places in draws.items()}
+        for number, drawn in known.items():
+            # What was never drawn has no place yet.
+            mask = examples[number].mask.at[: drawn.shape[0]].min(drawn)
+            examples[number] = dataclasses.replace(examples[number], mask=mask)
         if ask is not None:
             examples = {at: dataclasses.replace(batch, goals=ask(batch.goals)) for at, batch in examples.items()}
         tallies = []
         for number, tally in enumerate(learner.tallies):
-            examples[number], tally = balance.choose(tally, _ids(model), examples[number], config.batch_size)
+            examples[number], tally = balance.choose(
+                tally, _ids(model), examples[number], config.batch_size, draws[number]
+            )
             tallies.append(tally)
         return examples, tuple(tallies)
 

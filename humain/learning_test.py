@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from humain import learning
@@ -105,6 +106,8 @@ def test_the_top_layer_s_own_abstraction_lifts_nothing_and_hindsight_lifts_along
         (lambda: ReplayConfig(pivot_share=float("nan")), "pivot_share must lie between 0 and 1, not nan"),
         (lambda: LearningConfig(batch_size=0), "batch_size must be at least 1, not 0"),
         (lambda: LearningConfig(candidates=0), "candidates must be at least 1, not 0"),
+        (lambda: LearningConfig(candidates=2, remembered=-1), "remembered must be 0 or more, not -1"),
+        (lambda: LearningConfig(remembered=4), "remembered is 4, and candidates is 1, .*; raise candidates"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(make, message):
@@ -150,6 +153,28 @@ def test_hindsight_alone_keeps_to_what_was_walked():
     learner, metrics = jax.jit(learning.build_update(model, LearningConfig(batch_size=16)))(learner, data, jnp.int32(0))
     assert recalled(model, learner.state, 0, 2) is None
     assert not [name for name in metrics if name.startswith(("sweep/", "compose/", "imagine/"))]
+
+
+def test_what_was_drawn_once_is_learned_as_often_as_the_rest():
+    # Of 100 walks 99 go from 0 to 1, and one from 2 to 3: of 4 drawn an update, one in 25 updates has that one.
+    states = np.tile(np.array([[0, 1]], np.int32), (100, 1))
+    states[50] = [2, 3]
+    walks = Trajectories(states=jnp.asarray(states), lengths=jnp.full(100, 2))
+    counts = {}
+    for remembered in (0, 4):
+        config = LearningConfig(batch_size=2, candidates=2, remembered=remembered)
+        learner = begin(IDS, config)
+        data = learning.gather(IDS, config, learner.state, walks)
+        update = jax.jit(learning.build_update(IDS, config))
+        for step in range(100):
+            learner, _ = update(learner, data, jnp.int32(step))
+        tally = learner.tallies[0]
+        counts[remembered] = int(tally.counts[2 * 6 + 3]), int(tally.counts[1])
+    # Two are learned an update, 200 in all.
+    assert sum(counts[0]) == sum(counts[4]) == 200
+    assert 1 <= counts[0][0] <= 15
+    # From when it is drawn first, nothing comes before it until it has caught up, at one half.
+    assert counts[4][0] >= 80
 
 
 def test_each_layer_s_tally_counts_what_it_learned_from():

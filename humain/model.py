@@ -13,7 +13,7 @@ from flax import struct
 from humain import guards
 from humain.abstraction.abstraction import Abstraction
 from humain.cortex import hindsight
-from humain.cortex.hindsight import Experience
+from humain.cortex.hindsight import Draws, Experience
 from humain.kernels.kernel import KernelState, Metrics
 from humain.layer import Layer
 from humain.spaces import Space
@@ -159,6 +159,15 @@ class Model:
         Raises:
             ValueError: if the experience was gathered for fewer layers.
         """
+        draws = self.draw(experience, key, batch_size)
+        return {number: self.examples_at(experience, number, places) for number, places in draws.items()}
+
+    def draw(self, experience: Experience, key: jax.Array, batch_size: int) -> dict[int, Draws]:
+        """Where a batch of hindsight examples lies, for each layer; `key` is consumed.
+
+        Raises:
+            ValueError: if the experience was gathered for fewer layers.
+        """
         if len(experience.states) < len(self.layers):
             raise ValueError(
                 f"the experience was gathered for {len(experience.states)} layers, and there are {len(self.layers)}; "
@@ -166,9 +175,13 @@ class Model:
             )
         keys = jax.random.split(key, len(self.layers))
         return {
-            number: hindsight.sample(experience, layer, number=number, key=keys[number], batch_size=batch_size)
+            number: hindsight.draw(experience, layer, number=number, key=keys[number], batch_size=batch_size)
             for number, layer in enumerate(self.layers)
         }
+
+    def examples_at(self, experience: Experience, number: int, draws: Draws) -> Examples:
+        """The hindsight examples of a layer, by its number, that lie where `draw` says."""
+        return hindsight.examples_at(experience, self.layers[number], draws, number=number)
 
     @partial(jax.jit, static_argnames=("self", "batch_size"))
     def observe(

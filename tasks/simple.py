@@ -71,6 +71,10 @@ def check(task: TaskContext) -> None:
         if any(set_config.demonstrations for set_config in config.sets.values()):
             world.check_demonstrations(graph)
         _warn_of_distances(config, graph)
+    if graph is not None and config.experiment == "sets":
+        pairs = training.make_pairs(graph, task.seed, config.test.max_pairs)
+        for set_config in config.sets.values():
+            training.tested_pairs(set_config, graph, pairs, task.seed)
     if graph is not None and values.goal is not None:
         _question(task, graph)
 
@@ -188,6 +192,7 @@ def _run_sets(task: TaskContext) -> Mapping[str, Any]:
 
 def _run_set(task: TaskContext, name: str, graph: Graph, pairs: Pairs, places: np.ndarray | None) -> dict[str, Any]:
     config = task.config.sets[name]
+    pairs = training.tested_pairs(config, graph, pairs, task.seed)
     trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
     trained = training.train_set(task, name, config, trajectories, graph.num_nodes, graph.places)
     max_steps = task.config.test.max_react_steps
@@ -204,6 +209,7 @@ def _run_set(task: TaskContext, name: str, graph: Graph, pairs: Pairs, places: n
     return {
         "react": evaluation.score_react(trained.model, trained.state, graph, pairs, max_steps=max_steps),
         "think": evaluation.score_think(trained.model, trained.state, graph, pairs),
+        "lookup": evaluation.score_lookup(trajectories, graph, pairs),
         "train_seconds": trained.result.run_seconds,
         "compile_seconds": trained.result.compile_seconds,
         "plans": plans,

@@ -53,6 +53,23 @@ class Experience:
     stretches: tuple[Stretches | None, ...] = ()
 
 
+@struct.dataclass
+class Draws:
+    """Where examples of one layer lie in its experience.
+
+    Attributes:
+        walks: `[B]` int32, the trajectories; for a layer that learns from pivot to pivot, numbers of its stretches.
+        times: `[B]` int32; the next three are 0 for a layer that learns from pivot to pivot.
+        goal_times: `[B]` int32.
+        kept: `[B]` int32, see `contexts`.
+    """
+
+    walks: Array
+    times: Array
+    goal_times: Array
+    kept: Array
+
+
 def layer_paths(
     states: tuple[Array, ...], lengths: Array, abstractions: tuple[Abstraction, ...]
 ) -> tuple[PathIndex, ...]:
@@ -358,7 +375,13 @@ def _examples(
 
 
 def sample(experience: Experience, layer: Layer, *, number: int, key: jax.Array, batch_size: int) -> Examples:
-    """Draws hindsight examples for one layer; on the device, without ever listing all pairs of times and pivots.
+    """Draws hindsight examples for one layer: those of `draw`."""
+    draws = draw(experience, layer, number=number, key=key, batch_size=batch_size)
+    return examples_at(experience, layer, draws, number=number)
+
+
+def draw(experience: Experience, layer: Layer, *, number: int, key: jax.Array, batch_size: int) -> Draws:
+    """Draws where examples lie; on the device, without ever listing all pairs of times and pivots.
 
     How much of a context is filled is drawn too, as a refresh may have come any time.
 
@@ -372,14 +395,30 @@ def sample(experience: Experience, layer: Layer, *, number: int, key: jax.Array,
     stretches = experience.stretches[number] if experience.stretches else None
     if stretches is not None:
         drawn = jax.random.randint(key, (batch_size,), 0, stretches.walks.shape[0])
-        return _listed_examples(experience, layer, jax.tree.map(lambda column: column[drawn], stretches), number=number)
+        zeros = jnp.zeros_like(drawn)
+        return Draws(walks=drawn, times=zeros, goal_times=zeros, kept=zeros)
     place_key, goal_key, context_key = jax.random.split(key, 3)
     walks, times = sample_places(experience, place_key, batch_size)
     spans = horizon(experience, walks, times, number=number, lookahead=layer.cortex.lookahead) - times
     distances = _sample_distances(goal_key, spans, layer.cortex.goal_discount)
     kept = jax.random.randint(context_key, (batch_size,), 0, layer.stored_length)
+    return Draws(walks=walks, times=times, goal_times=times + distances, kept=kept)
+
+
+def examples_at(experience: Experience, layer: Layer, draws: Draws, *, number: int) -> Examples:
+    """The hindsight examples `[B]` of a layer that lie where `draw` says."""
+    stretches = experience.stretches[number] if experience.stretches else None
+    if stretches is not None:
+        places = jax.tree.map(lambda column: column[draws.walks], stretches)
+        return _listed_examples(experience, layer, places, number=number)
     return examples_between(
-        experience, layer, number=number, walks=walks, times=times, goal_times=times + distances, kept=kept
+        experience,
+        layer,
+        number=number,
+        walks=draws.walks,
+        times=draws.times,
+        goal_times=draws.goal_times,
+        kept=draws.kept,
     )
 
 

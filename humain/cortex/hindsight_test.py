@@ -76,6 +76,23 @@ def test_the_bottom_layer_of_five_states():
     }
 
 
+def test_examples_at_places_given_by_hand():
+    # From 10 to 40 by 20, 3 steps, and from 30 to 50 by 40, 2 steps; the last goes nowhere.
+    experience, layer = hindsight.gather(walk(10, 20, 30, 40, 50), SKIPS), Layer(cortex_of(), 1)
+    zeros = jnp.zeros(3, jnp.int32)
+    places = hindsight.Draws(walks=zeros, times=jnp.array([0, 2, 4]), goal_times=jnp.array([3, 4, 4]), kept=zeros)
+    examples = hindsight.examples_at(experience, layer, places, number=0)
+    assert examples.mask.tolist() == [True, True, False]
+    assert listed(jax.tree.map(lambda column: column[:2], examples)) == {(10, 40, 20, 0.625), (30, 50, 40, 0.75)}
+
+
+def test_draws_lie_ahead_and_within_their_walk():
+    experience, layer = hindsight.gather(walk(10, 20, 30, 40, 50), SKIPS), Layer(cortex_of(), 1)
+    places = hindsight.draw(experience, layer, number=0, key=jax.random.key(0), batch_size=64)
+    assert np.all((places.times >= 0) & (places.times < places.goal_times) & (places.goal_times <= 4))
+    assert set(places.walks.tolist()) == {0}
+
+
 def test_one_pivot_ahead_on_the_bottom_layer():
     # Only goals up to 2 steps ahead.
     experience = hindsight.gather(walk(10, 20, 30, 40, 50), SKIPS)

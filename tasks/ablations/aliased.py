@@ -6,9 +6,9 @@ look alone does not identify the fork. The number of times the look was seen, fr
 no look occurs twice with the same count; and an agent that has gone astray has a higher count, so no example that
 begins nearer to the goal matches its state.
 
-Without tags the layer has the same walks, updates and batches, and sees the look, or the newest 2 or 3 looks, whichever
-is best (all are in `notes`). `notes` also has the result of the best policy that maps looks to actions, found by trying
-all of them.
+Without tags the layer has the same walks, updates and batches, and sees the newest 1 to 6 looks, whichever number is
+best (all are in `notes`); 6 are all there are on the way to an end room. `notes` also has the result of the best policy
+that maps looks to actions, found by trying all of them.
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ class AliasedSettings:
     tagging: Tagging = Tagging(capacity=16)
     num_visits: int = 6
     budget: Budget = Budget(num_walks=3000, num_steps=16, num_updates=150, batch_size=4096, max_steps=40)
-    context_lengths: tuple[int, ...] = (1, 2, 3)
+    context_lengths: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
 
 
 def maze(rng: np.random.Generator, *, num_forks: int, num_looks: int) -> Rooms:

@@ -2,8 +2,9 @@
 
 Worlds of two and of four rooms; the experience is shortest ways between random places. A state counts as found if it is
 a pivot on nearly all paths that pass it. `neural_entropy` never sees a cell: its density is learned from positions
-within cells, all of them different. Off, pivots are those of `skip`; as no fixed share of the paths suits it, it gets
-for each seed the share that does best, chosen with knowledge of the doors.
+within cells, all of them different. The reference is `entropy`, exact counts, which needs no network. Off, pivots are
+those of `skip`; as no fixed share of the paths suits it, it gets for each seed the share that does best, chosen with
+knowledge of the doors.
 
 Then a stack of two table layers learns from the same ways of the four rooms, with the pivots of each abstraction, and
 plans (`thinking`). `skip` uses the stride whose plans are best over all seeds.
@@ -131,6 +132,7 @@ def measure(settings: CrossroadsSettings, *, seed: int, num_seeds: int) -> Ablat
         on=Shares.of([result.f1 for result in found["neural_entropy"]]),
         off=Shares.of([result.f1 for result in found["skip"]]),
         notes={
+            "reference": {"name": "entropy", **Shares.of([result.f1 for result in found["entropy"]]).to_json()},
             **{name: doors.to_json(results) for name, results in found.items()},
             "thinking": _thinking(plans),
             "worlds": pictures,

@@ -24,8 +24,15 @@ def test_doors_are_found(numbers):
     assert numbers["on"]["mean"] > numbers["off"]["mean"]
 
 
+def test_the_reference_is_exact_counts(numbers):
+    assert numbers["reference"]["name"] == "entropy"
+    # F1 of precision p and recall 1 is 2 p / (p + 1), which is concave: the mean is at most F1 of the mean.
+    precision = numbers["entropy"]["precision"]
+    assert 0.9 <= numbers["reference"]["mean"] <= 2 * precision / (precision + 1) + 1e-9
+
+
 def test_results_have_the_documented_form(numbers):
-    assert set(numbers) == {"on", "off", "entropy", "neural_entropy", "skip", "thinking", "worlds"}
+    assert set(numbers) == {"on", "off", "reference", "entropy", "neural_entropy", "skip", "thinking", "worlds"}
     for name in ("entropy", "neural_entropy", "skip"):
         assert set(numbers[name]) == {"precision", "precision_sd", "recall", "recall_sd"}
     assert set(numbers["thinking"]) == {"skip_stride", "entropy", "neural_entropy", "skip", "strides"}

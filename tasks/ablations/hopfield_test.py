@@ -1,8 +1,9 @@
-"""The classic Hopfield network against values worked out by hand, and its known limit."""
+"""Both Hopfield networks and nearest patterns against values worked out by hand, and the classic one's known limit."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from tasks.ablations import hopfield
 
@@ -48,3 +49,41 @@ def test_retrieval_breaks_down_about_the_critical_load():
     # Below 0.138 nearly all patterns are where they were put, well above it nearly none.
     assert close[0.08] > 0.95
     assert close[0.25] < 0.1
+
+
+_THREE = jnp.array([[1.0, 1.0, 1.0, 1.0], [-1.0, 1.0, 1.0, -1.0], [-1.0, 1.0, -1.0, 1.0]])
+"""Their inner products with four ones are 4, 0 and 0."""
+_ALL = jnp.ones(3, bool)
+_FIRST_BIT_WRONG, _ONES = [-1, 1, 1, 1], [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("sharpness", "expected"), [(0.17, _FIRST_BIT_WRONG), (0.18, _ONES)])
+def test_a_modern_update_by_hand(sharpness, expected):
+    # The weights are as exp(4 * sharpness) to 1 to 1. Two patterns have -1 first: the one with 1 outweighs them from
+    # exp(4 * sharpness) = 2 on, sharpness 0.1733. In the other places one pattern at most has -1.
+    retrieved = hopfield.retrieve_modern(_THREE, _ALL, jnp.ones((1, 4)), sharpness=sharpness)
+    np.testing.assert_array_equal(retrieved, [expected])
+
+
+@pytest.mark.parametrize(("num_neighbors", "expected"), [(1, _ONES), (2, _ONES), (3, _FIRST_BIT_WRONG)])
+def test_nearest_patterns_by_hand(num_neighbors, expected):
+    # Of two, one has 1 first and one has -1: a tie, which is 1. Of three, two have -1.
+    retrieved = hopfield.retrieve_nearest(_THREE, _ALL, jnp.ones((1, 4)), num_neighbors=num_neighbors)
+    np.testing.assert_array_equal(retrieved, [expected])
+
+
+def test_what_is_not_stored_is_not_retrieved():
+    cues, only_last, nothing = jnp.ones((1, 4)), jnp.array([False, False, True]), jnp.zeros(3, bool)
+    for present, expected in [(only_last, _THREE[2:]), (nothing, cues)]:
+        modern = hopfield.retrieve_modern(_THREE, present, cues, sharpness=0.01)
+        nearest = hopfield.retrieve_nearest(_THREE, present, cues, num_neighbors=3)
+        np.testing.assert_array_equal(modern, expected)
+        np.testing.assert_array_equal(nearest, expected)
+
+
+def test_a_sharp_modern_update_is_the_nearest_pattern():
+    patterns = jax.random.rademacher(jax.random.key(0), (30, 64), jnp.float32)
+    cues = patterns.at[:, :10].multiply(-1)
+    modern = hopfield.retrieve_modern(patterns, jnp.ones(30, bool), cues, sharpness=10)
+    nearest = hopfield.retrieve_nearest(patterns, jnp.ones(30, bool), cues, num_neighbors=1)
+    np.testing.assert_array_equal(modern, nearest)

@@ -17,16 +17,20 @@ _MARKS = {"entropy": ("s", 130), "neural_entropy": ("o", 60), "skip": ("D", 25)}
 
 
 def table(results: Mapping[str, Any]) -> ReportTable:
-    """Returns a table with a row for each experiment."""
+    """Returns a table with a row for each experiment; the reference is the simplest rival, where it is not `off`."""
     rows: list[Sequence[Cell]] = []
     for name, numbers in results.items():
         experiment = EXPERIMENTS[name]
         on, off = numbers["on"], numbers["off"]
         met = "met" if experiment.holds(numbers) else "NOT MET"
         cells = [cell for share in (on, off) for cell in (share["mean"], share["sd"])]
-        rows.append([name, *cells, on["mean"] - off["mean"], experiment.must, met])
-    columns = ["experiment", "on", "sd of on", "off", "sd of off", "difference", "must", ""]
-    return ReportTable(columns=columns, rows=rows, formats=dict.fromkeys(columns[1:6], ".3f"))
+        reference = numbers.get("reference", {})
+        known = [reference.get(key) for key in ("name", "mean", "sd")]
+        rows.append([name, *cells, on["mean"] - off["mean"], *known, experiment.must, met])
+    shares = ["on", "sd of on", "off", "sd of off", "difference"]
+    references = ["reference", "its share", "its sd"]
+    formats = dict.fromkeys([*shares, *references[1:]], ".3f")
+    return ReportTable(columns=["experiment", *shares, *references, "must", ""], rows=rows, formats=formats)
 
 
 def write(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ _RESULTS: dict[str, dict[str, Any]] = {
         "title": "Are doors <found>?",
         "on": _SHARE,
         "off": _SHARE | {"mean": 0.25},
+        "reference": _SHARE | {"name": "entropy", "mean": 0.95},
         "entropy": {"precision": 1.0, "recall": 0.95},
         "neural_entropy": {"precision": 0.9, "recall": 0.89},
         "thinking": {"skip_stride": 4, "skip": _THINKING},
@@ -37,10 +38,17 @@ _RESULTS: dict[str, dict[str, Any]] = {
 def test_the_table_says_what_is_met():
     (row,) = report.table(_RESULTS).rows
     assert row[:6] == ["crossroads", 0.9, 0.1, 0.25, 0.1, 0.65]
+    assert row[6:9] == ["entropy", 0.95, 0.1]
     # A recall of 0.89 is less than 0.9.
     assert row[-1] == "NOT MET"
     entry = _RESULTS["crossroads"] | {"neural_entropy": {"precision": 0.9, "recall": 0.9}}
     assert report.table({"crossroads": entry}).rows[0][-1] == "met"
+
+
+def test_an_experiment_without_a_reference_has_none_in_the_table():
+    windows = {"title": "Enter the door", "on": _SHARE, "off": _SHARE}
+    (row,) = report.table({"windows": windows}).rows
+    assert row[6:9] == [None, None, None]
 
 
 def test_the_report_holds_table_and_pictures(tmp_path: pathlib.Path):

@@ -44,6 +44,16 @@ def test_where_they_do_not_tags_do():
     assert outcome.to_json()["best_by_looks"]["mean"] == 0.5
 
 
+def test_without_tags_the_best_context_counts():
+    # Before room 2 comes the look of room 1, so two looks tell the rooms apart from the second step on. In the first,
+    # the look alone is answered as in room 2: right on the way to room 3, and on the way to room 4 a step lost, 3 of 4.
+    comparison = Comparison(tagging=TAGGING, levels=LEVELS, budget=BUDGET, context_lengths=(2, 1))
+    outcome = comparison.measure([TWICE], action_shares=EVEN, seed=0, title="Twice", look="looks")
+    contexts = outcome.to_json()["off_contexts"]
+    assert (contexts["1"]["mean"], contexts["2"]["mean"]) == (0.5, 0.875)
+    assert outcome.off.values == (0.875,)
+
+
 def test_who_has_seen_detours_alone_takes_them_and_who_is_late_has_nothing():
     # From 0 to 4 by 1, 2 and 3, or at once by the action that no walk takes.
     detour = dataclasses.replace(

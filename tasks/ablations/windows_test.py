@@ -40,6 +40,16 @@ def test_who_recalls_the_window_finds_the_door():
     assert set(outcome.to_json()["off_contexts"]) == {"1", "2"}
 
 
+def test_off_is_the_best_context():
+    # Without a hall the last window is still in a context of 2 at the first door: its goal can be found at once or
+    # ruled out there, which a context of 1 can't.
+    settings = dataclasses.replace(TWO, hall_length=0, num_walks=200, num_updates=20, batch_size=512)
+    outcome = windows.measure(settings, seed=0, num_seeds=2)
+    contexts = outcome.to_json()["off_contexts"]
+    assert contexts["2"]["mean"] >= contexts["1"]["mean"] + 0.2
+    assert outcome.off.mean == contexts["2"]["mean"]
+
+
 @pytest.mark.parametrize("seed", [3])
 def test_the_same_seed_gives_the_same_outcome(seed):
     small = dataclasses.replace(TWO, num_walks=50, num_updates=3, batch_size=64)

@@ -1,4 +1,4 @@
-"""Testing planners on pairs of nodes: the stack by `react` and by `think`, a random planner and Dijkstra."""
+"""Testing planners on pairs of nodes: the stack by `react` and by `think`, lookup, a random planner and Dijkstra."""
 
 import dataclasses
 import time
@@ -12,7 +12,7 @@ import scipy.sparse.csgraph
 
 from humain import acting, planning
 from humain.model import Model, ModelState
-from humain.types import Array, Plan
+from humain.types import Array, Plan, Trajectories
 from tasks.graphs.world import Graph, Pairs
 
 
@@ -114,6 +114,19 @@ def score_random(rng: np.random.Generator, graph: Graph, pairs: Pairs, *, max_st
         lengths += going
     arrived = states == pairs.goals
     return _score(arrived, lengths, np.zeros_like(lengths), pairs, time.monotonic() - started)
+
+
+def score_lookup(trajectories: Trajectories, graph: Graph, pairs: Pairs) -> Score:
+    """A lookup without layers or network: the shortest stretch of the trajectories that leads from start to goal."""
+    started = time.monotonic()
+    states, lengths = np.asarray(trajectories.states), np.asarray(trajectories.lengths)
+    num_times = states.shape[1]
+    steps = np.full((graph.num_nodes, graph.num_nodes), num_times, np.int32)
+    for ahead in range(1, num_times):
+        rows, times = np.nonzero(np.arange(num_times - ahead) < lengths[:, None] - ahead)
+        np.minimum.at(steps, (states[rows, times], states[rows, times + ahead]), ahead)
+    taken = steps[pairs.starts, pairs.goals]
+    return _score(taken < num_times, taken, np.zeros_like(taken), pairs, time.monotonic() - started)
 
 
 def score_dijkstra(graph: Graph, pairs: Pairs) -> Score:

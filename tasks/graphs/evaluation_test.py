@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from humain import planning
-from humain.types import Plan, PlanLayer
+from humain.types import Plan, PlanLayer, Trajectories
 from tasks.graphs import evaluation, known_ways, world
 from tasks.graphs.world import Graph, Pairs
 
@@ -104,6 +104,32 @@ def test_the_better_way_is_taken_once_it_is_known():
         evaluation.score_think(model, state, _GRAPH, _pairs("ad")),
     ):
         assert (score.mean_length, score.optimal, score.ratio_to_optimal) == (2, 1, 1)
+
+
+def test_lookup_by_hand():
+    # a -> b -> c -> d and d -> a -> c; what follows the second one's end is padding.
+    walks = Trajectories(states=jnp.array([[0, 1, 2, 3], [3, 0, 2, 2]]), lengths=jnp.array([4, 3]))
+    score = evaluation.score_lookup(walks, _GRAPH, _pairs("ad", "dc", "ac", "bd", "ca", "ba"))
+    assert _without_time(score) == evaluation.Score(
+        pairs=6,
+        # a -> d by b and c, d -> a -> c, a -> c, b -> c -> d; from c or b none leads to a.
+        arrived=4 / 6,
+        # a -> c -> d, whose two steps are on two walks, would be shorter.
+        optimal=3 / 6,
+        mean_length=_approx((3 + 2 + 1 + 2) / 4),
+        ratio_to_optimal=_approx((3 / 2 + 1 + 1 + 1) / 4),
+        invalid_steps=0,
+        seconds=0.0,
+    )
+
+
+def test_lookup_of_all_shortest_ways_is_optimal():
+    graph = world.random_graph(np.random.default_rng(0), num_nodes=12, edge_probability=0.2)
+    starts, goals = world.reachable_pairs(graph)
+    nodes, lengths = world.demonstrations(np.random.default_rng(1), graph)
+    walks = Trajectories(states=jnp.asarray(nodes), lengths=jnp.asarray(lengths))
+    score = evaluation.score_lookup(walks, graph, Pairs(starts, goals, graph.distances[starts, goals]))
+    assert (score.pairs, score.optimal) == (len(starts), 1)
 
 
 def test_an_invalid_step_leaves_the_agent_where_it_is():

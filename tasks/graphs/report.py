@@ -21,11 +21,12 @@ _FORMATS = {
 
 
 def scores_table(results: Mapping[str, Any]) -> ReportTable:
-    """One row for each planner."""
+    """Three rows for each set, its lookup the last, and one for each baseline."""
     rows: list[tuple[str, str, Mapping[str, Any], float | None, float | None]] = []
     for name, entry in results["sets"].items():
         rows.append((name, "react", entry["react"], entry["train_seconds"], entry["compile_seconds"]))
         rows.append((name, "think", entry["think"], None, None))
+        rows.append((name, "lookup", entry["lookup"], None, None))
     rows.extend((name, "", score, None, None) for name, score in results["baselines"].items())
     return ReportTable(
         columns=["set", "by", "pairs", *list(_FORMATS)[:4], "invalid steps", *list(_FORMATS)[4:]],
@@ -95,9 +96,11 @@ def write_sets_report(workdir: pathlib.Path, results: Mapping[str, Any], title: 
     """The report on the model sets."""
     report = Report(title)
     report.prose(
-        "Each set learned from walks alone and was asked for the way between every ordered pair of nodes that has one: "
-        "step by step (`react`), and as a whole plan (`think`). `ratio to optimal` is the mean, over pairs that "
-        "arrived, of the steps taken to those of a shortest path."
+        "Each set learned from walks and was asked for the way between every ordered pair of nodes that has one: "
+        "step by step (`react`), and as a whole plan (`think`). Sets with half of the demonstrations are asked for the "
+        "other half of the pairs. `lookup` has no layers and no network: of all that the set learned from it takes the "
+        "shortest stretch from start to goal. `ratio to optimal` is the mean, over pairs that arrived, of the steps "
+        "taken to those of a shortest path."
     )
     report.table(scores_table(results))
     if (workdir / "graph.png").exists():

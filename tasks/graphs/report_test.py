@@ -22,6 +22,7 @@ _RESULTS = {
         "table": {
             "react": _SCORE,
             "think": _LOST,
+            "lookup": _SCORE | {"arrived": 1.0},
             "train_seconds": 4.0,
             "compile_seconds": 2.0,
             "plans": [{"start": "a", "goal": "<d>", "text": "from a to <d>", "tree": {}}],
@@ -63,8 +64,9 @@ def test_the_table_of_scores():
     rows = _rows(report.scores_table(_RESULTS).to_text())
     assert rows[1] == ["table", "react", "12", "75.00", "50.00", "2.500", "1.1250", "3", "0.250", "4.0", "2.0"]
     assert rows[2] == ["table", "think", "12", "0.00", "0.00", "–", "–", "3", "0.250", "–", "–"]
-    assert rows[3] == ["dijkstra", "12", "100.00", "100.00", "2.500", "1.1250", "3", "0.250", "–", "–"]
-    assert len(rows) == 4
+    assert rows[3] == ["table", "lookup", "12", "100.00", "50.00", "2.500", "1.1250", "3", "0.250", "–", "–"]
+    assert rows[4] == ["dijkstra", "12", "100.00", "100.00", "2.500", "1.1250", "3", "0.250", "–", "–"]
+    assert len(rows) == 5
 
 
 def test_the_table_of_the_curve():

@@ -30,6 +30,7 @@ _WHOLE_NUMBERS = {
     **dict.fromkeys(("num_layers", "stride", "num_steps", "chunk_steps", "batch_size", "candidates"), 1),
     **dict.fromkeys(("replay.sweep_batch_size", "replay.compose_batch_size", "replay.imagine_batch_size"), 0),
     "replay.imagine_max_steps": 1,
+    "remembered": 0,
 }
 """The least that they may be."""
 _LEFT_TO_THE_KERNEL = {"score_delta", "relative", "window", "offset"}
@@ -78,8 +79,13 @@ def _check_numbers(config: Any) -> None:
         raise errors.UserError(f"replay.pivot_share must lie between 0 and 1, not {config.replay.pivot_share}")
     if not 0 < _value(config, "learning_rate") < math.inf:
         raise errors.UserError(f"learning_rate must be a number above 0, not {config.learning_rate}")
-    if not isinstance(_value(config, "demonstrations"), bool):
-        raise errors.UserError(f"demonstrations must be True or False, not {config.demonstrations}")
+    for key in ("demonstrations", "walks"):
+        if not isinstance(_value(config, key), bool):
+            raise errors.UserError(f"{key} must be True or False, not {config[key]}")
+    if not 0 < _value(config, "demonstrated_share") <= 1:
+        raise errors.UserError(f"demonstrated_share must be more than 0 and at most 1, not {config.demonstrated_share}")
+    if not config.walks and not config.demonstrations:
+        raise errors.UserError("walks and demonstrations are both False, which leaves nothing to learn from")
 
 
 def _value(config: Any, key: str) -> Any:
@@ -200,7 +206,9 @@ def shuffled_together(
 def build_learning(config: Any) -> LearningConfig:
     """How the set that a config describes learns."""
     replay = ReplayConfig(**{field.name: config.replay[field.name] for field in dataclasses.fields(ReplayConfig)})
-    return LearningConfig(batch_size=config.batch_size, candidates=config.candidates, replay=replay)
+    return LearningConfig(
+        batch_size=config.batch_size, candidates=config.candidates, remembered=config.remembered, replay=replay
+    )
 
 
 def _location(config: Any, places: PlacesOfIds | None) -> routing.Location | None:

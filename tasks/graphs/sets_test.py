@@ -113,6 +113,9 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
         ),
         ({"lookahead": 0}, "the lookahead must be 1 pivot or more, not 0"),
         ({"goal_discount": -0.5}, r"the goal_discount must lie in \(0, 1\], not -0.5"),
+        ({"demonstrated_share": 0.0}, "demonstrated_share must be more than 0 and at most 1, not 0.0"),
+        ({"demonstrated_share": 1.5}, "demonstrated_share must be more than 0 and at most 1, not 1.5"),
+        ({"walks": False}, "walks and demonstrations are both False, which leaves nothing to learn from"),
         ({"num_steps": 0}, "num_steps must be 1 or more, not 0"),
         ({"num_steps": 25}, "num_steps must be a multiple of chunk_steps \\(10\\), not 25"),
     ],
@@ -125,7 +128,9 @@ def test_a_config_that_makes_no_sense_is_refused(changes, message):
         sets.check("mine", config, 12)
 
 
-@pytest.mark.parametrize("key", ["num_steps", "replay", "kernel", "learning_rate", "max_nodes", "demonstrations"])
+@pytest.mark.parametrize(
+    "key", ["num_steps", "replay", "kernel", "learning_rate", "max_nodes", "demonstrations", "walks"]
+)
 def test_a_config_that_lacks_something_is_refused(key):
     config = _config("skip").unlock()
     del config[key]
@@ -279,7 +284,7 @@ def test_candidates_are_tallied_layer_by_layer():
 
 
 def test_an_update_depends_on_its_step_and_root_key_alone():
-    config = _config("linear", batch_size=8, num_layers=1, candidates=1)
+    config = _config("linear", batch_size=8, num_layers=1, candidates=1, remembered=0)
     _, learner, training_data, update = _prepared(config)
 
     def loss(seed: int, step: int) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from humain import learning
+from humain import errors, learning
 from humain.hippocampus.location import PlacesOfIds
 from humain.model import Model, ModelState
 from humain.training import loop
@@ -16,7 +16,7 @@ from tasks.graphs import sets, world
 from tasks.graphs.world import Graph
 from tasks.harness.context import TaskContext
 
-_WORLD, _WALKS, _DEMONSTRATIONS, _PAIRS, BASELINE = range(5)
+_WORLD, _WALKS, _DEMONSTRATIONS, _PAIRS, BASELINE, _SHOWN = range(6)
 """What each generator derived from the seed is for."""
 
 
@@ -52,14 +52,44 @@ def make_graph(task: TaskContext) -> Graph:
 
 
 def make_trajectories(config: Any, world_config: Any, graph: Graph, seed: int) -> Trajectories:
-    """What a set learns from: random walks, and demonstrations shuffled among them where its config says so."""
+    """What a set learns from: random walks, demonstrations, or both shuffled together, as its config says."""
+    rng = generator(seed, _DEMONSTRATIONS)
+    if not config.walks:
+        return sets.as_trajectories(*world.demonstrations(rng, graph, _shown(config, graph, seed)))
     walks = world.random_walks(
         generator(seed, _WALKS), graph, num_walks=world_config.num_walks, max_steps=world_config.max_walk_steps
     )
     if config.demonstrations:
-        rng = generator(seed, _DEMONSTRATIONS)
-        walks = sets.shuffled_together(rng, walks, world.demonstrations(rng, graph))
+        walks = sets.shuffled_together(rng, walks, world.demonstrations(rng, graph, _shown(config, graph, seed)))
     return sets.as_trajectories(*walks)
+
+
+def tested_pairs(config: Any, graph: Graph, pairs: world.Pairs, seed: int) -> world.Pairs:
+    """Those of the pairs that a set is tested on: all, or where some are demonstrated to it, the others.
+
+    Raises:
+        UserError: if the share that is demonstrated leaves no pair to demonstrate, or none to test.
+    """
+    shown = _shown(config, graph, seed)
+    if shown is None:
+        return pairs
+    hidden = np.zeros(graph.distances.shape, bool)
+    hidden[tuple(side[~shown] for side in world.reachable_pairs(graph))] = True
+    kept = hidden[pairs.starts, pairs.goals]
+    if not kept.any() or not shown.any():
+        raise errors.UserError(
+            f"demonstrated_share {config.demonstrated_share} shows {shown.sum()} of the graph's {len(shown)} pairs and "
+            f"tests {kept.sum()}; both must be at least 1: choose another share, or a larger graph"
+        )
+    return world.Pairs(pairs.starts[kept], pairs.goals[kept], pairs.shortest[kept])
+
+
+def _shown(config: Any, graph: Graph, seed: int) -> np.ndarray | None:
+    """`[P]` bool, which of the pairs that have a path are demonstrated; None where that is no choice."""
+    if not config.demonstrations or config.demonstrated_share == 1:
+        return None
+    num_pairs = len(world.reachable_pairs(graph)[0])
+    return generator(seed, _SHOWN).permutation(num_pairs) < round(config.demonstrated_share * num_pairs)
 
 
 def make_pairs(graph: Graph, seed: int, max_pairs: int) -> world.Pairs:

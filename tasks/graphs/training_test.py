@@ -2,7 +2,9 @@
 
 import jax
 import numpy as np
+import pytest
 
+from humain import errors
 from tasks.graphs import small_runs, training, world
 
 
@@ -74,6 +76,48 @@ def test_sets_share_their_walks_and_demonstrations_come_on_top():
     assert demonstrated >= set(zip(starts.tolist(), goals.tolist(), strict=True))
     other = training.make_trajectories(config, settings.world, graph, seed=1)
     assert as_set(other) != as_set(both)
+
+
+def _ends(trajectories) -> set[tuple[int, int]]:
+    states, lengths = np.asarray(trajectories.states), np.asarray(trajectories.lengths)
+    return {(int(row[0]), int(row[length - 1])) for row, length in zip(states, lengths, strict=True)}
+
+
+def test_half_of_the_pairs_are_demonstrated_and_the_others_tested():
+    settings, graph = _settings(), _graph()
+    config = settings.sets.table
+    config.update({"walks": False, "demonstrations": True, "demonstrated_share": 0.5})
+    every = training.make_pairs(graph, 0, max_pairs=90)
+    tested = training.tested_pairs(config, graph, every, seed=0)
+    shown = training.make_trajectories(config, settings.world, graph, seed=0)
+    num_shown = round(0.5 * len(every.starts))
+    hidden = set(zip(tested.starts.tolist(), tested.goals.tolist(), strict=True))
+    assert (shown.states.shape[0], len(tested.starts)) == (num_shown, len(every.starts) - num_shown)
+    assert _ends(shown) | hidden == set(zip(every.starts.tolist(), every.goals.tolist(), strict=True))
+    assert not _ends(shown) & hidden
+    assert np.array_equal(tested.shortest, graph.distances[tested.starts, tested.goals])
+    # Which half it is depends on the seed; walks come on top of it.
+    assert _ends(shown) != _ends(training.make_trajectories(config, settings.world, graph, seed=1))
+    config.walks = True
+    both = training.make_trajectories(config, settings.world, graph, seed=0)
+    assert both.states.shape[0] == num_shown + settings.world.num_walks
+
+
+def test_without_a_share_all_pairs_are_tested():
+    graph, config = _graph(), _settings().sets.table
+    every = training.make_pairs(graph, 0, max_pairs=90)
+    for demonstrations in (False, True):
+        config.demonstrations = demonstrations
+        assert training.tested_pairs(config, graph, every, seed=0) is every
+
+
+@pytest.mark.parametrize(("share", "counts"), [(0.1, "shows 0 of .* tests 2"), (0.9, "shows 2 of .* tests 0")])
+def test_a_share_that_leaves_nothing_is_refused(share, counts):
+    # Two nodes make two pairs: 0.2 of them round to none, 1.8 to both.
+    config, graph = _settings().sets.table, world.Graph(names=("a", "b"), edges=np.array([[0, 1], [1, 0]], np.int32))
+    config.update({"demonstrations": True, "demonstrated_share": share})
+    with pytest.raises(errors.UserError, match=f"demonstrated_share {share} {counts}"):
+        training.tested_pairs(config, graph, training.make_pairs(graph, 0, max_pairs=9), seed=0)
 
 
 def test_all_pairs_are_tested_where_they_are_few():

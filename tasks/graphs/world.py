@@ -193,8 +193,15 @@ def random_walks(
     return nodes[:, : max(2, lengths.max(initial=2))], lengths
 
 
-def demonstrations(rng: np.random.Generator, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
-    """One shortest path for every pair that has one, drawn at random among the shortest.
+def demonstrations(
+    rng: np.random.Generator, graph: Graph, shown: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """One shortest path for every pair that has one, or for some of these, drawn at random among the shortest.
+
+    Args:
+        rng: drawn from.
+        graph: walked on.
+        shown: `[P]` bool, which of the pairs of `reachable_pairs`, at least one; all by default.
 
     Returns:
         As `random_walks`.
@@ -204,6 +211,8 @@ def demonstrations(rng: np.random.Generator, graph: Graph) -> tuple[np.ndarray, 
     """
     check_demonstrations(graph)
     sources, targets = reachable_pairs(graph)
+    if shown is not None:
+        sources, targets = sources[shown], targets[shown]
     distances = graph.distances
     length = int(distances[sources, targets].max()) + 1
     nodes = np.zeros((len(sources), length), np.int32)

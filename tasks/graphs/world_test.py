@@ -317,6 +317,16 @@ def test_demonstrations_are_shortest_ways_between_all_pairs(seed):
     assert sorted(pairs) == sorted((a, b) for a in shortest for b in shortest[a] if a != b)
 
 
+def test_demonstrations_of_some_pairs_are_of_these_alone():
+    graph = _random()
+    starts, goals = world.reachable_pairs(graph)
+    shown = np.arange(len(starts)) % 3 == 0
+    nodes, lengths = world.demonstrations(_rng(), graph, shown)
+    assert np.array_equal(nodes[:, 0], starts[shown])
+    assert np.array_equal(nodes[np.arange(len(nodes)), lengths - 1], goals[shown])
+    assert np.array_equal(lengths, graph.distances[starts, goals][shown] + 1)
+
+
 def test_demonstrations_are_drawn_among_the_shortest_ways():
     # Two ways of two steps lead from 0 to 3.
     graph = Graph(names=tuple("0123"), edges=np.array([[0, 1], [0, 2], [1, 3], [2, 3]], np.int32))
