@@ -44,6 +44,7 @@ def get_config(variant: str = "default") -> ConfigDict:
         return config
     if variant == "smoke":
         config.num_updates = 40
+        config.num_imagined = 20
         config.chunk_steps = 20
         for model in config.models.values():
             model.kernel.width = model.kernel.hidden = 16
@@ -60,20 +61,38 @@ def _default() -> ConfigDict:
             "chunk_steps": 50,
             "batch_size": 64,
             "paths": {"replay": True, "max_paths": 6, "passed_weight": 0.9},
+            # Recipes of inventions that nobody has written, to learn from beside those that are given.
+            "num_imagined": 1500,
             # Weight of the stop signal, which says that an answer ends the way to a layer's goal.
             "stop": 2.0,
             "models": {
                 "hierarchy": _model(width=96, num_slots=4, chunks=(4, 4), context_lengths=(4, 2, 1)),
                 # As many parameters in one layer.
-                "flat": _model(width=208, num_slots=4, chunks=(), context_lengths=(4,)),
+                # As many examples an update: those of three layers and of the one of milestones.
+                "flat": _model(
+                    width=208, num_slots=4, chunks=(), context_lengths=(4,), milestones=False, batch_factor=4
+                ),
                 "regression": _model(width=96, num_slots=1, chunks=(4, 4), context_lengths=(4, 2, 1)),
             },
         }
     )
 
 
-def _model(*, width: int, num_slots: int, chunks: tuple[int, ...], context_lengths: tuple[int, ...]) -> dict:
+def _model(
+    *,
+    width: int,
+    num_slots: int,
+    chunks: tuple[int, ...],
+    context_lengths: tuple[int, ...],
+    milestones: bool = True,
+    batch_factor: int = 1,
+) -> dict:
     return {
+        # Whether a layer of its own divides what comes with a recipe into goals that are known. Without it, such plans
+        # are learned as wholes.
+        "milestones": milestones,
+        # Times batch_size: examples for each layer an update.
+        "batch_factor": batch_factor,
         "kernel": {
             "name": "transformer",
             "num_blocks": 1,

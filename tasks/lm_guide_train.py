@@ -17,6 +17,7 @@ from humain.viewing import tables
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
 from tasks.language import family, models
+from tasks.language.models import Setup
 
 
 def check(task: TaskContext) -> None:
@@ -36,7 +37,23 @@ def check(task: TaskContext) -> None:
 def run(task: TaskContext) -> Mapping[str, Any]:
     """Trains every model of the config."""
     data = dataset.read(family.data(task))
-    return {"models": {name: task.stage(name, partial(_train, task, name, data)) for name in task.config.models}}
+    trained: dict[str, Any] = {}
+    for place, name in enumerate(task.config.models):
+        setup = models.build(task.config, name, data)
+        trained[name] = task.stage(name, partial(_train, task, name, setup, place, _batch_size(task, name)))
+        if setup.milestones is not None:
+            above = models.milestones_name(name)
+            # Keys that no model has.
+            place += len(task.config.models)
+            trained[above] = task.stage(
+                above, partial(_train, task, above, setup.milestones, place, task.config.batch_size)
+            )
+    return {"models": trained}
+
+
+def _batch_size(task: TaskContext, name: str) -> int:
+    """Examples for each layer an update."""
+    return task.config.batch_size * task.config.models[name].batch_factor
 
 
 def show(record: Mapping[str, Any]) -> None:
@@ -48,10 +65,9 @@ def show(record: Mapping[str, Any]) -> None:
     print(tables.ReportTable(["model", "parameters", "updates", "examples, bottom first", "seconds"], rows).to_text())
 
 
-def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, Any]:
-    setup = models.build(task.config, name, data)
-    key = jax.random.fold_in(jax.random.key(task.seed), list(task.config.models).index(name))
-    learning_config = LearningConfig(batch_size=task.config.batch_size)
+def _train(task: TaskContext, name: str, setup: Setup, place: int, batch_size: int) -> Mapping[str, Any]:
+    key = jax.random.fold_in(jax.random.key(task.seed), place)
+    learning_config = LearningConfig(batch_size=batch_size)
     learner = learning.begin(setup.model, learning_config, setup.abstractions, key)
     training_data = learning.gather(setup.model, learning_config, learner.state, setup.trajectories)
     result = task.train(
