@@ -19,7 +19,7 @@ _PLANS = (
     },
     {"goal": "wash a cup", "steps": ["Boil water.", "Pour it over the leaves.", "Drink the tea.", "Rinse the cup."]},
 )
-_MODELS = ("flat", "hierarchy", "hierarchy_milestones", "regression", "regression_milestones")
+_MODELS = ("flat", "hierarchy", "hierarchy_milestones", "regression")
 
 # Each run of the task compiles the same.
 pytestmark = pytest.mark.usefixtures("kept_programs")

@@ -26,7 +26,7 @@ _CORPUS = (
 )
 
 
-_TRAINED = ("flat", "hierarchy", "hierarchy_milestones", "regression", "regression_milestones")
+_TRAINED = ("flat", "hierarchy", "hierarchy_milestones", "regression")
 
 
 def _name(task):

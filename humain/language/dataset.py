@@ -27,7 +27,7 @@ _VOCABULARY = "vocabulary.jsonl"
 _EMBEDDINGS = "embeddings.safetensors"
 _MANIFEST = "manifest.json"
 _FILES = (_PLANS, _VOCABULARY, _EMBEDDINGS)
-_FORMAT = 2
+_FORMAT = 1
 _REMEDY = "prepare the data again"
 
 
@@ -131,7 +131,11 @@ def read(directory: pathlib.Path) -> Dataset:
     try:
         plans = tuple(
             IndexedPlan(
-                entry["goal"], tuple(entry["steps"]), entry["split"], tuple(entry["items"]), tuple(entry["given"])
+                entry["goal"],
+                tuple(entry["steps"]),
+                entry["split"],
+                tuple(entry["items"]),
+                tuple(entry.get("given", ())),
             )
             for entry in map(json.loads, contents[_PLANS].splitlines())
         )

@@ -214,7 +214,7 @@ class Guidance:
 
 
 def _numbered(model: Model, plan: Plan, sentences: Nearest) -> Plan:
-    """The same plans in numbers: of sentences at the bottom and for goals, else places among the states that are known."""
+    """The same plans in numbers: of sentences for the bottom and goals, else places among the states that are known."""
     numbers = [sentences, *(known_states(model, number) for number in range(1, len(model.layers)))]
     layers = [
         dataclasses.replace(layer, states=known.index(layer.states))

@@ -122,7 +122,11 @@ def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None
     if not train:
         raise errors.UserError(f"the data has no plan of the split {TRAIN!r} to learn from; prepare some")
     blueprints = [plan.steps for plan in data.plans if plan.split == BLUEPRINTS]
-    divides = bool(chosen.milestones and blueprints)
+    if chosen.blueprints not in ("divided", "whole", "unused"):
+        raise errors.UserError(
+            f"models.{name}.blueprints must be 'divided', 'whole' or 'unused', not {chosen.blueprints!r}"
+        )
+    divides = chosen.blueprints == "divided" and bool(blueprints)
     fitted = scaling.fit(data.vocabulary_embeddings[: data.num_shared])
     embeddings = fitted.scale(data.vocabulary_embeddings)
     shared = embeddings[: data.num_shared]
@@ -131,9 +135,9 @@ def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None
         ways = paths.gather(train, **dict(config.paths))
         # Blueprints are divided by a layer of their own, or else learned as wholes, with as many imagined ones.
         composed = _Composed((), embeddings)
-        if blueprints:
+        if blueprints and chosen.blueprints != "unused":
             composed = _compose(config, ways, [*train, *blueprints], embeddings, whole=not divides)
-        own = () if divides else (*(Path(plan, 1.0) for plan in blueprints), *composed.paths)
+        own = () if chosen.blueprints != "whole" else (*(Path(plan, 1.0) for plan in blueprints), *composed.paths)
         trajectories = experience.trajectories((*ways, *own), composed.embeddings, score_discount=chosen.score_discount)
     except ValueError as error:
         raise errors.UserError(f"models.{name}: {error}") from error
@@ -190,12 +194,11 @@ def _compose(
 
 def _milestones(config: Any, chosen: Any, below: Setup, composed: _Composed) -> Setup:
     """The layer that learns which known goals are to be reached for what is given."""
-    # One order, one answer.
-    own = ConfigDict({**chosen, "context_lengths": chosen.context_lengths[:1], "num_slots": 1})
+    own = milestones_config(config, chosen)
     return dataclasses.replace(
         below,
         model=layers.build_model(
-            own, [below.embeddings[: below.num_shared]], num_updates=config.num_updates, stop=config.stop
+            own, [below.embeddings[: below.num_shared]], num_updates=config.milestones.num_updates, stop=config.stop
         ),
         abstractions=(_WHOLE,),
         trajectories=experience.trajectories(composed.paths, composed.embeddings, score_discount=chosen.score_discount),
@@ -295,6 +298,22 @@ def main(names: Iterable[str]) -> str:
     """Which of some models the others are compared with: `hierarchy`, or the first if none has that name."""
     listed = list(names)
     return MAIN if MAIN in listed else listed[0]
+
+
+def milestones_config(config: Any, chosen: Any) -> ConfigDict:
+    """What makes the layer of milestones out of the whole config and that of its model.
+
+    Its order is always the same, so that there is one answer, and one slot for it.
+    """
+    sizes = {"width": config.milestones.width, "hidden": config.milestones.hidden}
+    return ConfigDict(
+        {
+            **chosen,
+            "kernel": {**chosen.kernel, **sizes},
+            "context_lengths": chosen.context_lengths[:1],
+            "num_slots": 1,
+        }
+    )
 
 
 def milestones_name(name: str) -> str:
