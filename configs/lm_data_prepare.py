@@ -19,16 +19,23 @@ def get_config(variant: str = "default") -> ConfigDict:
     """The config of a variant.
 
     Args:
-        variant: `default` or `smoke` (the same: the data is small).
+        variant: `default` or `smoke` (few inventions, the rest is the same).
 
     Raises:
         ValueError: for any other.
     """
     if variant not in _VARIANTS:
         raise ValueError(f"there is no variant {variant!r} of this config; there are {', '.join(_VARIANTS)}")
+    smoke = variant == "smoke"
     return ConfigDict(
         {
-            "crafting": {"num_held_out": 14, "num_pairs": 20},
+            "crafting": {
+                "num_held_out": 14,
+                "num_pairs": 20,
+                # Of inventions: plans to learn from, and plans that are made of what no plan makes together.
+                "num_blueprints": 16 if smoke else 400,
+                "num_compositions": 4 if smoke else 40,
+            },
             # For --goals: openai or huggingface. The model is a name, for huggingface also a path.
             "writer": {
                 "name": "openai",

@@ -39,11 +39,14 @@ def get_config(variant: str = "default") -> ConfigDict:
     if variant == "linear":
         for model in config.models.values():
             model.kernel.name = "linear"
-        # As many parameters as in the three layers' 3 x 512 keys; those of the upper layers see less, and are shorter.
-        config.models.flat.kernel.num_keys = 1252
+        # As many parameters as in the four layers' 4 x 512 keys; those of the upper layers see less, and are shorter.
+        config.models.flat.kernel.num_keys = 1593
         return config
     if variant == "smoke":
         config.num_updates = 40
+        config.num_imagined = 20
+        config.milestones.num_updates = 40
+        config.milestones.width = config.milestones.hidden = 16
         config.chunk_steps = 20
         for model in config.models.values():
             model.kernel.width = model.kernel.hidden = 16
@@ -60,20 +63,44 @@ def _default() -> ConfigDict:
             "chunk_steps": 50,
             "batch_size": 64,
             "paths": {"replay": True, "max_paths": 6, "passed_weight": 0.9},
+            # Recipes of inventions that nobody has written, to learn from beside those that are given.
+            "num_imagined": 5000,
+            # Of the layer that divides them. Half of the updates, with twice as many examples: see `flat`.
+            "milestones": {"width": 144, "hidden": 288, "num_updates": 1500, "batch_factor": 2},
             # Weight of the stop signal, which says that an answer ends the way to a layer's goal.
             "stop": 2.0,
             "models": {
-                "hierarchy": _model(width=96, num_slots=4, chunks=(4, 4), context_lengths=(4, 2, 1)),
-                # As many parameters in one layer.
-                "flat": _model(width=208, num_slots=4, chunks=(), context_lengths=(4,)),
-                "regression": _model(width=96, num_slots=1, chunks=(4, 4), context_lengths=(4, 2, 1)),
+                "hierarchy": _model(
+                    width=96, num_slots=4, chunks=(4, 4), context_lengths=(4, 2, 1), blueprints="divided"
+                ),
+                # As many parameters in one layer, those of the layer of milestones too.
+                # As many examples too: those of three layers an update, and of the other one in half of them.
+                "flat": _model(
+                    width=260, num_slots=4, chunks=(), context_lengths=(4,), blueprints="whole", batch_factor=4
+                ),
+                "regression": _model(
+                    width=96, num_slots=1, chunks=(4, 4), context_lengths=(4, 2, 1), blueprints="unused"
+                ),
             },
         }
     )
 
 
-def _model(*, width: int, num_slots: int, chunks: tuple[int, ...], context_lengths: tuple[int, ...]) -> dict:
+def _model(
+    *,
+    width: int,
+    num_slots: int,
+    chunks: tuple[int, ...],
+    context_lengths: tuple[int, ...],
+    blueprints: str,
+    batch_factor: int = 1,
+) -> dict:
     return {
+        # Plans for what comes with its recipe: divided, by a layer of its own, into goals that are known; learned as
+        # wholes; or unused.
+        "blueprints": blueprints,
+        # Times batch_size: examples for each layer an update.
+        "batch_factor": batch_factor,
         "kernel": {
             "name": "transformer",
             "num_blocks": 1,

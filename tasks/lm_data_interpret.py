@@ -20,7 +20,7 @@ from humain.viewing import tables
 from humain.viewing.report import Report
 from tasks.harness import entry, results
 from tasks.harness.context import TaskContext
-from tasks.language import decoding, family, guides, judging, models, outline, recipes, retrieval
+from tasks.language import crafting, decoding, family, guides, judging, models, outline, recipes, retrieval
 from tasks.language.guides import Guides
 from tasks.language.recipes import Recipes
 
@@ -40,7 +40,7 @@ def check(task: TaskContext) -> None:
         if task.config[key] < 1:
             raise errors.UserError(f"{key} must be at least 1, not {task.config[key]}")
     decoding.check(task.config.decoder)
-    for name in (family.NEAREST_PLAN, family.RETRIEVER):
+    for name in family.BASELINES:
         if name in family.config_of(task, family.TRAIN).models:
             raise errors.UserError(f"models.{name} has the name of a baseline; train it under another")
 
@@ -49,7 +49,7 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     """Reads the guides, judges them and writes what they say."""
     data = dataset.read(family.data(task))
     read = guides.read(task.workdir.parent / family.INFER)
-    truth = recipes.load() if data.writer == "crafting" else None
+    truth = crafting.invented_recipes(recipes.load()) if data.writer == "crafting" else None
     found = task.stage("judged", partial(_judge, task, data, read, truth))
     texts = decoding.decode(task, data, read)
     spoken = _spoken(task, data, read, texts, truth)
@@ -61,6 +61,8 @@ def run(task: TaskContext) -> Mapping[str, Any]:
 def show(record: Mapping[str, Any]) -> None:
     """Prints the figures."""
     print(_table(record["results"], record["config"]["num_candidates"]).to_text())
+    if record["results"]["stored_paths"] is not None:
+        print(_stored(record["results"]))
 
 
 def answer(task: TaskContext) -> None:
@@ -146,11 +148,16 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
         else:
             baselines[name] = scores
     questions = list(dict.fromkeys((entry["plan"], entry["time"]) for entry in read.candidates))
-    for name, baseline in (
-        (family.NEAREST_PLAN, retrieval.NearestPlan(data)),
-        (family.RETRIEVER, retrieval.Retriever(data)),
-    ):
-        plans = {number: baseline.plan(number, max_steps=task.config.max_steps) for number in range(len(data.plans))}
+    # What each goal asks for is the same for every model.
+    asked: dict[int, Sequence[int]] = {guide["plan"]: guide["goals"] for guide in read.guides}
+    looking: dict[str, retrieval.Baseline] = {
+        family.LOOKUP: retrieval.Lookup(data, asked),
+        family.LINEAR_LOOKUP: retrieval.LinearLookup(data, asked),
+        family.NEAREST_PLAN: retrieval.NearestPlan(data, asked),
+        family.RETRIEVER: retrieval.Retriever(data, asked),
+    }
+    for name, baseline in looking.items():
+        plans = {number: baseline.plan(number, max_steps=task.config.max_steps) for number in asked}
         following = {
             (number, time): baseline.following(number, data.plans[number].steps[:time]) for number, time in questions
         }
@@ -158,7 +165,12 @@ def _judge(task: TaskContext, data: Dataset, read: Guides, truth: Recipes | None
             question: None if step is None else data.vocabulary_embeddings[step] for question, step in following.items()
         }
         baselines[name] = _scores(task, data=data, plans=plans, answers=answers, truth=truth)
-    return {**found, "model": ours, "baselines": baselines}
+    return {
+        **found,
+        "model": ours,
+        "stored_paths": retrieval.share_stored(data, _HELD_OUT),
+        "baselines": baselines,
+    }
 
 
 def _scores(
@@ -232,6 +244,8 @@ def _table(found: Mapping[str, Any], num_candidates: int) -> tables.ReportTable:
         "complete %": ("heldout", "complete"),
         "minimal %": ("heldout", "minimal"),
         "pairs complete %": ("pairs", "complete"),
+        "composition valid %": ("composition", "valid"),
+        "composition complete %": ("composition", "complete"),
     }
     columns[f"1 of {num_candidates} %"] = (family.candidates_key(num_candidates), "top1")
     rows: list[list[tables.Cell]] = []
@@ -239,6 +253,10 @@ def _table(found: Mapping[str, Any], num_candidates: int) -> tables.ReportTable:
         shares = [scores.get(split, {}).get(score) for split, score in columns.values()]
         rows.append([name, *(None if share is None else 100 * share for share in shares)])
     return tables.ReportTable(["model", *columns], rows, dict.fromkeys(columns, ".1f"))
+
+
+def _stored(found: Mapping[str, Any]) -> str:
+    return f"{100 * found['stored_paths']:.1f} % of the held-out plans are stored paths, word for word"
 
 
 def _write_report(
@@ -250,6 +268,8 @@ def _write_report(
 ) -> None:
     report = Report("Guides in words")
     report.table(_table(found, task.config.num_candidates))
+    if found["stored_paths"] is not None:
+        report.prose(_stored(found))
     if asked:
         report.heading("Goals of your own")
     for plan in asked:

@@ -86,12 +86,10 @@ def _plans(task: TaskContext) -> tuple[Sequence[TextPlan], str]:
         return _written(task, task.resolve(task.flags.goals))
     chosen = task.config.crafting
     try:
-        shipped = crafting.corpus(
-            recipes.load(), seed=task.seed, num_held_out=chosen.num_held_out, num_pairs=chosen.num_pairs
-        )
+        shipped = crafting.corpus(recipes.load(), seed=task.seed, **chosen)
     except ValueError as error:
         raise errors.UserError(f"crafting: {error}") from error
-    return [TextPlan(plan.goal, plan.steps, plan.split, plan.items) for plan in shipped], "crafting"
+    return [TextPlan(plan.goal, plan.steps, plan.split, plan.items, plan.given) for plan in shipped], "crafting"
 
 
 def _written(task: TaskContext, path: pathlib.Path) -> tuple[Sequence[TextPlan], str]:

@@ -42,12 +42,12 @@ def check(task: TaskContext) -> None:
 def run(task: TaskContext) -> Mapping[str, Any]:
     """Guides for every plan of the data, by every model."""
     data = dataset.read(family.data(task))
-    asked = _ground(task, data, [plan.goal for plan in data.plans])
+    asked = _ground(task, data, [plan.goal for plan in data.plans], [plan.given for plan in data.plans])
     written = guides.Writing()
     counts: dict[str, dict[str, int]] = {}
     for name in family.config_of(task, family.TRAIN).models:
         setup, guidance = _load(task, name, data)
-        task.progress.start(f"{name}: guiding", 0, len(data.plans))
+        task.progress.start(f"{name}: guiding", 0, len(asked))
         try:
             counts[name] = _write_guides(
                 task, name=name, setup=setup, guidance=guidance, data=data, asked=asked, written=written
@@ -70,15 +70,18 @@ def _write_guides(
 ) -> dict[str, int]:
     """Adds what a model says for every plan, and counts it."""
     counts = {"guides": 0, "finished": 0, "steps": 0, "candidates": 0}
-    guidance.think_of([goal for goals in asked for goal in goals])
-    for number, (plan, goals) in enumerate(zip(data.plans, asked, strict=True)):
+    # What is given to learn from alone is not asked for again: it is much, and says little of what was learned.
+    numbers = [number for number, plan in enumerate(data.plans) if plan.split != models.BLUEPRINTS]
+    guidance.think_of([goal for number in numbers for goal in asked[number]])
+    for number in numbers:
+        plan, goals = data.plans[number], asked[number]
         task.interruption.check()
         guide = _guide(task, guidance, goals)
         written.add_guide(model=name, number=number, plan=plan, goals=goals, guide=guide, restore=setup.scaling.restore)
         counts["guides"] += 1
         counts["finished"] += guide.finished
         counts["steps"] += len(guide.steps)
-        if plan.split != models.TRAIN:
+        if plan.split != models.TRAIN and not plan.given:
             for time in range(len(plan.steps)):
                 reaction = guidance.react(goals, plan.steps[:time])
                 written.add_candidate(
@@ -106,7 +109,7 @@ def answer(task: TaskContext) -> None:
     setup, guidance = _load(task, name, data)
     written = guides.Writing()
     goals = [" ".join(goal.split()) for goal in task.flags.goal]
-    for goal, asked in zip(goals, _ground(task, data, goals), strict=True):
+    for goal, asked in zip(goals, _ground(task, data, goals, [()] * len(goals)), strict=True):
         guide = _guide(task, guidance, asked)
         written.add_asked(model=name, goal=goal, goals=asked, guide=guide, restore=setup.scaling.restore)
         names = outline.nearest_names(setup, data)
@@ -126,16 +129,22 @@ def _load(task: TaskContext, name: str, data: Dataset) -> tuple[Setup, Guidance]
     path = family.models(task) / f"{name}.safetensors"
     setup = models.build(family.config_of(task, family.TRAIN), name, data, trained=path)
     state = models.load(path, setup)
+    above = None
+    if setup.milestones is not None:
+        above = models.load(path.with_name(f"{models.milestones_name(name)}.safetensors"), setup.milestones)
     return setup, setup.guidance(
         state,
+        above,
         max_sub_steps=task.config.max_sub_steps,
         max_top_steps=task.config.max_top_steps,
         max_steps=task.config.max_steps,
     )
 
 
-def _ground(task: TaskContext, data: Dataset, goals: Sequence[str]) -> list[tuple[int, ...]]:
-    """The sentences that each goal asks for."""
+def _ground(
+    task: TaskContext, data: Dataset, goals: Sequence[str], given: Sequence[Sequence[int]]
+) -> list[tuple[int, ...]]:
+    """The sentences that each goal asks for, of those that all goals share and those that are given with it."""
     known = models.known_goals(data.plans)
     vectors: dict[str, np.ndarray] = {
         plan.goal: vector for plan, vector in zip(data.plans, data.goal_embeddings, strict=True)
@@ -145,7 +154,13 @@ def _ground(task: TaskContext, data: Dataset, goals: Sequence[str]) -> list[tupl
         embedder = embedding.build(family.config_of(task, family.PREPARE).embedder)
         texts = sorted(parts)
         vectors.update(zip(texts, embedder.embed(texts), strict=True))
-    return [grounding.ground_all(goal, vectors, data.vocabulary_embeddings, known) for goal in goals]
+    grounded = []
+    for goal, own in zip(goals, given, strict=True):
+        sentences = np.array([*range(data.num_shared), *own])
+        found = grounding.ground_all(goal, vectors, data.vocabulary_embeddings[sentences], known)
+        # Known goals are sentences that all share, whose places are their numbers.
+        grounded.append(tuple(int(sentences[place]) for place in found))
+    return grounded
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -17,6 +17,7 @@ from humain.viewing import tables
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
 from tasks.language import family, models
+from tasks.language.models import Setup
 
 
 def check(task: TaskContext) -> None:
@@ -24,19 +25,37 @@ def check(task: TaskContext) -> None:
     config = task.config
     if not config.models:
         raise errors.UserError("models is empty; there must be at least one")
-    if config.chunk_steps < 1 or config.num_updates % config.chunk_steps:
-        raise errors.UserError(
-            f"num_updates must be a multiple of chunk_steps ({config.chunk_steps}), not {config.num_updates}"
-        )
-    if config.batch_size < 1:
-        raise errors.UserError(f"batch_size must be at least 1, not {config.batch_size}")
+    updates = {"num_updates": config.num_updates, "milestones.num_updates": config.milestones.num_updates}
+    for name, number in updates.items():
+        if config.chunk_steps < 1 or number % config.chunk_steps:
+            raise errors.UserError(f"{name} must be a multiple of chunk_steps ({config.chunk_steps}), not {number}")
+    factors = {f"models.{name}.batch_factor": model.batch_factor for name, model in config.models.items()}
+    factors["milestones.batch_factor"] = config.milestones.batch_factor
+    for name, number in {"batch_size": config.batch_size, **factors}.items():
+        if number < 1:
+            raise errors.UserError(f"{name} must be at least 1, not {number}")
+    if config.num_imagined < 0:
+        raise errors.UserError(f"num_imagined must be 0 or more, not {config.num_imagined}")
     task.check_batches({"batch_size": config.batch_size})
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
     """Trains every model of the config."""
     data = dataset.read(family.data(task))
-    return {"models": {name: task.stage(name, partial(_train, task, name, data)) for name in task.config.models}}
+    trained: dict[str, Any] = {}
+    for place, name in enumerate(task.config.models):
+        setup = models.build(task.config, name, data)
+        batch_size = task.config.batch_size * task.config.models[name].batch_factor
+        trained[name] = task.stage(name, partial(_train, task, name, setup, place, batch_size, task.config.num_updates))
+        if setup.milestones is not None:
+            above, chosen = models.milestones_name(name), task.config.milestones
+            # A key that no model has.
+            number = len(task.config.models) + place
+            batch_size = task.config.batch_size * chosen.batch_factor
+            trained[above] = task.stage(
+                above, partial(_train, task, above, setup.milestones, number, batch_size, chosen.num_updates)
+            )
+    return {"models": trained}
 
 
 def show(record: Mapping[str, Any]) -> None:
@@ -48,10 +67,11 @@ def show(record: Mapping[str, Any]) -> None:
     print(tables.ReportTable(["model", "parameters", "updates", "examples, bottom first", "seconds"], rows).to_text())
 
 
-def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, Any]:
-    setup = models.build(task.config, name, data)
-    key = jax.random.fold_in(jax.random.key(task.seed), list(task.config.models).index(name))
-    learning_config = LearningConfig(batch_size=task.config.batch_size)
+def _train(
+    task: TaskContext, name: str, setup: Setup, number: int, batch_size: int, num_updates: int
+) -> Mapping[str, Any]:
+    key = jax.random.fold_in(jax.random.key(task.seed), number)
+    learning_config = LearningConfig(batch_size=batch_size)
     learner = learning.begin(setup.model, learning_config, setup.abstractions, key)
     training_data = learning.gather(setup.model, learning_config, learner.state, setup.trajectories)
     result = task.train(
@@ -59,7 +79,7 @@ def _train(task: TaskContext, name: str, data: dataset.Dataset) -> Mapping[str, 
         learner,
         chunk=loop.make_chunk(learning.build_update(setup.model, learning_config), task.config.chunk_steps),
         data=training_data,
-        num_steps=task.config.num_updates,
+        num_steps=num_updates,
         chunk_steps=task.config.chunk_steps,
     )
     models.save(family.models(task) / f"{name}.safetensors", result.state.state, setup.centroids)

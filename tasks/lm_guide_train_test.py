@@ -11,9 +11,15 @@ from tasks.harness import interrupting
 _PLANS = (
     {"goal": "make tea", "steps": ["Boil water.", "Pour it over the leaves."]},
     {"goal": "make coffee", "steps": ["Boil water.", "Grind the beans.", "Fold a filter.", "Pour it over the beans."]},
+    {
+        "goal": "make a new drink",
+        "steps": ["Boil water.", "Grind the beans.", "Pour it over the leaves.", "Stir the beans into a new drink."],
+        "split": "blueprints",
+        "given": ["Stir the beans into a new drink."],
+    },
     {"goal": "wash a cup", "steps": ["Boil water.", "Pour it over the leaves.", "Drink the tea.", "Rinse the cup."]},
 )
-_MODELS = ("flat", "hierarchy", "regression")
+_MODELS = ("flat", "hierarchy", "hierarchy_milestones", "regression")
 
 # Each run of the task compiles the same.
 pytestmark = pytest.mark.usefixtures("kept_programs")
@@ -36,7 +42,7 @@ def folder(tmp_path_factory):
     return parent / "w"
 
 
-@pytest.mark.parametrize("learner", ["hierarchy", "flat"])
+@pytest.mark.parametrize("learner", ["hierarchy", "hierarchy_milestones", "flat"])
 def test_training_that_is_interrupted_goes_on_to_the_same_models(folder, tmp_path, monkeypatch, capfd, learner):
     cut = tmp_path / "w"
     shutil.copytree(folder / "lm_data_prepare", cut / "lm_data_prepare")

@@ -12,7 +12,7 @@ import safetensors.numpy
 from configs import lm_guide_train as train_config
 from humain.testing import openai_server
 from tasks import lm_data_interpret, lm_data_prepare, lm_guide_inference, lm_guide_train
-from tasks.language import crafting_truth, recipes
+from tasks.language import crafting, crafting_truth, recipes
 
 _TASKS = (lm_data_prepare, lm_guide_train, lm_guide_inference, lm_data_interpret)
 _DATA = "lm_data_prepare/data"
@@ -24,6 +24,9 @@ _CORPUS = (
     {"goal": "make coffee", "text": "Boil water. Grind the beans. Pour it over the beans."},
     {"goal": "have a drink", "steps": ["Boil water.", "Grind the beans."], "split": "heldout"},
 )
+
+
+_TRAINED = ("flat", "hierarchy", "hierarchy_milestones", "regression")
 
 
 def _name(task):
@@ -65,15 +68,23 @@ def test_the_results_are_as_documented(folder):
     assert record == json.loads((folder / "lm_data_interpret" / "results.json").read_text())
     found = record["results"]
     assert found["model"] == "hierarchy"
-    assert set(found["baselines"]) == {"flat", "regression", "nearest_plan", "retriever"}
+    assert set(found["baselines"]) == {
+        *("flat", "regression", "lookup", "linear_lookup", "nearest_plan", "retriever"),
+    }
     for scores in (found, *found["baselines"].values()):
-        for split in ("train", "heldout", "pairs"):
+        for split in ("train", "heldout", "pairs", "composition"):
             assert set(scores[split]) == {"exact", "valid", "complete", "minimal"}
             assert all(0 <= share <= 1 for share in scores[split].values())
             assert scores[split]["minimal"] <= scores[split]["complete"] <= scores[split]["valid"]
         assert 0 <= scores["candidates64"]["nearest1"] <= scores["candidates64"]["top1"] <= 1
     # Each is the most similar to itself, so that the plans of training come back as they are.
     assert found["baselines"]["nearest_plan"]["train"] == dict.fromkeys(("exact", "valid", "complete", "minimal"), 1)
+    # What is stored is looked up, and what nobody stored is not.
+    lookup = found["baselines"]["lookup"]
+    assert lookup["heldout"]["complete"] == lookup["heldout"]["valid"] == 1
+    assert found["stored_paths"] == 1
+    for name in ("lookup", "nearest_plan", "retriever"):
+        assert found["baselines"][name]["composition"]["complete"] == 0
     plans = [
         json.loads(line) for line in (folder / "lm_data_prepare" / "data" / "plans.jsonl").read_text().splitlines()
     ]
@@ -91,12 +102,12 @@ def test_the_plans_are_in_words_for_every_model_and_goal(folder):
         assert plan["finished"] != any("(not reached: " in line for line in plan["outline"])
     told = _lines(folder / "lm_guide_inference" / "guides.jsonl")
     vocabulary = _lines(folder / "lm_data_prepare" / "data" / "vocabulary.jsonl")
-    # 60 plans of training, 14 held out and 20 pairs, by three models.
-    assert len(spoken) == len(told) == 3 * (60 + 14 + 20)
+    # 60 plans of training, 14 held out, 20 pairs and 4 compositions, by three models.
+    assert len(spoken) == len(told) == 3 * (60 + 14 + 20 + 4)
     assert {plan["model"] for plan in spoken} == {"hierarchy", "flat", "regression"}
     assert all(plan["outline"][0] == plan["goal"] for plan in spoken)
     found = json.loads((folder / "results.json").read_text())["results"]
-    for split in ("train", "heldout", "pairs"):
+    for split in ("train", "heldout", "pairs", "composition"):
         ours = [plan for plan in spoken if (plan["model"], plan["split"]) == ("hierarchy", split)]
         for score, share in found[split].items():
             assert share == pytest.approx(sum(plan[score] for plan in ours) / len(ours))
@@ -113,13 +124,14 @@ def test_the_plans_are_in_words_for_every_model_and_goal(folder):
 def test_the_scores_are_those_of_the_plans_in_words(folder):
     found = json.loads((folder / "results.json").read_text())["results"]
     items = {plan["goal"]: plan["items"] for plan in _lines(folder / _DATA / "plans.jsonl")}
+    truth = crafting.invented_recipes(recipes.load())
     verdicts = collections.defaultdict(list)
     for plan in _lines(folder / "lm_data_interpret" / "plans.jsonl"):
-        verdict = crafting_truth.check(recipes.load(), plan["steps"], goals=items[plan["goal"]])
+        verdict = crafting_truth.check(truth, plan["steps"], goals=items[plan["goal"]])
         works = verdict.valid and verdict.complete
         exact = plan["steps"] == plan["reference"]
         verdicts[plan["model"], plan["split"]].append((exact, verdict.valid, works, works and verdict.minimal))
-    assert len(verdicts) == 3 * 3
+    assert len(verdicts) == 3 * 4
     for (model, split), rows in verdicts.items():
         scores = (found if model == found["model"] else found["baselines"][model])[split]
         expected = dict(zip(("exact", "valid", "complete", "minimal"), np.mean(rows, axis=0), strict=True))
@@ -131,6 +143,9 @@ def test_the_nearest_sentences_are_those_of_the_next_steps_as_written(folder):
     plans = _lines(folder / _DATA / "plans.jsonl")
     answers = safetensors.numpy.load_file(folder / "lm_guide_inference" / "guides.safetensors")["answers"]
     embeddings = safetensors.numpy.load_file(folder / _DATA / "embeddings.safetensors")["vocabulary"]
+    plans_of_all = [plan for plan in plans if not plan["given"]]
+    # Sentences that are given with a goal come after all others, and are not picked from.
+    embeddings = embeddings[: 1 + max(step for plan in plans_of_all for step in plan["steps"])]
     right = collections.defaultdict(list)
     for asked in _lines(folder / "lm_guide_inference" / "candidates.jsonl"):
         plan = plans[asked["plan"]]
@@ -175,7 +190,7 @@ def test_outlines_of_goals_that_were_not_learned_are_printed(folder, capfd):
 def test_what_is_finished_is_not_done_again(folder, capfd):
     models = folder / "lm_guide_train" / "models"
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in models.iterdir()}
-    assert {path.name for path in before} == {f"{name}.safetensors" for name in ("flat", "hierarchy", "regression")}
+    assert {path.name for path in before} == {f"{name}.safetensors" for name in _TRAINED}
     for task in _TASKS:
         assert _run(task, folder) == 0
         printed = capfd.readouterr()
@@ -322,7 +337,7 @@ def test_plans_of_one_s_own_work_through_all_four(tmp_path, capfd):
     assert set(found["train"]) == set(found["heldout"]) == {"exact"}
     assert "pairs" not in found
     assert found["candidates64"]["questions"] == 2
-    assert set(found["baselines"]) == {"nearest_plan", "retriever"}
+    assert set(found["baselines"]) == {"lookup", "linear_lookup", "nearest_plan", "retriever"}
 
 
 def _small_hierarchy():

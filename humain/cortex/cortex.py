@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from humain.cortex.scores import ScoreRule
 from humain.kernels.kernel import Kernel, KernelState
+from humain.selection import select
 from humain.stopping import Stopping
 from humain.types import Answer, Array, Context
 
@@ -23,6 +24,9 @@ class Cortex:
         pivot_to_pivot: whether hindsight shows it only what an agent meets that goes from pivot to pivot: the goal is
             the next pivot or the trajectory's end, the context is all since the pivot before, and each such example
             counts once, however often it occurs. By default goals lie anywhere within the lookahead.
+        ends_at_goal: whether an answer with a stop signal (`Stopping`) is the goal itself, whatever state came with it.
+            For layers whose goals are states of their paths: what ends the way there is then the goal, so that a goal
+            need not be among the states that answers are taken for.
     """
 
     kernel: Kernel
@@ -30,12 +34,18 @@ class Cortex:
     lookahead: int = 2
     goal_discount: float = 1.0
     pivot_to_pivot: bool = False
+    ends_at_goal: bool = False
 
     def __post_init__(self) -> None:
         if self.lookahead < 1:
             raise ValueError(f"the lookahead must be 1 pivot or more, not {self.lookahead}")
         if not 0 < self.goal_discount <= 1:
             raise ValueError(f"the goal_discount must lie in (0, 1], not {self.goal_discount}")
+        if self.ends_at_goal and not isinstance(self.kernel.target_space, Stopping):
+            raise ValueError(
+                f"ends_at_goal needs answers with a stop signal, not those of {self.kernel.target_space}; make them "
+                "Stopping, or set it to False"
+            )
 
     def answer(self, state: KernelState, context: Context, goals: Array, ranks: Array | None = None) -> Answer:
         """The value of the slot with the best score; ties go to the first.
@@ -59,4 +69,6 @@ class Cortex:
         ends = jnp.zeros(score.shape, bool)
         if isinstance(self.kernel.target_space, Stopping):
             value, ends = self.kernel.target_space.split(value)
+        if self.ends_at_goal:
+            value = select(ends, goals, value)
         return Answer(value=value, score=score, known=score > -jnp.inf, ends=ends)

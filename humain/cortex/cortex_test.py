@@ -9,6 +9,7 @@ import pytest
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.spaces import Continuous, Discrete
+from humain.stopping import Stopping
 from humain.testing.probe import Probe
 from humain.types import Context, Slots
 
@@ -52,12 +53,27 @@ def test_vectors_are_answered_whole():
     np.testing.assert_array_equal(answer.value, [[3, 4]])
 
 
+@pytest.mark.parametrize("ends_at_goal", [False, True])
+def test_an_answer_that_ends_the_way_is_the_goal_where_that_is_asked_for(ends_at_goal):
+    space = Continuous(2)
+    states = jnp.zeros((2, 1, 2))
+    context = Context(states=states, features=states, mask=jnp.ones((2, 1), bool))
+    goals = jnp.array([[5.0, 6.0], [7.0, 8.0]])
+    # The first answer has a stop signal, the second one has none.
+    slots = Slots(values=jnp.array([[[1.0, 2.0, 1.0]], [[3.0, 4.0, 0.0]]]), scores=jnp.zeros((2, 1)))
+    cortex = Cortex(Told(space, Stopping(space)), Linear(2), ends_at_goal=ends_at_goal)
+    answer = cortex.answer(slots, context, goals)
+    np.testing.assert_array_equal(answer.ends, [True, False])
+    np.testing.assert_array_equal(answer.value, [[5, 6] if ends_at_goal else [1, 2], [3, 4]])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"lookahead": 0}, "1 pivot or more, not 0"),
         ({"goal_discount": 0.0}, r"\(0, 1\], not 0.0"),
         ({"goal_discount": 1.5}, r"\(0, 1\], not 1.5"),
+        ({"ends_at_goal": True}, "ends_at_goal needs answers with a stop signal, not those of "),
     ],
 )
 def test_what_makes_no_cortex_is_refused(settings, message):

@@ -1,6 +1,6 @@
 """The prepared data set: a directory of plans, vocabulary and embeddings, which is checked as a whole when read.
 
-plans.jsonl             {"goal", "steps": [index, ...], "split", "items"} a line
+plans.jsonl             {"goal", "steps": [index, ...], "split", "items", "given": [index, ...]} a line
 vocabulary.jsonl        {"sentence"} a line, in the order of the indices
 embeddings.safetensors  `vocabulary` [V, D] and `goals` [G, D], float32; a row of `goals` for each plan
 manifest.json           SHA-256 and size of each of these, what made them, and counts; written last
@@ -55,6 +55,11 @@ class Dataset:
     def width(self) -> int:
         """D, the length of an embedding."""
         return self.vocabulary_embeddings.shape[1]
+
+    @property
+    def num_shared(self) -> int:
+        """How many sentences belong to no goal alone; they come before those that are given with a goal."""
+        return min((index for plan in self.plans for index in plan.given), default=len(self.vocabulary))
 
 
 def write(directory: pathlib.Path, dataset: Dataset) -> None:
@@ -125,7 +130,13 @@ def read(directory: pathlib.Path) -> Dataset:
     contents = {name: _read_checked(directory / name, manifest["files"][name]) for name in _FILES}
     try:
         plans = tuple(
-            IndexedPlan(entry["goal"], tuple(entry["steps"]), entry["split"], tuple(entry["items"]))
+            IndexedPlan(
+                entry["goal"],
+                tuple(entry["steps"]),
+                entry["split"],
+                tuple(entry["items"]),
+                tuple(entry.get("given", ())),
+            )
             for entry in map(json.loads, contents[_PLANS].splitlines())
         )
         vocabulary = tuple(json.loads(line)["sentence"] for line in contents[_VOCABULARY].splitlines())
@@ -192,7 +203,9 @@ def _problem(dataset: Dataset) -> str | None:
     for number, plan in enumerate(dataset.plans):
         if not plan.steps:
             return f"plan {number} has no steps"
-        wrong = [step for step in plan.steps if not (isinstance(step, int) and 0 <= step < num_sentences)]
+        wrong = [
+            step for step in (*plan.steps, *plan.given) if not (isinstance(step, int) and 0 <= step < num_sentences)
+        ]
         if wrong:
             return f"plan {number} has the step {wrong[0]!r}, but the vocabulary's indices are 0 to {num_sentences - 1}"
     sizes = {"vocabulary": num_sentences, "goals": num_plans}

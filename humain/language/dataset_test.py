@@ -63,8 +63,8 @@ def test_the_files_are_as_described(tmp_path):
     _written(tmp_path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == _FILES
     assert (tmp_path / "plans.jsonl").read_text().splitlines() == [
-        '{"goal": "a plate", "steps": [0, 1], "split": "train", "items": []}',
-        '{"goal": "a “gear”", "steps": [0, 1, 2, 1], "split": "heldout", "items": ["gear", "rod"]}',
+        '{"goal": "a plate", "steps": [0, 1], "split": "train", "items": [], "given": []}',
+        '{"goal": "a “gear”", "steps": [0, 1, 2, 1], "split": "heldout", "items": ["gear", "rod"], "given": []}',
     ]
     tensors = safetensors.numpy.load_file(tmp_path / "embeddings.safetensors")
     assert {name: array.shape for name, array in tensors.items()} == {"vocabulary": (3, 4), "goals": (2, 4)}

@@ -22,19 +22,21 @@ class TextPlan:
         steps: sentences, in order; at least one.
         split: the part of the data that the plan belongs to, such as `train` or `heldout`.
         items: the names of the items that the goal asks for, in domains that have items; used to check the plan.
+        given: sentences that come with the goal, for this plan alone, such as the recipe of something new.
     """
 
     goal: str
     steps: tuple[str, ...]
     split: str = "train"
     items: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
 
 
 def read_corpus(path: pathlib.Path) -> list[TextPlan]:
     """Reads plans, one JSON object per line; empty lines are skipped.
 
     An object has `goal`, and either `steps` (a list of sentences) or `text` (split into sentences here); it may have
-    `split` and `items`; other keys are ignored. White space is normalised.
+    `split`, `items` and `given`; other keys are ignored. White space is normalised.
 
     Args:
         path: the file, UTF-8.
@@ -86,8 +88,9 @@ def _parse(line: bytes, where: str) -> TextPlan:
     optional: dict[str, Any] = {}
     if "split" in entry:
         optional["split"] = _text(entry, "split", where)
-    if "items" in entry:
-        optional["items"] = _texts(entry, "items", where)
+    for key in ("items", "given"):
+        if key in entry:
+            optional[key] = _texts(entry, key, where)
     return TextPlan(goal=goal, steps=steps, **optional)
 
 

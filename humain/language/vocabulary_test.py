@@ -30,5 +30,14 @@ def test_an_index_stands_for_its_sentence():
     assert vocabulary.spell_out(plans[0], sentences) == _PLANS[0]
 
 
+def test_what_is_given_with_a_goal_is_numbered_after_all_other_sentences():
+    gadget = TextPlan("a gadget", ("Mine ore.", "Press  a gadget."), given=("Press a gadget.",))
+    sentences, plans = vocabulary.build([gadget, *_PLANS])
+    assert sentences == ("Mine ore.", "Smelt it.", "Press it.", "mine ore.", "Press a gadget.")
+    assert plans[0] == IndexedPlan("a gadget", (0, 4), given=(4,))
+    assert plans[1] == IndexedPlan("a plate", (0, 1))
+    assert vocabulary.spell_out(plans[0], sentences).given == ("Press a gadget.",)
+
+
 def test_no_plans_have_no_vocabulary():
     assert vocabulary.build([]) == ((), ())

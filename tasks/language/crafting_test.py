@@ -6,7 +6,7 @@ import functools
 import pytest
 
 from humain.files import records
-from tasks.language import crafting, crafting_truth, recipes
+from tasks.language import crafting, crafting_truth, crafting_writer, grounding, recipes
 from tasks.language.small_recipes import item, small_recipes
 
 SHIPPED = recipes.load()
@@ -29,6 +29,7 @@ def _sentences(found):
 def test_a_record_is_the_request_and_the_plan():
     (record,) = (record for record in _corpus(0) if record.items == ("lubricant",))
     assert records.to_json(dataclasses.replace(record, split="train")) == {
+        "given": [],
         "goal": "make lubricant",
         "items": ["lubricant"],
         "split": "train",
@@ -151,3 +152,64 @@ def test_more_than_can_be_held_out_is_refused():
 def test_fewer_than_none_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} must be 0 or more, not -1"):
         crafting.corpus(small_recipes(), seed=0, **{"num_held_out": 0, "num_pairs": 0, name: -1})
+
+
+@functools.cache
+def _invented():
+    return crafting.invented_recipes(SHIPPED)
+
+
+@functools.cache
+def _composed(seed):
+    return crafting.corpus(SHIPPED, seed=seed, num_blueprints=200, num_compositions=20)
+
+
+@pytest.mark.parametrize("seed", (0, 1))
+def test_inventions_change_nothing_of_the_other_splits(seed):
+    assert _composed(seed)[: len(_corpus(seed))] == _corpus(seed)
+    splits = [record.split for record in _composed(seed)[len(_corpus(seed)) :]]
+    assert splits == ["blueprints"] * 200 + ["composition"] * 20
+
+
+@pytest.mark.parametrize("seed", (0, 1))
+def test_an_invention_is_made_of_goals_of_training_and_its_recipe_is_given(seed):
+    known = {record.items[0]: set(record.steps) for record in _split(_composed(seed), "train")}
+    for record in _split(_composed(seed), "blueprints") + _split(_composed(seed), "composition"):
+        parts = _invented()[record.items[0]].ingredients
+        assert record.given == record.steps[-1:]
+        # All that its parts take, each once, and its own recipe, which no other plan has.
+        assert set(record.steps[:-1]) == set().union(*(known[part] for part in parts))
+        assert record.given[0] not in set().union(*known.values())
+        verdict = crafting_truth.check(_invented(), record.steps, goals=record.items)
+        assert (verdict.valid, verdict.complete, verdict.minimal) == (True, True, True)
+
+
+@pytest.mark.parametrize("seed", (0, 1))
+def test_no_composition_can_be_looked_up(seed):
+    corpus = _composed(seed)
+    learned = [record for record in corpus if record.split in ("train", "blueprints")]
+    items_by_step = crafting_writer.items_by_step(_invented())
+    stored = [{items_by_step[step] for step in record.steps} for record in learned]
+    goals = {record.items[0] for record in _split(corpus, "blueprints")}
+    for record in _split(corpus, "composition"):
+        parts = set(_invented()[record.items[0]].ingredients)
+        assert record.items[0] not in goals
+        # No plan that is learned from makes all that it takes, let alone has its last sentence.
+        assert not any(parts <= made for made in stored)
+        assert not any(record.steps[-1] in other.steps for other in learned)
+        # No recipe that is learned from takes two of its parts.
+        recipes_learned = [set(_invented()[name].ingredients) for name in goals]
+        assert all(len(parts & others) < 2 for others in recipes_learned)
+        # Neither the request nor the recipe is a list that the splitting of goals would divide.
+        assert len(grounding.parts(record.goal)) == len(grounding.parts(record.given[0])) == 1
+
+
+def test_compositions_and_blueprints_are_drawn_by_the_seed():
+    drawn = [tuple(record.items for record in _split(_composed(seed), "composition")) for seed in (0, 1)]
+    assert drawn[0] != drawn[1]
+
+
+@pytest.mark.parametrize("wanted", [{"num_compositions": 2000}, {"num_blueprints": 2000}])
+def test_more_inventions_than_there_are_are_refused(wanted):
+    with pytest.raises(ValueError, match=r"2000 (compositions|blueprints) are not to be had, \d+ are; ask for fewer"):
+        crafting.corpus(SHIPPED, seed=0, **wanted)

@@ -39,7 +39,15 @@ _STEPS: Mapping[str, tuple[str, ...]] = {
     ),
     "rocket silo": ("Assemble {product} in the silo from {parts}.",),
     "rocket launch": ("Earn {product} by launching {parts} into space.",),
+    "workbench": (
+        "Build {product} on the workbench: {parts}.",
+        "Put together {product}: {parts}.",
+        "Take {parts} for {product}.",
+        "{product} is built on the workbench by fixing {parts}.",
+    ),
 }
+_JOINTS = ("on", "over", "inside", "beside", "under", "onto")
+"""Between the parts of what is built on a workbench, whose recipe is no list that a comma or an "and" divides."""
 _ASSEMBLE_ONE = (
     "Assemble {product} from {parts}.",
     "Assemble {product} in the workshop from {parts}.",
@@ -114,7 +122,9 @@ def step(item: Item) -> str:
     """The sentence that makes an item, such as "Assemble a radar from electronic circuits, ... and iron plates."."""
     templates = _STEPS.get(item.machine) or (_ASSEMBLE_ONE if item.counted else _ASSEMBLE_MANY)
     template = draws.choose(templates, "step", item.name)
-    return template.format(product=item.product, parts=_listed(item.ingredient_phrases))
+    parts = _joined(item) if item.machine == "workbench" else _listed(item.ingredient_phrases)
+    sentence = template.format(product=item.product, parts=parts)
+    return sentence[0].upper() + sentence[1:]
 
 
 def steps(recipes: Recipes, goals: Sequence[str]) -> tuple[str, ...]:
@@ -140,6 +150,14 @@ def _checked(goals: Sequence[str]) -> Sequence[str]:
     if isinstance(goals, str) or not goals:
         raise ValueError(f"the goals are {goals!r}; expected a list of one name at least")
     return goals
+
+
+def _joined(item: Item) -> str:
+    """The ingredients of what is built on a workbench: "a on b", "a on b under c"."""
+    words = [*item.ingredient_phrases[:1]]
+    for number, phrase in enumerate(item.ingredient_phrases[1:]):
+        words += [draws.choose(_JOINTS, "joint", item.name, str(number)), phrase]
+    return " ".join(words)
 
 
 def _listed(phrases: Sequence[str]) -> str:

@@ -15,8 +15,9 @@ NAME = "lm"
 PREPARE, TRAIN, INFER, INTERPRET = "lm_data_prepare", "lm_guide_train", "lm_guide_inference", "lm_data_interpret"
 MANIFEST = f"{PREPARE}/data/manifest.json"
 """Holds the sums of the whole data set."""
-NEAREST_PLAN, RETRIEVER = "nearest_plan", "retriever"
-"""Baselines that are not trained; no model may have their names."""
+LOOKUP, LINEAR_LOOKUP, NEAREST_PLAN, RETRIEVER = "lookup", "linear_lookup", "nearest_plan", "retriever"
+BASELINES = (LOOKUP, LINEAR_LOOKUP, NEAREST_PLAN, RETRIEVER)
+"""Baselines that are no networks; no model may have their names."""
 MODELS = f"{TRAIN}/models"
 TRAINED = f"{TRAIN}/{results.FILE_NAME}"
 ALL_GUIDES = tuple(f"{INFER}/{name}" for name in ("guides.jsonl", "candidates.jsonl", "guides.safetensors"))
@@ -51,7 +52,7 @@ def check_split(name: str) -> None:
     Raises:
         UserError: naming it.
     """
-    if re.fullmatch(r"model|baselines|asked|candidates\d+", name):
+    if re.fullmatch(r"model|baselines|asked|stored_paths|candidates\d+", name):
         raise errors.UserError(
             f"a split can't be called {name!r}, as the results have that for something else; rename it"
         )

@@ -75,17 +75,31 @@ class Guidance:
         state: what they have learned.
         embeddings: `[V, D]`, of the sentences, as the layers see them.
         max_steps: of a guide.
+        num_shared: how many of the sentences, the first ones, are not given with a goal; None for all.
+        milestones: asked, where a goal is a sentence that is given, for the known goals on the way to it; each is then
+            a goal of this hierarchy, in an episode of its own.
     """
 
     model: Model
     state: ModelState
     embeddings: np.ndarray
     max_steps: int
+    num_shared: int | None = None
+    milestones: "Guidance | None" = None
     _plans: dict[int, tuple[tuple[Node, ...], ...]] = dataclasses.field(default_factory=dict)
 
     def think_of(self, goals: Sequence[int]) -> None:
         """Thinks ahead of goals (sentences), all in one go, which takes less time than one after the other."""
         new = [goal for goal in dict.fromkeys(goals) if goal not in self._plans]
+        given = [goal for goal in new if self._is_given(goal)]
+        if self.milestones is not None and given:
+            self.milestones.think_of(given)
+            above = [nodes for goal in given for nodes in self.milestones._plans[goal]]
+            self.think_of([goal for goal in new if goal not in given])
+            self.think_of([node.known for nodes in above for node in nodes if not self._is_given(node.known)])
+            for goal in given:
+                self._plans[goal] = tuple(self._below(nodes, goal) for nodes in self.milestones._plans[goal])
+            return
         if not new:
             return
         num_ranks = self.model.layers[-1].cortex.kernel.num_slots
@@ -93,7 +107,7 @@ class Guidance:
         begin = np.broadcast_to(experience.start(self.embeddings), asked.shape)
         ranks = jnp.tile(jnp.arange(num_ranks), len(new))
         plan = planning.think(self.model, self.state, jnp.asarray(begin), jnp.asarray(asked), ranks)
-        numbered = _numbered(self.model, plan)
+        numbered = _numbered(self.model, plan, Nearest(self.embeddings))
         for place, goal in enumerate(new):
             self._plans[goal] = tuple(
                 self._nodes(numbered, place * num_ranks + rank, goal) for rank in range(num_ranks)
@@ -153,6 +167,28 @@ class Guidance:
         done = {_step(reaction) for reaction in reactions}
         return Guide(_joined(reactions), finished=all(goal in done for goal in goals))
 
+    def _is_given(self, goal: int) -> bool:
+        return self.num_shared is not None and goal >= self.num_shared
+
+    def _below(self, milestones: Sequence[Node], goal: int) -> tuple[Node, ...]:
+        """The way to each milestone under it, and the goal, which is given, as a step; what was done is not again."""
+        nodes: list[Node] = []
+        done: set[int] = set()
+        for milestone in milestones:
+            place = len(nodes)
+            nodes.append(dataclasses.replace(milestone, layer=len(self.model.layers), parent=None, repeated=False))
+            if milestone.known == goal:
+                nodes.append(dataclasses.replace(milestone, layer=0, parent=place))
+                break
+            # Of another goal's sentences nothing is known.
+            for node in () if self._is_given(milestone.known) else self._plans[milestone.known][0]:
+                parent = place if node.parent is None else place + 1 + node.parent
+                repeated = node.layer == 0 and node.known in done
+                nodes.append(dataclasses.replace(node, parent=parent, repeated=repeated))
+                if node.layer == 0:
+                    done.add(node.known)
+        return tuple(nodes)
+
     def _nodes(self, plan: Plan, index: int, goal: int) -> tuple[Node, ...]:
         """One plan of a batch, whose states are numbers, as the answers in the order of doing; it ends at the goal."""
         nodes: list[Node] = []
@@ -163,7 +199,9 @@ class Guidance:
                 if goal in seen:
                     return
                 known = int(child.state)
-                answer = known_states(self.model, child.layer).known[known]
+                answer = (
+                    self.embeddings[known] if child.layer == 0 else known_states(self.model, child.layer).known[known]
+                )
                 repeated = child.layer == 0 and known in seen
                 assert child.score is not None
                 nodes.append(Node(child.layer, parent, 0, answer, known, child.score, repeated))
@@ -175,13 +213,14 @@ class Guidance:
         return tuple(nodes)
 
 
-def _numbered(model: Model, plan: Plan) -> Plan:
-    """The same plans; each layer's states are numbers, the places among those that it knows, and so are the goals."""
+def _numbered(model: Model, plan: Plan, sentences: Nearest) -> Plan:
+    """The same plans in numbers: of sentences for the bottom and goals, else places among the states that are known."""
+    numbers = [sentences, *(known_states(model, number) for number in range(1, len(model.layers)))]
     layers = [
-        dataclasses.replace(layer, states=known_states(model, number).index(layer.states))
-        for number, layer in enumerate(plan.layers)
+        dataclasses.replace(layer, states=known.index(layer.states))
+        for known, layer in zip(numbers, plan.layers, strict=True)
     ]
-    goals = known_states(model, 0).index(plan.goals)
+    goals = sentences.index(plan.goals)
     return jax.device_get(dataclasses.replace(plan, goals=goals, layers=tuple(layers)))
 
 

@@ -285,3 +285,45 @@ def test_acting_step_by_step_does_what_was_thought_out(trained, way):
     # At the goal it stays.
     _, reaction = acting.react(model, state, episode, here, _E[[way[-1]]])
     np.testing.assert_array_equal(reaction.action, here)
+
+
+def _divided(guidance, *ways):
+    """It, where sentence 6 is given with a goal, and a layer above that has such ways of milestones to it."""
+    nodes = tuple(tuple(Node(0, None, 0, _E[step], step, 0.5) for step in way) for way in ways)
+    above = dataclasses.replace(guidance, _plans={6: nodes})
+    return dataclasses.replace(guidance, num_shared=6, milestones=above, _plans={})
+
+
+def test_what_is_given_is_reached_by_way_of_its_milestones(guidance):
+    guide = _divided(guidance, (2, 3, 6)).think([6])
+    # 0, 1, 2 to the first milestone; 0, 3 to the second one, of which 0 is done; and the given sentence itself.
+    assert _known(guide.steps) == [0, 1, 2, 3, 6]
+    assert guide.finished
+    top = [(place, node) for place, node in enumerate(guide.nodes) if node.layer == 2]
+    assert [node.known for _, node in top] == [2, 3, 6]
+    assert all(node.parent is None for _, node in top)
+    for place, node in enumerate(guide.nodes):
+        if node.layer < 2:
+            assert guide.nodes[node.parent].layer == (2 if node.known == 6 else node.layer + 1)
+            assert node.parent < place
+    done_again = [node.known for node in guide.nodes if node.repeated]
+    assert done_again == [0]
+
+
+def test_other_given_sentences_and_what_comes_after_the_goal_are_left_out(guidance):
+    # 5 is given too, with another goal: nothing is known of it.
+    divided = dataclasses.replace(_divided(guidance, (5, 3, 6, 2)), num_shared=5)
+    assert _known(divided.think([6]).steps) == [0, 3, 6]
+
+
+def test_a_reaction_goes_on_by_way_of_milestones(guidance):
+    divided = _divided(guidance, (2, 3, 6), (3, 6))
+    assert [node.known for node in divided.react([6], [0, 1])][-1] == 2
+    # The second hypothesis has foretold what was done.
+    assert [node.known for node in divided.react([6], [0, 3])][-1] == 6
+    assert divided.react([6], [0, 3, 6]) == ()
+
+
+def test_without_milestones_what_is_given_is_asked_for_like_any_sentence(guidance):
+    alone = dataclasses.replace(guidance, num_shared=6, _plans={})
+    assert _known(alone.think([6]).steps) == _known(guidance.think([6]).steps)

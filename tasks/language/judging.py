@@ -19,10 +19,13 @@ def nearest(answers: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
 
 
 def candidates(data: Dataset, number: int, time: int, *, num_candidates: int, seed: int) -> np.ndarray:
-    """The next sentence of a plan and others drawn at random, in the vocabulary's order; the same for every model."""
+    """The next sentence of a plan and others drawn at random, in the vocabulary's order; the same for every model.
+
+    None is drawn that is given with a goal of its own.
+    """
     right = data.plans[number].steps[time]
     rng = np.random.default_rng([seed, number, time])
-    others = np.delete(np.arange(len(data.vocabulary)), right)
+    others = np.delete(np.arange(data.num_shared), right)
     drawn = rng.permutation(others)[: num_candidates - 1]
     return np.sort(np.append(drawn, right))
 
@@ -105,7 +108,7 @@ def top1(
         `top1`, a share; `nearest1`, the share for which it is the nearest sentence of the whole vocabulary; and
         `questions`, how many there were.
     """
-    embeddings = data.vocabulary_embeddings
+    embeddings = data.vocabulary_embeddings[: data.num_shared]
     everything = np.arange(len(embeddings))
     picked, found = [], []
     for (number, time), answer in answers.items():

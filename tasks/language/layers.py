@@ -48,6 +48,8 @@ def build_model(config: Any, known: Sequence[np.ndarray], *, num_updates: int, s
                 # The top layer's ways are told apart by the returns that they were given.
                 score_rule=Return(0.0, 1.0) if number == top else Geometric(config.score_discount),
                 pivot_to_pivot=True,
+                # A single layer is asked for sentences; under others, for chunks of them.
+                ends_at_goal=top == 0,
             )
             added = _SMALL if config.encoding == "sinusoidal" else encoding.added
             layers.append(Layer(cortex=cortex, context_length=length, encoding=added, hide_start=True))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors
 import safetensors.numpy
+from ml_collections import ConfigDict
 
 from humain import errors
 from humain.abstraction import kmeans
@@ -21,12 +22,15 @@ from humain.cortex import hindsight
 from humain.language.dataset import Dataset
 from humain.model import Model, ModelState
 from humain.types import Trajectories
-from tasks.language import experience, guiding, layers, paths, scaling
+from tasks.language import experience, guiding, imagining, layers, paths, scaling
 from tasks.language.guiding import Guidance
+from tasks.language.paths import Path
 from tasks.language.scaling import Scaling
 
 TRAIN = "train"
 """The split that is learned from."""
+BLUEPRINTS = "blueprints"
+"""The split of plans for what comes with sentences of its own: learned from as wholes, with these given."""
 MAIN = "hierarchy"
 _WHOLE = Skip(2**20)
 """Of the top layer: it goes to the end, for no path is as long as this."""
@@ -42,6 +46,9 @@ class Setup:
         trajectories: to learn from.
         scaling: of embeddings.
         embeddings: `[V, D]`, of the sentences, as the layers see them.
+        num_shared: how many of these, the first ones, are not given with a goal.
+        milestones: another layer above them all, which divides what is given into goals that are known; None where
+            there is none.
     """
 
     model: Model
@@ -49,6 +56,8 @@ class Setup:
     trajectories: Trajectories
     scaling: Scaling
     embeddings: np.ndarray
+    num_shared: int
+    milestones: "Setup | None" = None
 
     @property
     def centroids(self) -> tuple[np.ndarray, ...]:
@@ -63,11 +72,20 @@ class Setup:
         """`[N, D]`, the states that a layer's answers are taken for the nearest of; at the bottom the sentences."""
         return guiding.known_states(self.model, layer).known
 
-    def guidance(self, state: ModelState, *, max_sub_steps: int, max_top_steps: int, max_steps: int) -> Guidance:
+    def guidance(
+        self,
+        state: ModelState,
+        milestones: ModelState | None = None,
+        *,
+        max_sub_steps: int,
+        max_top_steps: int,
+        max_steps: int,
+    ) -> Guidance:
         """The trained model, ready to be asked.
 
         Args:
             state: what it has learned.
+            milestones: what its layer of milestones has learned, if it has one.
             max_sub_steps: answers of each layer for one goal of the layer above.
             max_top_steps: answers of the top layer.
             max_steps: of a guide.
@@ -78,7 +96,13 @@ class Setup:
         most = max_top_steps if below else max_steps
         bounded.append(dataclasses.replace(top, max_sub_steps=max_top_steps, max_nodes=most))
         model = dataclasses.replace(self.model, layers=tuple(bounded))
-        return Guidance(model, state, self.embeddings, max_steps)
+        above = None
+        if self.milestones is not None:
+            assert milestones is not None
+            above = self.milestones.guidance(
+                milestones, max_sub_steps=max_sub_steps, max_top_steps=max_sub_steps, max_steps=max_sub_steps
+            )
+        return Guidance(model, state, self.embeddings, max_steps, self.num_shared, above)
 
 
 def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None = None) -> Setup:
@@ -97,24 +121,87 @@ def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None
     train = [plan.steps for plan in data.plans if plan.split == TRAIN]
     if not train:
         raise errors.UserError(f"the data has no plan of the split {TRAIN!r} to learn from; prepare some")
-    fitted = scaling.fit(data.vocabulary_embeddings)
-    embeddings = fitted.scale(data.vocabulary_embeddings)
-    try:
-        abstractions = (*_abstractions(chosen, embeddings, trained), _WHOLE)
-        trajectories = experience.trajectories(
-            paths.gather(train, **dict(config.paths)), embeddings, score_discount=chosen.score_discount
+    blueprints = [plan.steps for plan in data.plans if plan.split == BLUEPRINTS]
+    if chosen.blueprints not in ("divided", "whole", "unused"):
+        raise errors.UserError(
+            f"models.{name}.blueprints must be 'divided', 'whole' or 'unused', not {chosen.blueprints!r}"
         )
+    divides = chosen.blueprints == "divided" and bool(blueprints)
+    fitted = scaling.fit(data.vocabulary_embeddings[: data.num_shared])
+    embeddings = fitted.scale(data.vocabulary_embeddings)
+    shared = embeddings[: data.num_shared]
+    try:
+        abstractions = (*_abstractions(chosen, shared, trained), _WHOLE)
+        ways = paths.gather(train, **dict(config.paths))
+        # Blueprints are divided by a layer of their own, or else learned as wholes, with as many imagined ones.
+        composed = _Composed((), embeddings)
+        if blueprints and chosen.blueprints != "unused":
+            composed = _compose(config, ways, [*train, *blueprints], embeddings, whole=not divides)
+        own = () if chosen.blueprints != "whole" else (*(Path(plan, 1.0) for plan in blueprints), *composed.paths)
+        trajectories = experience.trajectories((*ways, *own), composed.embeddings, score_discount=chosen.score_discount)
     except ValueError as error:
         raise errors.UserError(f"models.{name}: {error}") from error
-    # At the bottom all sentences are known, so that the number of a known state is that of a sentence.
+    # At the bottom all that are not given with a goal are known; the number of a known state is that of a sentence.
     _, *above = hindsight.answers(trajectories, abstractions)
-    known = [embeddings, *(np.asarray(states) for states in above)]
-    return Setup(
+    known = [shared, *(np.asarray(states) for states in above)]
+    setup = Setup(
         model=layers.build_model(chosen, known, num_updates=config.num_updates, stop=config.stop),
         abstractions=abstractions,
         trajectories=trajectories,
         scaling=fitted,
         embeddings=embeddings,
+        num_shared=data.num_shared,
+    )
+    if not divides:
+        return setup
+    return dataclasses.replace(setup, milestones=_milestones(config, chosen, setup, composed))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Composed:
+    """Paths to sentences that are given with a goal.
+
+    Attributes:
+        paths: indices.
+        embeddings: `[V + N, D]`, of the sentences and, after them, of those that were imagined.
+    """
+
+    paths: tuple[Path, ...]
+    embeddings: np.ndarray
+
+
+def _compose(
+    config: Any, ways: Sequence[Path], plans: Sequence[Sequence[int]], embeddings: np.ndarray, *, whole: bool
+) -> _Composed:
+    """The milestones of all plans and of imagined ones; or the imagined ones as wholes, by the best way to each."""
+    before = paths.always_before(plans)
+    divided = [paths.milestones(plan, before) for plan in plans]
+    imagined = imagining.imagine(divided, embeddings, before, number=config.num_imagined, seed=0)
+    extended = np.concatenate([embeddings, *(each.embedding[None] for each in imagined)])
+    numbered = [(each.taken, len(embeddings) + number) for number, each in enumerate(imagined)]
+    if whole:
+        best: dict[int, tuple[int, ...]] = {}
+        for way in ways:
+            best.setdefault(way.steps[-1], way.steps)
+        joined = [(*dict.fromkeys(step for goal in taken for step in best[goal]), last) for taken, last in numbered]
+        return _Composed(tuple(Path(steps, 1.0) for steps in joined), extended)
+    # Each is reached on its own, so that the order is free: one that is always the same is the easiest to learn.
+    ordered = [(*sorted(taken), last) for *taken, last in divided]
+    return _Composed(
+        tuple(Path(steps, 1.0) for steps in (*ordered, *((*taken, last) for taken, last in numbered))), extended
+    )
+
+
+def _milestones(config: Any, chosen: Any, below: Setup, composed: _Composed) -> Setup:
+    """The layer that learns which known goals are to be reached for what is given."""
+    own = milestones_config(config, chosen)
+    return dataclasses.replace(
+        below,
+        model=layers.build_model(
+            own, [below.embeddings[: below.num_shared]], num_updates=config.milestones.num_updates, stop=config.stop
+        ),
+        abstractions=(_WHOLE,),
+        trajectories=experience.trajectories(composed.paths, composed.embeddings, score_discount=chosen.score_discount),
     )
 
 
@@ -211,6 +298,27 @@ def main(names: Iterable[str]) -> str:
     """Which of some models the others are compared with: `hierarchy`, or the first if none has that name."""
     listed = list(names)
     return MAIN if MAIN in listed else listed[0]
+
+
+def milestones_config(config: Any, chosen: Any) -> ConfigDict:
+    """What makes the layer of milestones out of the whole config and that of its model.
+
+    Its order is always the same, so that there is one answer, and one slot for it.
+    """
+    sizes = {"width": config.milestones.width, "hidden": config.milestones.hidden}
+    return ConfigDict(
+        {
+            **chosen,
+            "kernel": {**chosen.kernel, **sizes},
+            "context_lengths": chosen.context_lengths[:1],
+            "num_slots": 1,
+        }
+    )
+
+
+def milestones_name(name: str) -> str:
+    """The name of a model's layer of milestones, under which it is trained and kept."""
+    return f"{name}_milestones"
 
 
 def known_goals(plans: Sequence[Any]) -> dict[str, int]:

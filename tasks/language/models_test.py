@@ -48,6 +48,7 @@ def _model(**values):
         "chunks": (2,),
         "num_clusters": (2,),
         "context_lengths": (2, 1),
+        "blueprints": "whole",
         **values,
     }
 
@@ -55,12 +56,15 @@ def _model(**values):
 _CONFIG = ConfigDict(
     {
         "num_updates": 10,
+        "num_imagined": 6,
+        "milestones": {"width": 4, "hidden": 4, "num_updates": 10},
         "paths": {"replay": True, "max_paths": 3, "passed_weight": 0.9},
         "stop": 2.0,
         "models": {
             "hierarchy": _model(),
             "flat": _model(chunks=(), context_lengths=(2,)),
             "wide": _model(num_slots=3),
+            "divided": _model(blueprints="divided"),
             # Two layers that are alike, and so are learned together.
             "alike": _model(context_lengths=(1, 1)),
             "short": _model(context_lengths=(2,)),
@@ -308,3 +312,80 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, setup, state, value):
     safetensors.numpy.save_file(tensors, path)
     with pytest.raises(errors.UserError, match=r"model.safetensors has weights that are not finite; train again$"):
         models.load(path, setup)
+
+
+_BLUEPRINTS = (
+    # A raft takes a plank and a lamp, a kite a lamp and a boat; their sentences, 4 and 5, come with their goals.
+    IndexedPlan("a raft", (0, 1, 3, 4), "blueprints", (), (4,)),
+    IndexedPlan("a kite", (0, 3, 1, 2, 5), "blueprints", (), (5,)),
+)
+
+
+def _more_data():
+    data = _data((*_PLANS, *_BLUEPRINTS))
+    rng = np.random.default_rng(1)
+    return dataclasses.replace(
+        data,
+        vocabulary=(*data.vocabulary, "raft", "kite"),
+        vocabulary_embeddings=np.concatenate([data.vocabulary_embeddings, rng.normal(size=(2, 3))]).astype(np.float32),
+    )
+
+
+def _ways(setup, embeddings):
+    """The trajectories as numbers of sentences; None for one that is not said."""
+    states, lengths = (np.asarray(part) for part in (setup.trajectories.states, setup.trajectories.lengths))
+    ways = []
+    for way, length in zip(states, lengths, strict=True):
+        found = [np.flatnonzero((embeddings == state).all(axis=1)) for state in way[1:length]]
+        ways.append(tuple(int(place[0]) if len(place) else None for place in found))
+    return ways
+
+
+def test_what_is_given_changes_nothing_of_the_layers_below_milestones(setup):
+    built = models.build(_CONFIG, "divided", _more_data())
+    np.testing.assert_array_equal(built.embeddings[:4], setup.embeddings)
+    assert built.num_shared == 4
+    for layer in (0, 1):
+        np.testing.assert_array_equal(built.known(layer), setup.known(layer))
+    np.testing.assert_array_equal(built.trajectories.states, setup.trajectories.states)
+    # Without blueprints there is nothing to divide.
+    assert models.build(_CONFIG, "divided", _data()).milestones is None
+
+
+def test_milestones_are_learned_from_plans_and_from_imagined_ones():
+    built = models.build(_CONFIG, "divided", _more_data())
+    ways = _ways(built.milestones, built.embeddings)
+    # Plank and boat are on the way to boat and to each other; the raft takes plank and lamp, the kite boat and lamp, in
+    # the order of the vocabulary.
+    assert ways[:4] == [(1, 2), (0, 3), (1, 3, 4), (2, 3, 5)]
+    # Six that nobody has said: of plank, boat and lamp any two that do not need each other.
+    assert len(ways) == 4 + 6
+    assert {way[:-1] for way in ways[4:]} <= {(1, 3), (2, 3)}
+    # Or, with the rest of its own sentence, one that somebody has.
+    assert all(way[-1] in (None, {1: 4, 2: 5}[way[0]]) for way in ways[4:])
+    assert any(way[-1] is None for way in ways[4:])
+
+
+def test_without_milestones_blueprints_and_imagined_ones_are_learned_as_wholes():
+    built = models.build(_CONFIG, "flat", _more_data())
+    ways = _ways(built, built.embeddings)
+    assert ways[:4] == _ways(models.build(_CONFIG, "flat", _data()), built.embeddings[:4])
+    assert ways[4:6] == [(0, 1, 3, 4), (0, 3, 1, 2, 5)]
+    # The ways to plank or boat and then to lamp, less the wood that is there already.
+    assert {way[:-1] for way in ways[6:]} <= {(0, 1, 3), (0, 1, 2, 3)}
+    assert len(ways) == 6 + 6
+    assert all(way[-1] in (None, 5 if 2 in way else 4) for way in ways[6:])
+
+
+def test_guidance_has_the_layer_of_milestones():
+    built = models.build(_CONFIG, "divided", _more_data())
+    learned, above = (one.model.init(jax.random.key(1), one.abstractions) for one in (built, built.milestones))
+    guidance = built.guidance(learned, above, max_sub_steps=2, max_top_steps=3, max_steps=4)
+    assert guidance.num_shared == 4
+    assert guidance.milestones.state is above
+    # Untrained: it can be asked for what is given.
+    assert len(guidance.think([4]).nodes) >= 1
+
+
+def test_a_layer_of_milestones_is_named_after_its_model():
+    assert models.milestones_name("hierarchy") == "hierarchy_milestones"

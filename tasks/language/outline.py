@@ -13,9 +13,11 @@ Name: TypeAlias = Callable[[int, int], str]
 
 
 def nearest_names(setup: Setup, data: Dataset) -> Name:
-    """Names a chunk by the sentence that is nearest to its embedding."""
+    """Names a chunk by the sentence that is nearest to its embedding, and a milestone, a sentence, by itself."""
 
     def name(layer: int, known: int) -> str:
+        if layer == len(setup.model.layers):
+            return data.vocabulary[known]
         chunk = setup.known(layer)[known]
         return data.vocabulary[int(np.argmin(np.sum(np.square(setup.embeddings - chunk), axis=1)))]
 

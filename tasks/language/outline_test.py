@@ -102,7 +102,11 @@ def test_a_chunk_is_named_by_the_sentence_nearest_to_it():
     data = Dataset((IndexedPlan("make a bar", (0, 1)),), _VOCABULARY, embeddings, embeddings[:1], "e", "w")
     # The second one that layer 1 knows is (0.9, 0.2), off by 0.05 from sentence 1 and by 0.65 from sentence 3.
     states = {1: np.array([[0, 0], [0.9, 0.2], [0.2, 0.9]], np.float32)}
-    setup: Any = types.SimpleNamespace(known=states.get, embeddings=embeddings)
+    setup: Any = types.SimpleNamespace(
+        known=states.get, embeddings=embeddings, model=types.SimpleNamespace(layers=("bottom", "top"))
+    )
     name = outline.nearest_names(setup, data)
     assert name(1, 1) == "Smelt a bar."
+    # Milestones, above all layers, are sentences.
+    assert name(2, 0) == _VOCABULARY[0]
     assert name(1, 2) == "Mine a gem."

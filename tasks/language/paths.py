@@ -7,7 +7,7 @@ more than what was merely passed, and of many paths the short ones are kept.
 
 import collections
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,3 +68,27 @@ def _composed(found: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """The paths less the steps that one of them goes without: what has always come before is needed as far as known."""
     needed = set(found[0]).intersection(*found)
     return [tuple(step for step in path if step in needed) for path in found]
+
+
+def always_before(plans: Sequence[Sequence[int]]) -> Mapping[int, frozenset[int]]:
+    """For every sentence the steps that came before it in all plans that have it: what it needs, as far as known."""
+    found: dict[int, frozenset[int]] = {}
+    for plan in plans:
+        for place, step in enumerate(plan):
+            before = frozenset(plan[:place])
+            found[step] = found.get(step, before) & before
+    return found
+
+
+def milestones(plan: Sequence[int], before: Mapping[int, frozenset[int]]) -> tuple[int, ...]:
+    """The steps of a plan that only its last one needs, in order, and that last one.
+
+    The others are on the way to these: each always comes before one of them.
+
+    Args:
+        plan: indices of sentences, at least one.
+        before: see `always_before`, of plans with this one among them.
+    """
+    *steps, last = plan
+    passed = frozenset[int]().union(*(before[step] for step in steps))
+    return (*(step for step in steps if step not in passed), last)

@@ -77,3 +77,29 @@ def test_no_plan_gives_no_path():
 def test_what_can_not_be_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         paths.gather(**{"plans": [[1]], "replay": True, "max_paths": 1, **arguments})
+
+
+def test_what_always_came_before_is_needed_as_far_as_known():
+    # Before 2: {0, 1} in the first plan and {0, 3} in the second one. Before 1: {0} and, in the second, {0, 3, 2}.
+    assert paths.always_before([(0, 1, 2), (0, 3, 2, 1)]) == {
+        0: frozenset(),
+        1: frozenset({0}),
+        2: frozenset({0}),
+        3: frozenset({0}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        # 1 needs 0 and 3 needs 2, by plans that have one of them alone; 4 takes both.
+        ((0, 1, 2, 3, 4), (1, 3, 4)),
+        ((2, 3, 0, 1, 5), (3, 1, 5)),
+        # Only 1 is on no way to another.
+        ((0, 1), (0, 1)),
+        ((0,), (0,)),
+    ],
+)
+def test_milestones_are_the_steps_that_only_the_last_one_needs(plan, expected):
+    before = paths.always_before([(0, 1), (2, 3), (0,), (2,), (0, 1, 2, 3, 4), (2, 3, 0, 1, 5)])
+    assert paths.milestones(plan, before) == expected

@@ -36,6 +36,7 @@ MACHINES = (
     "assembling machine",
     "rocket silo",
     "rocket launch",
+    "workbench",
 )
 """Every kind of machine that a recipe may name."""
 _KEYS = {"name", "one", "many", "machine", "product", "ingredients"}
