@@ -19,7 +19,8 @@ from humain.hippocampus import tagged_episodes
 from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagged import TaggedIds
 from humain.hippocampus.tagging import Tagging
-from humain.kernels.table import TableConfig
+from humain.kernels.rows import SparseRows
+from humain.kernels.table import Table, TableConfig
 from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.spaces import Discrete, Space
@@ -121,8 +122,7 @@ def shares_of_optimum(
     space: Discrete = Discrete(num_looks)
     if tagging is not None and levels is not None:
         space = TaggedIds(num_states=num_looks, tagging=tagging, levels=levels)
-    config = TableConfig(num_slots=num_actions)
-    kernel = config.build(space, Discrete(num_actions), context_length=context_length)
+    kernel = _table(space, num_actions, context_length, budget)
     cortex = Cortex(kernel=kernel, score_rule=Linear(budget.num_steps + 1), lookahead=1)
     model = Model(layers=(Layer(cortex=cortex, context_length=context_length),), space=space)
     # One pivot per walk, so that any later look of it may be the goal.
@@ -157,6 +157,19 @@ def shares_of_optimum(
     shortest = np.stack([world.shortest() for world in worlds])
     shares = np.where(np.asarray(steps) <= budget.max_steps, shortest / np.asarray(steps), 0)
     return [float(share) for share in shares.mean(axis=1)]
+
+
+def _table(space: Discrete, num_actions: int, context_length: int, budget: Budget) -> Table:
+    """Returns a table with room for twice what the walks can ask, where that is less than it has by default."""
+    config = TableConfig(num_slots=num_actions)
+    table = config.build(space, Discrete(num_actions), context_length=context_length)
+    num_questions = budget.num_walks * budget.num_steps * (budget.num_steps + 1) // 2
+    capacity = 2 ** (2 * num_questions - 1).bit_length()
+    if not isinstance(table.rows, SparseRows) or capacity >= table.rows.capacity:
+        return table
+    return dataclasses.replace(config, sparse_capacity=capacity).build(
+        space, Discrete(num_actions), context_length=context_length
+    )
 
 
 _tag = jax.jit(tagged_episodes.tag_trajectories, static_argnums=0)
