@@ -43,7 +43,21 @@ def _default() -> ConfigDict:
             # Devices that a batch is split over, of all processes together; 0 for all that there are.
             "mesh": {"data": 0},
             # Steps that each stage collects before it learns: the first at random, the others as learned so far.
-            "sets": {"kindergarten": (2000,), "curriculum": (1000, 500, 500)},
+            "sets": {
+                "kindergarten": (2000,),
+                "curriculum": (1000, 500, 500),
+                "no_layers": (2000,),
+                "no_layers_curriculum": (1000, 500, 500),
+                "one_layer": (2000,),
+                "one_layer_curriculum": (1000, 500, 500),
+            },
+            # Sets that do without some of the layers, and what differs from `learning` for them.
+            "ablations": {
+                "no_layers": {"num_layers": 0, "learning": {}},
+                "no_layers_curriculum": {"num_layers": 0, "learning": {}},
+                "one_layer": {"num_layers": 1, "learning": {}},
+                "one_layer_curriculum": {"num_layers": 1, "learning": {}},
+            },
             # The set whose trained model --goal, --plan_step and --save_dataset are about.
             "asked_set": "curriculum",
             "num_updates": 500,
@@ -94,6 +108,9 @@ def _default() -> ConfigDict:
             "world": {"name": "linear", "max_leverage": 0.2},
             "exploration": {"random_actions": 0.1, "random_slots": 0.0, "goal_steps": 100},
             "test": {"episodes": 100, "curve_episodes": 20, "goal_trials": 20, "hold_steps": 100, "hold_distance": 0.2},
+            # Goals that take turns, each for a span of steps; one is held if the agent is at it, within hold_distance,
+            # for all of the last hold_steps of its span. Without goals there is no such test.
+            "moving_goals": {"goals": ("x=-1.5", "x=1.5"), "span_steps": 150, "hold_steps": 10, "trials": 20},
             "shown": {"trials": 2, "plan_step": 100},
         }
     )
@@ -110,13 +127,16 @@ def _layer(*, num_slots: int, asymmetry: float) -> dict:
 
 
 def _smoke(config: ConfigDict) -> ConfigDict:
-    config.sets.kindergarten = (200,)
-    config.sets.curriculum = (100, 100)
+    for name in ("kindergarten", "no_layers", "one_layer"):
+        config.sets[name] = (200,)
+    for name in ("curriculum", "no_layers_curriculum", "one_layer_curriculum"):
+        config.sets[name] = (100, 100)
     config.num_updates = 20
     config.chunk_steps = 10
     config.test.episodes = 4
     config.test.curve_episodes = 2
     config.test.goal_trials = 2
+    config.moving_goals.trials = 2
     config.shown.trials = 1
     config.shown.plan_step = 3
     return config

@@ -154,6 +154,51 @@ def subgoal_examples(
     )
 
 
+def best_push_examples(
+    layer: Layer,
+    branches: Branches,
+    *,
+    goals: Array,
+    best: Array,
+    returns: Array,
+    value: Callable[[Array, Array], Array],
+    known: Callable[[Array], Array],
+    discount: float,
+    num_times: int,
+) -> Examples:
+    """Examples for a layer that is alone: it should do what the best branch begins with.
+
+    Args:
+        layer: answers actions.
+        branches: from B states.
+        goals: `[B, D]`, what was asked for.
+        best: `[B]` int32, the best sequence for each.
+        returns: `[B]`, how good it is, as `judge` counts it.
+        value: of states `[B, D]` for goals `[B, D]`: `[B]`, finite.
+        known: bool `[B]` of states `[B, D]`.
+        discount: in `(0, 1)`, as it was judged by.
+        num_times: N, how many actions to take from the front of each; at most T.
+
+    Returns:
+        `B * N` examples, each from a state on the best branch with the action that was taken there. The score is what
+        that branch is worth from there on; an example counts where the branch is known as far as its state.
+    """
+    rows = jnp.arange(branches.num_states)
+    there, worth, alive = branches.states(rows, best, 0), returns, jnp.ones(branches.num_states, bool)
+    found = []
+    for time in range(num_times):
+        found.append((there, branches.actions[best, time], worth, alive))
+        there = branches.states(rows, best, time + 1)
+        alive = alive & known(there)
+        # What a state is worth is the value of the next one and, discounted, what that is worth, solved for the latter.
+        worth = (worth - (1 - discount) * jnp.where(alive, value(there, goals), 0)) / discount
+    states, actions, scores, mask = (jnp.concatenate(parts) for parts in zip(*found, strict=True))
+    wanted = jnp.concatenate([goals] * num_times)
+    return Examples(
+        context=first_contexts(layer, states, wanted), goals=wanted, targets=actions, scores=scores, mask=mask
+    )
+
+
 def best_branches(
     judgement: Judgement, beyond: Callable[[Array], Array], *, num_judged: int, far: float
 ) -> tuple[Array, Array]:

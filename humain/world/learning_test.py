@@ -259,6 +259,27 @@ def test_an_update_moves_both_layers_and_the_slow_average(begun, update):
     assert all(jax.tree.leaves(alike))
 
 
+def test_a_layer_by_itself_learns_and_is_the_one_that_judges():
+    alone = Model(layers=MODEL.layers[:1], space=SPACE)
+    begun = learning.begin(CONFIG, alone, KNOWLEDGE, jax.random.key(0))
+    assert_same(begun.slow, alone.kernel_state(begun.model, 0).params)
+    after, metrics = jax.jit(learning.build_update(CONFIG, alone, WORLD))(begun, KNOWLEDGE, jnp.int32(0))
+    new = alone.kernel_state(after.model, 0).params
+    assert changed(new, begun.slow)
+    expected = jax.tree.map(lambda old, now: old + 0.1 * (now - old), begun.slow, new)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7), after.slow, expected)
+    assert {"return", "alive", "layer_0/loss"} <= set(metrics) and "layer_1/loss" not in metrics
+    # It goes on into the next stage as two do.
+    again = learning.go_on(alone, learning.begin(CONFIG, alone, KNOWLEDGE, jax.random.key(1)), after.model)
+    assert_same(alone.kernel_state(again.model, 0).params, new)
+
+
+def test_more_layers_than_imagination_teaches_are_refused():
+    three = Model(layers=(*MODEL.layers, MODEL.layers[1]), space=SPACE)
+    with pytest.raises(ValueError, match="^the model has 3 layers; imagination teaches 1 or 2$"):
+        learning.build_update(CONFIG, three, WORLD)
+
+
 def test_an_update_depends_on_state_and_step_alone(begun):
     traced = []
 
