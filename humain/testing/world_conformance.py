@@ -106,6 +106,14 @@ def the_known_region_reaches_as_far_as_it_says(make: MakeWorld) -> None:
                 assert bool(world.known(state, there)) is expected, (place, sign, share)
 
 
+def a_coordinate_that_steps_depend_on_is_not_free(make: MakeWorld) -> None:
+    """The place changes with the speed."""
+    world, state = _fitted(make)
+    free = world.free(state)
+    assert (free.shape, free.dtype) == ((2,), bool)
+    assert not free[1]
+
+
 def branches_are_steps_one_after_the_other(make: MakeWorld) -> None:
     """Every state of a branch is the learned step from the one before."""
     world, state = _fitted(make)
@@ -187,6 +195,7 @@ CHECKS: tuple[Callable[[MakeWorld], None], ...] = (
     steps_are_those_of_the_environment,
     what_was_experienced_is_known_and_what_is_far_is_not,
     the_known_region_reaches_as_far_as_it_says,
+    a_coordinate_that_steps_depend_on_is_not_free,
     branches_are_steps_one_after_the_other,
     what_is_visited_is_what_the_branches_are,
     nothing_is_known_without_experience,

@@ -26,7 +26,7 @@ from humain.training.loop import Update
 from humain.types import Array
 from humain.world import imagination
 from humain.world.config import ImaginationConfig
-from humain.world.knowledge import Knowledge, closeness, closeness_by_coordinates, draw_starts
+from humain.world.knowledge import Knowledge, closeness, closeness_by_coordinates, draw_starts, origin
 from humain.world.world import World
 
 
@@ -119,12 +119,14 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
         goals = tuple(learner.goals[:, at, None] for at in range(learner.goals.shape[1]))
         value = partial(closeness_by_coordinates, config, knowledge, goals=goals)
         judgement = imagination.judge(world, knowledge.world, branches, value, discount=config.discount)
+        moved = partial(origin, knowledge)
         slow = dataclasses.replace(_top(model, learner.model), params=learner.slow)
 
         def beyond(judged: Array) -> Array:
             ends = branches.states(jnp.arange(pool)[:, None], judged, config.branch_steps)
-            wanted = imagination.as_rows(jnp.broadcast_to(learner.goals[:, None], ends.shape))
-            context = imagination.first_contexts(top, imagination.as_rows(ends), wanted)
+            there = imagination.as_rows(ends)
+            wanted = imagination.as_rows(jnp.broadcast_to(learner.goals[:, None], ends.shape)) - moved(there)
+            context = imagination.first_contexts(top, there - moved(there), wanted)
             return top.cortex.answer(slow, context, wanted).score.reshape(judged.shape)
 
         best, best_return = imagination.best_branches(
@@ -142,6 +144,7 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
                 known=partial(world.known, knowledge.world),
                 discount=config.discount,
                 num_times=1 + config.action_examples,
+                origin=moved,
             )
             state, metrics = model.learn(learner.model, {0: pushes})
         else:
@@ -153,6 +156,7 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
                 best=best,
                 returns=best_return,
                 distance=ahead,
+                origin=moved,
             )
             draws = imagination.draw_actions(
                 (keys[2], keys[3], keys[4]),
@@ -161,7 +165,7 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
                 num_times=behind,
                 max_distance=ahead,
             )
-            done = imagination.action_examples(bottom, branches, draws)
+            done = imagination.action_examples(bottom, branches, draws, origin=moved)
             state, metrics = model.learn(learner.model, {0: done, 1: wanted})
         params = jax.tree.map(
             lambda old, new: old + config.averaging * (new - old), learner.slow, _top(model, state).params

@@ -158,6 +158,15 @@ def test_far_goals_come_nearer_by_hand():
     assert_same(knowledge_lib.nearer(CONFIG, knowledge, found, found), found)
 
 
+def test_layers_count_from_where_they_are_in_what_nothing_depends_on():
+    # A place at which nothing depends on it, and a speed on which the place depends.
+    np.testing.assert_array_equal(KNOWLEDGE.free, [True, False])
+    found = knowledge_lib.origin(KNOWLEDGE, jnp.array([[3.0, 2.0], [-1.0, 0.5]]))
+    np.testing.assert_array_equal(found, [[3, 0], [-1, 0]])
+    nowhere = dataclasses.replace(KNOWLEDGE, free=jnp.zeros(2, bool))
+    np.testing.assert_array_equal(knowledge_lib.origin(nowhere, jnp.array([3.0, 2.0])), [0, 0])
+
+
 @pytest.mark.parametrize("later", [0.1, 3.0])
 def test_units_come_from_the_first_steps_unless_later_ones_go_farther(later):
     store = experience(later)

@@ -22,6 +22,9 @@ from humain.world.world import Visit
 
 Carry = TypeVar("Carry")
 
+_NO_EFFECT = 1e-3
+"""Of a unit, which is how much a coordinate varied: after a hundred steps, a tenth."""
+
 _PRECISION = jax.lax.Precision.HIGHEST
 
 
@@ -90,8 +93,11 @@ class LinearWorld:
         del key
         mask = transitions.mask
         features = self.actions.encode(transitions.actions)
+        dynamics = dynamics_lib.fit(transitions.states, features, transitions.next_states, mask)
+        # No place is far from experience along a coordinate that nothing depends on: each is as the middle is.
+        unused = jnp.zeros(dynamics.root.shape[0], bool).at[: transitions.states.shape[-1]].set(_free(dynamics))
         return LinearWorldState(
-            dynamics=dynamics_lib.fit(transitions.states, features, transitions.next_states, mask),
+            dynamics=dataclasses.replace(dynamics, root=jnp.where(unused[:, None], 0, dynamics.root)),
             limits=limits_lib.fit(transitions.next_states, transitions.terminated, mask),
             max_leverage=jnp.float32(self.max_leverage),
             num_steps=jnp.maximum(transitions.count, 1),
@@ -107,12 +113,17 @@ class LinearWorld:
         return state.limits.inside(states) & (state.dynamics.leverage(states, undecided) <= state.max_leverage)
 
     def extent(self, state: LinearWorldState) -> tuple[Array, Array]:
-        """Where the leverage is `max_leverage`, or a limit if that is nearer: `[D]` down and up."""
+        """Where the leverage is `max_leverage`, or a limit if that is nearer, or nowhere: `[D]` down and up."""
         # Along one coordinate from the middle, leverage grows with the square of the distance.
         size = state.limits.lower.shape[-1]
         curvature = jnp.diagonal(state.dynamics.covariance)[:size]
-        reach = jnp.sqrt(jnp.maximum(state.max_leverage - 1 / state.num_steps, 0) / curvature)
+        beyond_middle = jnp.maximum(state.max_leverage - 1 / state.num_steps, 0)
+        reach = jnp.where(curvature > 0, jnp.sqrt(beyond_middle / curvature), jnp.inf)
         return jnp.maximum(-reach, state.limits.lower), jnp.minimum(reach, state.limits.upper)
+
+    def free(self, state: LinearWorldState) -> Array:
+        """Bool `[D]`, where one unit of a coordinate changes each step of every other by less than `_NO_EFFECT`."""
+        return _free(state.dynamics)
 
     def branch(self, state: LinearWorldState, states: Array, sequences: Array) -> LinearBranches:
         """Follows each of the sequences of actions `[J, T, *V]` from each of the states `[B, D]`."""
@@ -169,3 +180,9 @@ class LinearWorld:
     def _undecided(self) -> Array:
         """`[A]`."""
         return jnp.array(self.actions.undecided, jnp.float32)
+
+
+def _free(dynamics: dynamics_lib.LinearDynamics) -> Array:
+    """Bool `[D]`, see `LinearWorld.free`."""
+    size = dynamics.weights.shape[-1]
+    return jnp.max(jnp.abs(dynamics.weights[:size]), axis=1) < _NO_EFFECT

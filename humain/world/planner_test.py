@@ -41,6 +41,7 @@ def line(*, lower=-np.inf, upper=np.inf):
         lowest=-9 * one,
         highest=9 * one,
         target=jnp.zeros(1),
+        free=jnp.zeros(1, bool),
     )
 
 

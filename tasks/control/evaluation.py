@@ -21,7 +21,7 @@ from humain.types import Array
 from humain.world import knowledge as knowledge_lib
 from humain.world import planner
 from humain.world.config import ImaginationConfig
-from humain.world.knowledge import nearer
+from humain.world.knowledge import nearer, origin
 from humain.world.world import World
 from tasks.control.exploration import Learned
 
@@ -156,8 +156,9 @@ def _react(
             key = jax.random.fold_in(learned.state, episode)
             actions, asked = planner.choose(config, world, knowledge, here, goals, key)
             return episode + 1, actions, knowledge.normalizer.restore(asked)
-        episode, reaction = acting.react(model, learned.state, episode, here, goals)
-        return episode, reaction.action, knowledge.normalizer.restore(reaction.goals[0])
+        moved = origin(knowledge, here)
+        episode, reaction = acting.react(model, learned.state, episode, here - moved, goals - moved)
+        return episode, reaction.action, knowledge.normalizer.restore(reaction.goals[0] + moved)
 
     return jax.vmap(react)(learned, episode, observations, goals)
 

@@ -225,11 +225,15 @@ def test_the_policy_is_what_the_layers_answer(trained):
             goal = (0.5 - known.normalizer.mean) / known.normalizer.scale * jnp.array([1.0, 0, 0, 0])
             farthest = 2.5 * known.spread
             goals = jnp.clip(goal[None], here - farthest[None], here + farthest[None])
+            # Nothing depends on the place: the layers see the goal from where they are.
+            np.testing.assert_array_equal(known.free, [True, False, False, False])
+            place = here * jnp.array([[1.0, 0, 0, 0]])
+            here, goals = here - place, goals - place
             context = Context(states=here[:, None], features=here[:, None], mask=jnp.ones((8, 1), bool))
             asked = top.answer(model.kernel_state(state, 1), context, goals).value
             answer = bottom.answer(model.kernel_state(state, 0), context, asked)
             np.testing.assert_array_equal(actions[seed], answer.value)
-            expected = np.asarray(asked) * np.asarray(known.normalizer.scale) + np.asarray(known.normalizer.mean)
+            expected = np.asarray(asked + place) * np.asarray(known.normalizer.scale) + np.asarray(known.normalizer.mean)
             np.testing.assert_allclose(subgoals[seed], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -259,6 +263,7 @@ def test_goals_that_take_turns_are_asked_for_one_after_the_other(trained):
 def test_without_layers_the_world_is_searched(trained):
     _, learned = trained
     keys = jax.random.split(jax.random.key(3), 2)
+    numbers = jax.random.key_data(keys)
     searching = Learned(state=keys, knowledge=learned.knowledge)
     act = evaluation.policy(None, SMALL, searching, goal={0: 0.5}, num_episodes=8, world=WORLD)
     for step, observations in enumerate(OBSERVATIONS):
@@ -268,7 +273,7 @@ def test_without_layers_the_world_is_searched(trained):
             here = known.normalizer.normalize(jnp.asarray(observations[seed], jnp.float32))
             goal = (0.5 - known.normalizer.mean) / known.normalizer.scale * jnp.array([1.0, 0, 0, 0])
             wanted = knowledge_lib.nearer(SMALL, known, here, jnp.broadcast_to(goal, here.shape))
-            key = jax.random.fold_in(keys[seed], step)
+            key = jax.random.fold_in(jax.random.wrap_key_data(numbers[seed]), step)
             expected, after = planner.choose(SMALL, WORLD, known, here, wanted, key)
             np.testing.assert_array_equal(actions[seed], expected)
             np.testing.assert_allclose(subgoals[seed], known.normalizer.restore(after), rtol=1e-4, atol=1e-5)

@@ -11,7 +11,7 @@ from humain.types import Array
 from humain.world import planner
 from humain.world.config import ImaginationConfig
 from humain.world.imagination import first_contexts
-from humain.world.knowledge import Knowledge, nearer
+from humain.world.knowledge import Knowledge, nearer, origin
 from humain.world.world import World
 
 
@@ -84,7 +84,8 @@ class ToAndFro:
         if self.model is None or not isinstance(given.state, ModelState):
             found, _ = planner.choose(self.config, self.world, knowledge, here, wanted, search_key)
         else:
-            found = self._answer(self.model, given.state, here, wanted, (slot_key, which_key))
+            moved = origin(knowledge, here)
+            found = self._answer(self.model, given.state, here - moved, wanted - moved, (slot_key, which_key))
         action = self.world.actions.clip(found[0])
         errs = jax.random.bernoulli(action_key, self.exploration.random_actions)
         action = jnp.where(errs, self.world.actions.draw(random_key), action)
