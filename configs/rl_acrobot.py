@@ -33,5 +33,5 @@ def get_config(variant: str = "default") -> ConfigDict:
     # Nothing is balanced yet that could follow a goal, and nothing taken away could be missed.
     config.sets = {name: config.sets[name] for name in ("kindergarten", "curriculum")}
     config.ablations = {}
-    config.moving_goals.goals = ()
+    config.moving = {}
     return config

@@ -62,7 +62,7 @@ def judge(world: World, state: WorldState, branches: Branches, value: Value, *, 
 
 
 Origin: TypeAlias = Callable[[Array], Array]
-"""What is taken from present states `[B, D]`, and from goals and targets with them, before a layer sees any: `[B, D]`."""
+"""From present states `[B, D]` to what is taken from them, and from goals and targets, before a layer sees any."""
 
 
 def first_contexts(layer: Layer, states: Array, goals: Array) -> Context:

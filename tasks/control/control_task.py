@@ -70,17 +70,18 @@ def check(domain: Domain, task: TaskContext) -> None:
     for key, value in config.test.items():
         if not value > 0:
             raise errors.UserError(f"test.{key} must be more than 0, not {value}")
-    if config.moving_goals.goals:
-        turns = _turns(domain, config)
-        if turns.span_steps > domain.tested_in.max_steps or config.moving_goals.trials < 1:
+    for name, moving in config.moving.items():
+        turns = _turns(domain, config, name)
+        if turns.span_steps > domain.tested_in.max_steps or not _is_count(moving.trials):
             raise errors.UserError(
-                f"moving_goals: span_steps must be at most {domain.tested_in.max_steps}, the steps of an episode, and "
-                f"trials at least 1, not {turns.span_steps} and {config.moving_goals.trials}"
+                f"moving.{name}: span_steps must be at most {domain.tested_in.max_steps}, the steps of an episode, and "
+                f"trials at least 1, not {turns.span_steps} and {moving.trials}"
             )
     for key, value in config.shown.items():
         if not value >= 0:
             raise errors.UserError(f"shown.{key} must be at least 0, not {value}")
-    for text in (*task.flags.goal, *config.moving_goals.goals):
+    moving_goals = [text for moving in config.moving.values() for text in moving.goals]
+    for text in (*task.flags.goal, *moving_goals):
         for coordinate in parse_goal(domain, text):
             if domain.coordinates[coordinate] not in config.learning.goal_coordinates:
                 raise errors.UserError(
@@ -139,9 +140,9 @@ def run(domain: Domain, task: TaskContext) -> Mapping[str, Any]:
         found["sets"][name] = tested["seeds"]
         if name == task.config.asked_set and tested["plan"] is not None:
             found["plan"] = tested["plan"]
-        if task.config.moving_goals.goals:
-            moved = task.stage(f"{name}_moving", partial(_test_moving_goals, task, trainer, stages[-1]))
-            found.setdefault("moving_goals", {})[name] = moved
+        for test in task.config.moving:
+            moved = task.stage(f"{name}_{test}", partial(_test_moving_goals, task, trainer, stages[-1], test))
+            found.setdefault(test, {})[name] = moved
     found["baselines"]["random"] = task.stage("random", partial(_test_random, domain, task))
     _write_report(domain, task, found)
     return found
@@ -151,7 +152,7 @@ def show(record: Mapping[str, Any]) -> None:
     """Prints the results as tables."""
     found = record["results"]
     print(report.scores_table(found).to_text())
-    if found.get("moving_goals"):
+    if report.moving_goals_table(found).rows:
         print(report.moving_goals_table(found).to_text())
     if found.get("goals"):
         print(report.goals_table(found).to_text())
@@ -259,9 +260,9 @@ def _test_random(domain: Domain, task: TaskContext) -> Mapping[str, Any]:
     return evaluation.summary(trials.returns[0])
 
 
-def _turns(domain: Domain, config: Any) -> Turns:
-    """The goals that take turns."""
-    moving = config.moving_goals
+def _turns(domain: Domain, config: Any, test: str) -> Turns:
+    """The goals that take turns in a test of `moving`."""
+    moving = config.moving[test]
     try:
         return Turns(
             goals=tuple(parse_goal(domain, text) for text in moving.goals),
@@ -270,11 +271,11 @@ def _turns(domain: Domain, config: Any) -> Turns:
             distance=config.test.hold_distance,
         )
     except ValueError as error:
-        raise errors.UserError(f"moving_goals: {error}") from error
+        raise errors.UserError(f"moving.{test}: {error}") from error
 
 
-def _test_moving_goals(task: TaskContext, trainer: Trainer, stage: Stage) -> Mapping[str, Any]:
-    turns, num_trials = _turns(trainer.domain, task.config), task.config.moving_goals.trials
+def _test_moving_goals(task: TaskContext, trainer: Trainer, stage: Stage, test: str) -> Mapping[str, Any]:
+    turns, num_trials = _turns(trainer.domain, task.config, test), task.config.moving[test].trials
     trials = _run(
         task,
         trainer,

@@ -233,7 +233,9 @@ def test_the_policy_is_what_the_layers_answer(trained):
             asked = top.answer(model.kernel_state(state, 1), context, goals).value
             answer = bottom.answer(model.kernel_state(state, 0), context, asked)
             np.testing.assert_array_equal(actions[seed], answer.value)
-            expected = np.asarray(asked + place) * np.asarray(known.normalizer.scale) + np.asarray(known.normalizer.mean)
+            expected = np.asarray(asked + place) * np.asarray(known.normalizer.scale) + np.asarray(
+                known.normalizer.mean
+            )
             np.testing.assert_allclose(subgoals[seed], expected, rtol=1e-4, atol=1e-5)
 
 

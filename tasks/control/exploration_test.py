@@ -20,8 +20,7 @@ from humain.spaces import Continuous, Discrete
 from humain.testing.imagining import SMALL
 from humain.types import Slots
 from humain.world import knowledge as knowledge_lib
-from humain.world import planner
-from humain.world import learning
+from humain.world import learning, planner
 from humain.world.linear import LinearWorld
 from humain.world.normalization import Normalizer
 from tasks.control.cart_pole import CartPole

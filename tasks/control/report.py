@@ -77,13 +77,19 @@ def goals_table(results: Mapping[str, Any]) -> ReportTable:
 
 
 def moving_goals_table(results: Mapping[str, Any]) -> ReportTable:
-    """One row for each set whose goals took turns; none where no goals did."""
+    """One row for each test in which goals took turns, and each set; none where no goals did.
+
+    Args:
+        results: with such tests under names that begin with `moving_goals`.
+    """
     rows: list[list[Cell]] = []
-    for name, entry in results.get("moving_goals", {}).items():
+    tested = [(test, sets) for test, sets in results.items() if test.startswith("moving_goals")]
+    for test, name, entry in ((test, name, entry) for test, sets in tested for name, entry in sets.items()):
         by_seed, share = entry["held_by_seed"], 100 / entry["goals"]
         each = share * len(by_seed)
         rows.append(
             [
+                test,
                 name,
                 len(by_seed),
                 entry["goals"],
@@ -94,7 +100,17 @@ def moving_goals_table(results: Mapping[str, Any]) -> ReportTable:
             + [each * min(by_seed), entry["fallen"]]
         )
     return ReportTable(
-        columns=["moving goals", "seeds", "goals", "held", "held %", "sd over seeds", "lowest seed %", "fallen"],
+        columns=[
+            "goals in motion",
+            "set",
+            "seeds",
+            "goals",
+            "held",
+            "held %",
+            "sd over seeds",
+            "lowest seed %",
+            "fallen",
+        ],
         rows=rows,
         formats={"held %": ".1f", "sd over seeds": ".1f", "lowest seed %": ".1f"},
     )
@@ -191,7 +207,7 @@ def write_report(
         )
         with report.details("each seed"):
             report.table(scores_table(results))
-    if results.get("moving_goals"):
+    if moving_goals_table(results).rows:
         report.heading("Goals in motion")
         report.prose(
             "Asked of each trained model, without learning anew: the goal changes at the end of each span of steps, "

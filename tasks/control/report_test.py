@@ -116,7 +116,7 @@ def test_moving_goals():
     moving = {"curriculum": {"goals": 60, "held": 45, "held_by_seed": [20, 25], "fallen": 0}}
     table = report.moving_goals_table({"moving_goals": moving})
     # Of 30 goals each seed: 66.7 % and 83.3 %, mean 75, deviations of 8.3.
-    assert _rows(table.to_text()) == [["curriculum", "2", "60", "45", "75.0", "8.3", "66.7", "0"]]
+    assert _rows(table.to_text()) == [["moving_goals", "curriculum", "2", "60", "45", "75.0", "8.3", "66.7", "0"]]
     assert report.moving_goals_table({}).rows == []
 
 

@@ -63,14 +63,13 @@ def test_sets_with_fewer_layers_have_what_is_left(config):
         "curriculum": 2,
         "kindergarten": 2,
         "no_layers": 0,
-        "no_layers_curriculum": 0,
         "one_layer": 1,
         "one_layer_curriculum": 1,
     }
     # As many steps of the world as their like with two.
     for name in ("no_layers", "one_layer"):
         assert config.sets[name] == config.sets.kindergarten
-        assert config.sets[f"{name}_curriculum"] == config.sets.curriculum
+    assert config.sets.one_layer_curriculum == config.sets.curriculum
     assert sets.build_model(config.model, 10, DOMAIN, num_layers=0) is None
     one = sets.build_model(config.model, 10, DOMAIN, num_layers=1)
     assert one is not None
