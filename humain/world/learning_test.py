@@ -206,10 +206,14 @@ def test_goals_lie_a_little_beyond_experience_within_limits_and_what_is_known():
         know(experience(), world=dataclasses.replace(WORLD, max_leverage=leverage + 1 / 60))
         for leverage in (0.005, 0.02)
     )
-    np.testing.assert_allclose(far.highest, 2 * near.highest, rtol=1e-4)
-    np.testing.assert_allclose(near.lowest, -near.highest, rtol=1e-6)
+    np.testing.assert_allclose(far.highest[1], 2 * near.highest[1], rtol=1e-4)
+    np.testing.assert_allclose(near.lowest[1], -near.highest[1], rtol=1e-6)
     # Roughly the distance x ** 2 / 60 = 0.005 in units of the spread, and 0.8 of it.
-    np.testing.assert_allclose(near.highest, 0.8 * np.sqrt(0.005 * 60) * np.ones(2), rtol=0.3)
+    np.testing.assert_allclose(near.highest[1], 0.8 * np.sqrt(0.005 * 60), rtol=0.3)
+    # Nothing depends on the place, so that none is too far to be known.
+    for known in (near, far):
+        np.testing.assert_allclose(known.highest[0], KNOWLEDGE.highest[0])
+        np.testing.assert_allclose(known.lowest[0], KNOWLEDGE.lowest[0])
     # Less than the middle has: nothing is known, and nothing else asked for.
     nothing = know(experience(), world=dataclasses.replace(WORLD, max_leverage=1 / 61))
     np.testing.assert_array_equal(jnp.abs(jnp.stack([nothing.lowest, nothing.highest])), jnp.zeros((2, 2)))

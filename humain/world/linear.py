@@ -1,7 +1,9 @@
 """A world of linear steps: dynamics fitted in closed form, limits where trajectories ended, and leverage as distance.
 
 What is not known counts as an end. A trajectory that leaves what experience supports is over, as if the world had ended
-it: what has never been seen must not look better than what has. Source: R. Kidambi et al., MOReL: Model-Based Offline
+it: what has never been seen must not look better than what has. A coordinate that nothing depends on is left out of the
+leverage: wherever it is, the world goes on in the same way, as far as experience tells, up to where trajectories have
+ended. Source: R. Kidambi et al., MOReL: Model-Based Offline
 Reinforcement Learning (2020), which calls this a pessimistic Markov decision process; there the disagreement of several
 models says what is unknown, here the leverage of one.
 """
@@ -118,7 +120,8 @@ class LinearWorld:
         size = state.limits.lower.shape[-1]
         curvature = jnp.diagonal(state.dynamics.covariance)[:size]
         beyond_middle = jnp.maximum(state.max_leverage - 1 / state.num_steps, 0)
-        reach = jnp.where(curvature > 0, jnp.sqrt(beyond_middle / curvature), jnp.inf)
+        everywhere = jnp.where(beyond_middle > 0, jnp.inf, 0)
+        reach = jnp.where(curvature > 0, jnp.sqrt(beyond_middle / curvature), everywhere)
         return jnp.maximum(-reach, state.limits.lower), jnp.minimum(reach, state.limits.upper)
 
     def free(self, state: LinearWorldState) -> Array:
