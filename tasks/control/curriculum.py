@@ -127,7 +127,9 @@ def build_trainer(config: Any, domain: Domain, recorded: Trajectories | None = N
     """
     imagination = sets.build_imagination(config.learning, domain, sets.ablation(config, name).learning)
     num_layers = sets.ablation(config, name).num_layers
-    model = sets.build_model(config.model, config.num_updates, domain, num_layers=num_layers)
+    model = None
+    if num_layers > 0:
+        model = sets.build_model(config.model, config.num_updates, domain, num_layers=num_layers)
     world = sets.build_world(config.world, domain)
     given = None if recorded is None else transitions.from_trajectories(recorded)
     chunk = None

@@ -95,17 +95,15 @@ def build_exploration(config: Any) -> Exploration:
         raise errors.UserError(f"exploration: {error}") from error
 
 
-def build_model(config: Any, num_updates: int, domain: Domain, *, num_layers: int = 2) -> Model | None:
+def build_model(config: Any, num_updates: int, domain: Domain, *, num_layers: int = 2) -> Model:
     """Two layers: the upper one answers the state to aim for, the bottom one the action.
 
     Args:
         config: `model` of the task's config.
         num_updates: over which the learning rate falls to 0.
         domain: what is seen and done.
-        num_layers: 1 for the bottom one by itself; of 0 there is no model.
+        num_layers: 1 for the bottom one by itself.
     """
-    if num_layers == 0:
-        return None
     try:
         encoding = _build_encoding(config, domain)
         rate = {"learning_rate": config.learning_rate, "num_updates": num_updates}
