@@ -213,6 +213,21 @@ def test_a_world_is_made_of_what_was_experienced():
     assert imagination.judge(THREE, world, nothing, first, discount=0.5).along.shape == (0, 3)
 
 
+def test_what_no_step_depends_on_is_free_and_never_far():
+    # A place moves by half the speed, and the speed by a push: nothing is of the place.
+    given = experience()
+    pushed = jnp.eye(3)[given.actions] @ jnp.array([-0.5, 0.0, 0.5])
+    following = given.states + jnp.stack([0.5 * given.states[:, 1], pushed], axis=1)
+    nowhere = jnp.zeros_like(given.terminated)
+    world = fitted(dataclasses.replace(given, next_states=following, terminated=nowhere), max_leverage=0.5)
+    np.testing.assert_array_equal(THREE.free(world), [True, False])
+    np.testing.assert_array_equal(THREE.known(world, jnp.array([[1e6, 0.0], [0.0, 1e6]])), [True, False])
+    lower, upper = THREE.extent(world)
+    np.testing.assert_array_equal(jnp.isinf(jnp.stack([lower, upper])), [[True, False]] * 2)
+    # Where each coordinate moves the other, none is.
+    np.testing.assert_array_equal(THREE.free(fitted(experience(), max_leverage=0.5)), [False, False])
+
+
 def test_the_bounds_themselves_are_known():
     world = line(lower=-1.0, upper=2.0, max_leverage=4.0)
     states = jnp.array([[-1.25], [-1.0], [2.0], [2.25]])
