@@ -14,6 +14,7 @@ from tasks import rl_cart_pole
 from tasks.control import cart_pole, datasets
 from tasks.harness import context, interrupting
 
+_SETS = {"kindergarten", "curriculum", "no_layers", "one_layer", "one_layer_curriculum"}
 _SMOKE = ("--config=configs/rl_cart_pole.py:smoke", "--num_seeds=2")
 
 # Each run of the task compiles the same.
@@ -63,7 +64,7 @@ def _results(folder):
 
 def test_the_results_are_as_documented(words):
     found = _results(_folder(words))
-    assert set(found["sets"]) == {"kindergarten", "curriculum"}
+    assert set(found["sets"]) == _SETS
     for entries in found["sets"].values():
         assert [entry["seed"] for entry in entries] == [0, 1]
         for entry in entries:
@@ -72,7 +73,15 @@ def test_the_results_are_as_documented(words):
             assert entry["env_steps"] == 200
             assert 1 <= entry["min"] <= entry["mean"] <= 500
     # Two stages of 100 steps.
-    assert [point["env_steps"] for point in found["sets"]["curriculum"][0]["curve"]] == [100, 200]
+    for name in ("curriculum", "one_layer_curriculum"):
+        assert [point["env_steps"] for point in found["sets"][name][0]["curve"]] == [100, 200]
+    assert set(found["moving_goals"]) == set(found["moving_goals_near"]) == _SETS
+    for entry in (*found["moving_goals"].values(), *found["moving_goals_near"].values()):
+        # Two seeds, two trials, three whole spans of 150 in 500 steps.
+        assert set(entry) == {"goals", "held", "held_by_seed", "fallen"}
+        assert entry["goals"] == 12
+        assert len(entry["held_by_seed"]) == 2
+        assert entry["held"] == sum(entry["held_by_seed"]) <= 12
     assert 9 <= found["baselines"]["random"]["mean"] <= 60
     assert found["plan"]["text"].splitlines()[1].startswith("├─ x ")
 
@@ -85,8 +94,12 @@ def test_a_finished_run_is_asked_for_goals_and_plans(words, capfd):
     goal = _results(_folder(words))["goals"]["x=0.1"]
     assert goal["trials"] == 4
     assert goal["successes"] == sum(goal["successes_by_seed"]) <= 4
+    assert set(goal["fewer_layers"]) == {name for name in _SETS if "layer" in name}
+    for entry in goal["fewer_layers"].values():
+        assert entry["trials"] == 4 and entry["successes"] == sum(entry["successes_by_seed"]) <= 4
     report = (_folder(words) / "report.html").read_text()
     assert "x=0.1" in report
+    assert "Goals in motion" in report
     assert "data:image/gif;base64," in report
     assert _run(*words, "--plan_step=500") == 1
     assert "take an earlier one" in capfd.readouterr().err
@@ -144,7 +157,9 @@ def test_a_run_that_is_interrupted_within_a_stage_goes_on_to_the_same(words, tmp
     assert "curriculum_1: step 10 of 20 (resumed)" in capfd.readouterr().err.splitlines()
 
     whole, mended = learned[_folder(words)], learned[tmp_path / "cut"]
-    assert list(whole) == list(mended) == ["curriculum_0", "curriculum_1", "kindergarten_0"]
+    learners = ["curriculum_0", "curriculum_1", "kindergarten_0", "one_layer_0"]
+    learners += ["one_layer_curriculum_0", "one_layer_curriculum_1"]
+    assert list(whole) == list(mended) == learners
     for name, state in whole.items():
         jax.tree.map(np.testing.assert_array_equal, _bits(mended[name]), _bits(state))
     assert _but_seconds(_results(tmp_path / "cut")) == _but_seconds(_results(_folder(words).parent))
@@ -172,6 +187,17 @@ def test_a_run_that_is_interrupted_within_a_stage_goes_on_to_the_same(words, tmp
         ("--config.chunk_steps=7", 1, "num_updates (20) is not a multiple of chunk_steps (7)"),
         ("--config.learning.discount=1.5", 1, "learning: discount must lie between 0 and 1, not 1.5"),
         ("--config.test.episodes=0", 1, "test.episodes must be more than 0, not 0"),
+        ("--config.ablations.no_layers.num_layers=3", 1, "ablations.no_layers: num_layers must be 0, 1 or 2, not 3"),
+        (
+            "--config.moving.moving_goals.hold_steps=151",
+            1,
+            "moving.moving_goals: hold_steps must be from 1 to span_steps (150), not 151",
+        ),
+        (
+            "--config.moving.moving_goals.span_steps=501",
+            1,
+            "moving.moving_goals: span_steps must be at most 500, the steps of an episode, and trials at least 1, not",
+        ),
         ("--dataset=nowhere", 1, "--dataset=nowhere can't be read: No such file or directory"),
     ],
 )

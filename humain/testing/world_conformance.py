@@ -88,22 +88,34 @@ def steps_are_those_of_the_environment(make: MakeWorld) -> None:
 
 
 def what_was_experienced_is_known_and_what_is_far_is_not(make: MakeWorld) -> None:
-    """Most states that were met are known; a hundred times as far out nothing is."""
+    """Most states that were met are known; a hundred times as far out in all coordinates nothing is."""
     world, state = _fitted(make)
     states = experience().states[:_NUM_STEPS]
     assert np.mean(world.known(state, states)) > 0.8
-    assert not np.any(world.known(state, jnp.array([[400.0, 0.0], [-400.0, 0.0]])))
+    assert not np.any(world.known(state, jnp.array([[400.0, 400.0], [-400.0, -400.0]])))
 
 
 def the_known_region_reaches_as_far_as_it_says(make: MakeWorld) -> None:
-    """Within `extent` a coordinate alone is known, and some way beyond it is not."""
+    """Within `extent` a coordinate alone is known, and some way beyond it is not; one without end is free."""
     world, state = _fitted(make)
     for place, bounds in enumerate(zip(*world.extent(state), strict=True)):
         for sign, bound in zip((-1, 1), bounds, strict=True):
             assert sign * bound > 0
+            if np.isinf(bound):
+                assert world.free(state)[place]
+                assert world.known(state, jnp.zeros(2).at[place].set(sign * 400.0))
+                continue
             for share, expected in ((0.95, True), (1.5, False)):
                 there = jnp.zeros(2).at[place].set(share * bound)
                 assert bool(world.known(state, there)) is expected, (place, sign, share)
+
+
+def a_coordinate_that_steps_depend_on_is_not_free(make: MakeWorld) -> None:
+    """The place changes with the speed."""
+    world, state = _fitted(make)
+    free = world.free(state)
+    assert (free.shape, free.dtype) == ((2,), bool)
+    assert not free[1]
 
 
 def branches_are_steps_one_after_the_other(make: MakeWorld) -> None:
@@ -124,7 +136,7 @@ def branches_are_steps_one_after_the_other(make: MakeWorld) -> None:
 def what_is_visited_is_what_the_branches_are(make: MakeWorld) -> None:
     """`fold` shows the states of the branches, and of each what `known` says of it."""
     world, state = _fitted(make)
-    # Sixteen steps to one side, so that some are not known any more.
+    # Sixteen steps to one side, so that some are not known any more where the place matters.
     sequences = jnp.array([[0] * 40, [2] * 40, [2, 0] * 20], jnp.int32)
     states, _ = questions()
     branches = world.branch(state, states, sequences)
@@ -134,7 +146,8 @@ def what_is_visited_is_what_the_branches_are(make: MakeWorld) -> None:
     agree = np.asarray(lives == world.known(state, paths))
     # At the very edge rounding may decide.
     assert agree.mean() > 0.99
-    assert 0 < np.sum(lives) < lives.size
+    assert np.sum(lives) > 0
+    assert np.sum(lives) < lives.size or world.free(state)[0]
 
 
 def nothing_is_known_without_experience(make: MakeWorld) -> None:
@@ -187,6 +200,7 @@ CHECKS: tuple[Callable[[MakeWorld], None], ...] = (
     steps_are_those_of_the_environment,
     what_was_experienced_is_known_and_what_is_far_is_not,
     the_known_region_reaches_as_far_as_it_says,
+    a_coordinate_that_steps_depend_on_is_not_free,
     branches_are_steps_one_after_the_other,
     what_is_visited_is_what_the_branches_are,
     nothing_is_known_without_experience,

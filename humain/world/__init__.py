@@ -10,6 +10,7 @@ __all__ = [
     "linear",
     "normalization",
     "paths",
+    "planner",
     "plans",
     "world",
 ]

@@ -68,6 +68,10 @@ class _Disagreement:
         reach, _ = jax.lax.fori_loop(0, 30, halve, (jnp.zeros((2, 2)), jnp.full((2, 2), 1e3)))
         return -reach[0], reach[1]
 
+    def free(self, state):
+        # Any coordinate may matter, for all that it says.
+        return jnp.zeros(2, bool)
+
     def branch(self, state, states, sequences):
         def step(here, actions):
             return self.step(state, here, actions)

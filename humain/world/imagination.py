@@ -61,6 +61,10 @@ def judge(world: World, state: WorldState, branches: Branches, value: Value, *, 
     return world.fold(state, branches, visit, begin, weights)
 
 
+Origin: TypeAlias = Callable[[Array], Array]
+"""From present states `[B, D]` to what is taken from them, and from goals and targets, before a layer sees any."""
+
+
 def first_contexts(layer: Layer, states: Array, goals: Array) -> Context:
     """What a layer sees of `B` episodes that begin in states `[B, D]`, asked for goals `[B, D]`."""
     return layer.context(layer.begin(states.shape[0]), states, goals)
@@ -104,13 +108,16 @@ def draw_actions(
     )
 
 
-def action_examples(layer: Layer, branches: Branches, draws: ActionDraws) -> Examples:
+def action_examples(
+    layer: Layer, branches: Branches, draws: ActionDraws, *, origin: Origin = jnp.zeros_like
+) -> Examples:
     """Hindsight for the layer that acts: what lies some steps ahead on any branch was reached by what was done.
 
     Args:
         layer: the bottom one.
         branches: good or bad.
         draws: N times for each of B states.
+        origin: see `Origin`.
 
     Returns:
         `B * N` examples, from the state at a time to a later one of the same branch; the target is the action that
@@ -120,6 +127,8 @@ def action_examples(layer: Layer, branches: Branches, draws: ActionDraws) -> Exa
     sequences, times, distances = draws
     goals = as_rows(branches.states(rows, sequences, times + distances))
     states = as_rows(branches.states(rows, sequences, times))
+    moved = origin(states)
+    states, goals = states - moved, goals - moved
     actions = branches.actions[sequences, times]
     return Examples(
         context=first_contexts(layer, states, goals),
@@ -131,7 +140,15 @@ def action_examples(layer: Layer, branches: Branches, draws: ActionDraws) -> Exa
 
 
 def subgoal_examples(
-    layer: Layer, branches: Branches, *, states: Array, goals: Array, best: Array, returns: Array, distance: int
+    layer: Layer,
+    branches: Branches,
+    *,
+    states: Array,
+    goals: Array,
+    best: Array,
+    returns: Array,
+    distance: int,
+    origin: Origin = jnp.zeros_like,
 ) -> Examples:
     """Examples for a layer that asks for sub-goals: it should have asked for where the best branch leads.
 
@@ -143,14 +160,65 @@ def subgoal_examples(
         best: `[B]` int32, the best sequence for each.
         returns: `[B]`, how good it is: the scores.
         distance: how many steps ahead the sub-goal lies.
+        origin: see `Origin`.
     """
     rows = jnp.arange(branches.num_states)
+    moved = origin(states)
+    states, goals = states - moved, goals - moved
     return Examples(
         context=first_contexts(layer, states, goals),
         goals=goals,
-        targets=branches.states(rows, best, distance),
+        targets=branches.states(rows, best, distance) - moved,
         scores=returns,
         mask=jnp.ones(branches.num_states, bool),
+    )
+
+
+def best_push_examples(
+    layer: Layer,
+    branches: Branches,
+    *,
+    goals: Array,
+    best: Array,
+    returns: Array,
+    value: Callable[[Array, Array], Array],
+    known: Callable[[Array], Array],
+    discount: float,
+    num_times: int,
+    origin: Origin = jnp.zeros_like,
+) -> Examples:
+    """Examples for a layer that is alone: it should do what the best branch begins with.
+
+    Args:
+        layer: answers actions.
+        branches: from B states.
+        goals: `[B, D]`, what was asked for.
+        best: `[B]` int32, the best sequence for each.
+        returns: `[B]`, how good it is, as `judge` counts it.
+        value: of states `[B, D]` for goals `[B, D]`: `[B]`, finite.
+        known: bool `[B]` of states `[B, D]`.
+        discount: in `(0, 1)`, as it was judged by.
+        num_times: N, how many actions to take from the front of each; at most T.
+        origin: see `Origin`.
+
+    Returns:
+        `B * N` examples, each from a state on the best branch with the action that was taken there. The score is what
+        that branch is worth from there on; an example counts where the branch is known as far as its state.
+    """
+    rows = jnp.arange(branches.num_states)
+    there, worth, alive = branches.states(rows, best, 0), returns, jnp.ones(branches.num_states, bool)
+    found = []
+    for time in range(num_times):
+        found.append((there, branches.actions[best, time], worth, alive))
+        there = branches.states(rows, best, time + 1)
+        alive = alive & known(there)
+        # What a state is worth is the value of the next one and, discounted, what that is worth, solved for the latter.
+        worth = (worth - (1 - discount) * jnp.where(alive, value(there, goals), 0)) / discount
+    states, actions, scores, mask = (jnp.concatenate(parts) for parts in zip(*found, strict=True))
+    moved = origin(states)
+    states, wanted = states - moved, jnp.concatenate([goals] * num_times) - moved
+    return Examples(
+        context=first_contexts(layer, states, wanted), goals=wanted, targets=actions, scores=scores, mask=mask
     )
 
 

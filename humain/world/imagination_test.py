@@ -9,8 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Geometric
 from humain.environments.actions import DiscreteActions
 from humain.environments.transitions import Transitions
+from humain.kernels.linear import LinearConfig
+from humain.layer import Layer
+from humain.spaces import Continuous, Discrete
 from humain.world import dynamics, imagination, limits
 from humain.world.linear import LinearWorld, LinearWorldState
 
@@ -135,6 +140,41 @@ def test_what_leaves_the_known_region_is_dead_for_good(side, bounds):
     np.testing.assert_array_equal(alive, [[False, True]])
 
 
+def pushes(world, actions, returns, *, num_times):
+    """Examples of a layer alone from 0, on the best of some sequences, which is the second; values are states."""
+    kernel = LinearConfig(num_slots=1, num_keys=2).build(Continuous(1), Discrete(2))
+    branches = TWO.branch(world, jnp.array([[0.0]]), jnp.array(actions))
+    return imagination.best_push_examples(
+        Layer(Cortex(kernel, Geometric(0.9))),
+        branches,
+        goals=jnp.array([[7.0]]),
+        best=jnp.array([1]),
+        returns=jnp.array([returns]),
+        value=lambda states, goals: states[:, 0] + 0 * goals[:, 0],
+        known=partial(TWO.known, world),
+        discount=0.5,
+        num_times=num_times,
+    )
+
+
+def test_what_a_layer_alone_learns_from_the_best_branch_by_hand():
+    # Right, right, left: 1, 2, 1, worth 1/2 * 1 + 1/4 * 2 + 1/8 * 1 = 1.125 with nothing beyond. From 1 on
+    # 1/2 * 2 + 1/4 * 1 = 1.25, from 2 on 1/2 * 1 = 0.5.
+    found = pushes(line(), [[0, 0, 0], [1, 1, 0]], 1.125, num_times=3)
+    np.testing.assert_array_equal(found.targets, [1, 1, 0])
+    np.testing.assert_array_equal(found.context.states[:, -1, 0], [0, 1, 2])
+    np.testing.assert_array_equal(found.goals, [[7.0]] * 3)
+    np.testing.assert_allclose(found.scores, [1.125, 1.25, 0.5])
+    assert np.all(found.mask)
+    # What lies beyond counts twice as much from each step to the next: 1.125 + 1/8 * 4.
+    beyond = pushes(line(), [[0, 0, 0], [1, 1, 0]], 1.625, num_times=2)
+    np.testing.assert_allclose(beyond.scores, [1.625, 2.25])
+    # 2 is not known: what is done there is no example, and the way to it is worth 1/2 * 1.
+    ends = pushes(line(upper=1.5), [[0, 0, 0], [1, 1, 0]], 0.5, num_times=3)
+    np.testing.assert_array_equal(ends.mask, [True, True, False])
+    np.testing.assert_allclose(ends.scores[:2], [0.5, 0])
+
+
 def test_what_is_dead_is_worth_nothing_whatever_it_would_have_been():
     world = line(upper=-1.0)
     branches = TWO.branch(world, jnp.array([[0.0]]), jnp.array([[1, 1]]))
@@ -175,6 +215,21 @@ def test_a_world_is_made_of_what_was_experienced():
     nothing = THREE.branch(world, jnp.zeros((0, 2)), jnp.zeros((3, 4), jnp.int32))
     assert every_state(nothing).shape == (0, 3, 5, 2)
     assert imagination.judge(THREE, world, nothing, first, discount=0.5).along.shape == (0, 3)
+
+
+def test_what_no_step_depends_on_is_free_and_never_far():
+    # A place moves by half the speed, and the speed by a push: nothing is of the place.
+    given = experience()
+    pushed = jnp.eye(3)[given.actions] @ jnp.array([-0.5, 0.0, 0.5])
+    following = given.states + jnp.stack([0.5 * given.states[:, 1], pushed], axis=1)
+    nowhere = jnp.zeros_like(given.terminated)
+    world = fitted(dataclasses.replace(given, next_states=following, terminated=nowhere), max_leverage=0.5)
+    np.testing.assert_array_equal(THREE.free(world), [True, False])
+    np.testing.assert_array_equal(THREE.known(world, jnp.array([[1e6, 0.0], [0.0, 1e6]])), [True, False])
+    lower, upper = THREE.extent(world)
+    np.testing.assert_array_equal(jnp.isinf(jnp.stack([lower, upper])), [[True, False]] * 2)
+    # Where each coordinate moves the other, none is.
+    np.testing.assert_array_equal(THREE.free(fitted(experience(), max_leverage=0.5)), [False, False])
 
 
 def test_the_bounds_themselves_are_known():

@@ -35,6 +35,7 @@ class Knowledge:
         lowest: `[D]`, the farthest goals below the middle that are known well enough.
         highest: `[D]`, those above it.
         target: `[D]`, the goal where none is named.
+        free: `[D]` bool, coordinates that nothing depends on, as the place of a cart on a long track.
     """
 
     world: WorldState
@@ -45,6 +46,7 @@ class Knowledge:
     lowest: Array
     highest: Array
     target: Array
+    free: Array
 
 
 def fit(
@@ -88,6 +90,7 @@ def fit(
         lowest=jnp.maximum(lowest, config.reach * down),
         highest=jnp.minimum(highest, config.reach * up),
         target=target,
+        free=world.free(fitted),
     )
 
 
@@ -106,6 +109,15 @@ def nearer(config: ImaginationConfig, knowledge: Knowledge, states: Array, goals
     away = goals - states
     farthest = jnp.broadcast_to(config.goal_distance * knowledge.spread, away.shape)
     return states + jnp.clip(away, -farthest, farthest)
+
+
+def origin(knowledge: Knowledge, states: Array) -> Array:
+    """Where layers count from in states `[..., D]`: `[..., D]`, to be taken from these and from goals alike.
+
+    It is the present state in coordinates that nothing depends on, and 0 in the others. What is done at one place is
+    right at every other then, and has not to be learned for each: a goal may lie far from all that was experienced.
+    """
+    return jnp.where(jnp.broadcast_to(knowledge.free, states.shape), states, 0)
 
 
 def closeness(config: ImaginationConfig, knowledge: Knowledge, states: Array, goals: Array) -> Array:

@@ -1,9 +1,12 @@
-"""Two layers learn from imagining what might follow.
+"""Layers learn from imagining what might follow.
 
 From each of a pool of imagined states many sequences of random actions branch off. The best one says what the upper
 layer should have asked for (the state some steps along it), and how good that is: the average value of the states to
 come, the upper layer's own scores standing for all beyond the branch. Every branch, good or bad, is an example for the
 bottom layer: whatever it came to was reached by its actions. This is hindsight, on trajectories that were imagined.
+
+A model of one layer has nobody to ask for a sub-goal. It learns what the best branch does for the goal itself, from
+equally many examples.
 """
 
 import dataclasses
@@ -23,7 +26,7 @@ from humain.training.loop import Update
 from humain.types import Array
 from humain.world import imagination
 from humain.world.config import ImaginationConfig
-from humain.world.knowledge import Knowledge, closeness_by_coordinates, draw_starts
+from humain.world.knowledge import Knowledge, closeness, closeness_by_coordinates, draw_starts, origin
 from humain.world.world import World
 
 
@@ -33,7 +36,7 @@ class ImaginationState:
 
     Attributes:
         model: what the layers have learned.
-        slow: a slow average of the upper layer's parameters.
+        slow: a slow average of the top layer's parameters.
         states: `[B, D]`, the pool of imagined states.
         goals: `[B, D]`, what is asked for in each.
         key: root of all randomness.
@@ -51,7 +54,7 @@ def begin(config: ImaginationConfig, model: Model, knowledge: Knowledge, key: ja
 
     Args:
         config: how the layers learn.
-        model: the two layers.
+        model: one layer or two.
         knowledge: of all that was experienced so far.
         key: consumed.
     """
@@ -59,14 +62,14 @@ def begin(config: ImaginationConfig, model: Model, knowledge: Knowledge, key: ja
     skip = Skip(config.subgoal_steps)
     state = model.init(model_key, tuple(skip for _ in model.layers))
     states, goals = draw_starts(config, knowledge, pool_key)
-    return ImaginationState(model=state, slow=_upper(model, state).params, states=states, goals=goals, key=root_key)
+    return ImaginationState(model=state, slow=_top(model, state).params, states=states, goals=goals, key=root_key)
 
 
 def go_on(model: Model, begun: ImaginationState, before: ModelState) -> ImaginationState:
     """The state before a later stage's first update; nothing is computed.
 
     Args:
-        model: the two layers.
+        model: one layer or two.
         begun: the state before a first update; its optimisers begin anew.
         before: what the layers have learned in the stages before, to go on from.
     """
@@ -77,12 +80,23 @@ def go_on(model: Model, begun: ImaginationState, before: ModelState) -> Imaginat
             for new, old in zip(begun.model.kernels, before.kernels, strict=True)
         ),
     )
-    return dataclasses.replace(begun, model=state, slow=_upper(model, state).params)
+    return dataclasses.replace(begun, model=state, slow=_top(model, state).params)
 
 
 def build_update(config: ImaginationConfig, model: Model, world: World) -> Update:
-    """One update of both layers from one step of imagination."""
-    bottom, top = model.layers
+    """One update of all layers from one step of imagination.
+
+    Args:
+        config: how the layers learn.
+        model: one layer or two.
+        world: to imagine in.
+
+    Raises:
+        ValueError: for a model of more layers.
+    """
+    if len(model.layers) > 2:
+        raise ValueError(f"the model has {len(model.layers)} layers; imagination teaches 1 or 2")
+    bottom, top = model.layers[0], model.layers[-1]
     pool, ahead, behind = config.pool_size, config.subgoal_steps, config.branch_steps - config.subgoal_steps
 
     def update(
@@ -101,42 +115,60 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
             num_parts=config.num_pushes,
         )
         branches = world.branch(knowledge.world, learner.states, sequences)
-        # Judge: how close the states along each branch are to the goal, and what the upper layer expects beyond.
+        # Judge: how close the states along each branch are to the goal, and what the top layer expects beyond.
         goals = tuple(learner.goals[:, at, None] for at in range(learner.goals.shape[1]))
         value = partial(closeness_by_coordinates, config, knowledge, goals=goals)
         judgement = imagination.judge(world, knowledge.world, branches, value, discount=config.discount)
-        slow = dataclasses.replace(_upper(model, learner.model), params=learner.slow)
+        moved = partial(origin, knowledge)
+        slow = dataclasses.replace(_top(model, learner.model), params=learner.slow)
 
         def beyond(judged: Array) -> Array:
             ends = branches.states(jnp.arange(pool)[:, None], judged, config.branch_steps)
-            wanted = imagination.as_rows(jnp.broadcast_to(learner.goals[:, None], ends.shape))
-            context = imagination.first_contexts(top, imagination.as_rows(ends), wanted)
+            there = imagination.as_rows(ends)
+            wanted = imagination.as_rows(jnp.broadcast_to(learner.goals[:, None], ends.shape)) - moved(there)
+            context = imagination.first_contexts(top, there - moved(there), wanted)
             return top.cortex.answer(slow, context, wanted).score.reshape(judged.shape)
 
         best, best_return = imagination.best_branches(
             judgement, beyond, num_judged=config.num_judged, far=config.discount**config.branch_steps
         )
-        # Learn: the upper layer from the best branches, the bottom one from all of them.
-        wanted = imagination.subgoal_examples(
-            top,
-            branches,
-            states=learner.states,
-            goals=learner.goals,
-            best=best,
-            returns=best_return,
-            distance=ahead,
-        )
-        draws = imagination.draw_actions(
-            (keys[2], keys[3], keys[4]),
-            (pool, config.action_examples),
-            num_sequences=config.num_branches,
-            num_times=behind,
-            max_distance=ahead,
-        )
-        done = imagination.action_examples(bottom, branches, draws)
-        state, metrics = model.learn(learner.model, {0: done, 1: wanted})
+        # Learn: the upper layer from the best branches, the bottom one from all of them; one by itself from the best.
+        if len(model.layers) == 1:
+            pushes = imagination.best_push_examples(
+                bottom,
+                branches,
+                goals=learner.goals,
+                best=best,
+                returns=best_return,
+                value=lambda states, goals: closeness(config, knowledge, states, goals),
+                known=partial(world.known, knowledge.world),
+                discount=config.discount,
+                num_times=1 + config.action_examples,
+                origin=moved,
+            )
+            state, metrics = model.learn(learner.model, {0: pushes})
+        else:
+            wanted = imagination.subgoal_examples(
+                top,
+                branches,
+                states=learner.states,
+                goals=learner.goals,
+                best=best,
+                returns=best_return,
+                distance=ahead,
+                origin=moved,
+            )
+            draws = imagination.draw_actions(
+                (keys[2], keys[3], keys[4]),
+                (pool, config.action_examples),
+                num_sequences=config.num_branches,
+                num_times=behind,
+                max_distance=ahead,
+            )
+            done = imagination.action_examples(bottom, branches, draws, origin=moved)
+            state, metrics = model.learn(learner.model, {0: done, 1: wanted})
         params = jax.tree.map(
-            lambda old, new: old + config.averaging * (new - old), learner.slow, _upper(model, state).params
+            lambda old, new: old + config.averaging * (new - old), learner.slow, _top(model, state).params
         )
         # Go on: the pool follows its branches, those that left the known world or are to restart begin anew.
         explores, restarts = (
@@ -162,7 +194,8 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
     return update
 
 
-def _upper(model: Model, state: ModelState) -> NetworkState:
-    upper = model.kernel_state(state, 1)
-    assert isinstance(upper, NetworkState)
-    return upper
+def _top(model: Model, state: ModelState) -> NetworkState:
+    """What judges: the top layer's part of what was learned."""
+    top = model.kernel_state(state, len(model.layers) - 1)
+    assert isinstance(top, NetworkState)
+    return top

@@ -120,6 +120,7 @@ def knowledge(farthest):
         lowest=-jnp.ones(4),
         highest=jnp.ones(4),
         target=jnp.zeros(4),
+        free=jnp.zeros(4, bool),
     )
 
 

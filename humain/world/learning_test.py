@@ -158,6 +158,15 @@ def test_far_goals_come_nearer_by_hand():
     assert_same(knowledge_lib.nearer(CONFIG, knowledge, found, found), found)
 
 
+def test_layers_count_from_where_they_are_in_what_nothing_depends_on():
+    # A place at which nothing depends on it, and a speed on which the place depends.
+    np.testing.assert_array_equal(KNOWLEDGE.free, [True, False])
+    found = knowledge_lib.origin(KNOWLEDGE, jnp.array([[3.0, 2.0], [-1.0, 0.5]]))
+    np.testing.assert_array_equal(found, [[3, 0], [-1, 0]])
+    nowhere = dataclasses.replace(KNOWLEDGE, free=jnp.zeros(2, bool))
+    np.testing.assert_array_equal(knowledge_lib.origin(nowhere, jnp.array([3.0, 2.0])), [0, 0])
+
+
 @pytest.mark.parametrize("later", [0.1, 3.0])
 def test_units_come_from_the_first_steps_unless_later_ones_go_farther(later):
     store = experience(later)
@@ -197,10 +206,14 @@ def test_goals_lie_a_little_beyond_experience_within_limits_and_what_is_known():
         know(experience(), world=dataclasses.replace(WORLD, max_leverage=leverage + 1 / 60))
         for leverage in (0.005, 0.02)
     )
-    np.testing.assert_allclose(far.highest, 2 * near.highest, rtol=1e-4)
-    np.testing.assert_allclose(near.lowest, -near.highest, rtol=1e-6)
+    np.testing.assert_allclose(far.highest[1], 2 * near.highest[1], rtol=1e-4)
+    np.testing.assert_allclose(near.lowest[1], -near.highest[1], rtol=1e-6)
     # Roughly the distance x ** 2 / 60 = 0.005 in units of the spread, and 0.8 of it.
-    np.testing.assert_allclose(near.highest, 0.8 * np.sqrt(0.005 * 60) * np.ones(2), rtol=0.3)
+    np.testing.assert_allclose(near.highest[1], 0.8 * np.sqrt(0.005 * 60), rtol=0.3)
+    # Nothing depends on the place, so that none is too far to be known.
+    for known in (near, far):
+        np.testing.assert_allclose(known.highest[0], KNOWLEDGE.highest[0])
+        np.testing.assert_allclose(known.lowest[0], KNOWLEDGE.lowest[0])
     # Less than the middle has: nothing is known, and nothing else asked for.
     nothing = know(experience(), world=dataclasses.replace(WORLD, max_leverage=1 / 61))
     np.testing.assert_array_equal(jnp.abs(jnp.stack([nothing.lowest, nothing.highest])), jnp.zeros((2, 2)))
@@ -276,6 +289,27 @@ def test_what_lies_beyond_is_judged_by_the_slow_average_alone(begun, update):
     assert by_live == as_begun
     assert by_slow == by_both
     assert abs(by_slow - as_begun) > 1e-3
+
+
+def test_a_layer_by_itself_learns_and_is_the_one_that_judges():
+    alone = Model(layers=MODEL.layers[:1], space=SPACE)
+    begun = learning.begin(CONFIG, alone, KNOWLEDGE, jax.random.key(0))
+    assert_same(begun.slow, alone.kernel_state(begun.model, 0).params)
+    after, metrics = jax.jit(learning.build_update(CONFIG, alone, WORLD))(begun, KNOWLEDGE, jnp.int32(0))
+    new = alone.kernel_state(after.model, 0).params
+    assert changed(new, begun.slow)
+    expected = jax.tree.map(lambda old, now: old + 0.1 * (now - old), begun.slow, new)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7), after.slow, expected)
+    assert {"return", "alive", "layer_0/loss"} <= set(metrics) and "layer_1/loss" not in metrics
+    # It goes on into the next stage as two do.
+    again = learning.go_on(alone, learning.begin(CONFIG, alone, KNOWLEDGE, jax.random.key(1)), after.model)
+    assert_same(alone.kernel_state(again.model, 0).params, new)
+
+
+def test_more_layers_than_imagination_teaches_are_refused():
+    three = Model(layers=(*MODEL.layers, MODEL.layers[1]), space=SPACE)
+    with pytest.raises(ValueError, match="^the model has 3 layers; imagination teaches 1 or 2$"):
+        learning.build_update(CONFIG, three, WORLD)
 
 
 def test_an_update_depends_on_state_and_step_alone(begun):

@@ -1,7 +1,9 @@
 """A world of linear steps: dynamics fitted in closed form, limits where trajectories ended, and leverage as distance.
 
 What is not known counts as an end. A trajectory that leaves what experience supports is over, as if the world had ended
-it: what has never been seen must not look better than what has. Source: R. Kidambi et al., MOReL: Model-Based Offline
+it: what has never been seen must not look better than what has. A coordinate that nothing depends on is left out of the
+leverage: wherever it is, the world goes on in the same way, as far as experience tells, up to where trajectories have
+ended. Source: R. Kidambi et al., MOReL: Model-Based Offline
 Reinforcement Learning (2020), which calls this a pessimistic Markov decision process; there the disagreement of several
 models says what is unknown, here the leverage of one.
 """
@@ -21,6 +23,9 @@ from humain.world import limits as limits_lib
 from humain.world.world import Visit
 
 Carry = TypeVar("Carry")
+
+_NO_EFFECT = 1e-3
+"""Of a unit, which is how much a coordinate varied: after a hundred steps, a tenth."""
 
 _PRECISION = jax.lax.Precision.HIGHEST
 
@@ -90,8 +95,11 @@ class LinearWorld:
         del key
         mask = transitions.mask
         features = self.actions.encode(transitions.actions)
+        dynamics = dynamics_lib.fit(transitions.states, features, transitions.next_states, mask)
+        # No place is far from experience along a coordinate that nothing depends on: each is as the middle is.
+        unused = jnp.zeros(dynamics.root.shape[0], bool).at[: transitions.states.shape[-1]].set(_free(dynamics))
         return LinearWorldState(
-            dynamics=dynamics_lib.fit(transitions.states, features, transitions.next_states, mask),
+            dynamics=dataclasses.replace(dynamics, root=jnp.where(unused[:, None], 0, dynamics.root)),
             limits=limits_lib.fit(transitions.next_states, transitions.terminated, mask),
             max_leverage=jnp.float32(self.max_leverage),
             num_steps=jnp.maximum(transitions.count, 1),
@@ -107,12 +115,18 @@ class LinearWorld:
         return state.limits.inside(states) & (state.dynamics.leverage(states, undecided) <= state.max_leverage)
 
     def extent(self, state: LinearWorldState) -> tuple[Array, Array]:
-        """Where the leverage is `max_leverage`, or a limit if that is nearer: `[D]` down and up."""
+        """Where the leverage is `max_leverage`, or a limit if that is nearer, or nowhere: `[D]` down and up."""
         # Along one coordinate from the middle, leverage grows with the square of the distance.
         size = state.limits.lower.shape[-1]
         curvature = jnp.diagonal(state.dynamics.covariance)[:size]
-        reach = jnp.sqrt(jnp.maximum(state.max_leverage - 1 / state.num_steps, 0) / curvature)
+        beyond_middle = jnp.maximum(state.max_leverage - 1 / state.num_steps, 0)
+        everywhere = jnp.where(beyond_middle > 0, jnp.inf, 0)
+        reach = jnp.where(curvature > 0, jnp.sqrt(beyond_middle / curvature), everywhere)
         return jnp.maximum(-reach, state.limits.lower), jnp.minimum(reach, state.limits.upper)
+
+    def free(self, state: LinearWorldState) -> Array:
+        """Bool `[D]`, where one unit of a coordinate changes each step of every other by less than `_NO_EFFECT`."""
+        return _free(state.dynamics)
 
     def branch(self, state: LinearWorldState, states: Array, sequences: Array) -> LinearBranches:
         """Follows each of the sequences of actions `[J, T, *V]` from each of the states `[B, D]`."""
@@ -169,3 +183,9 @@ class LinearWorld:
     def _undecided(self) -> Array:
         """`[A]`."""
         return jnp.array(self.actions.undecided, jnp.float32)
+
+
+def _free(dynamics: dynamics_lib.LinearDynamics) -> Array:
+    """Bool `[D]`, see `LinearWorld.free`."""
+    size = dynamics.weights.shape[-1]
+    return jnp.max(jnp.abs(dynamics.weights[:size]), axis=1) < _NO_EFFECT

@@ -13,7 +13,7 @@ from humain.types import Array
 from humain.viewing.plan_tree import PlanNode
 from humain.world.config import ImaginationConfig
 from humain.world.imagination import first_contexts
-from humain.world.knowledge import Knowledge, closeness, nearer
+from humain.world.knowledge import Knowledge, closeness, nearer, origin
 from humain.world.world import World
 
 
@@ -120,18 +120,22 @@ def _follow(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """One sub-goal from a state `[D]` and its score; the actions under it `[T, *V]`, their scores, states `[T, D]`."""
     bottom, top = model.layers
-    wanted = nearer(config, knowledge, here, goal)[None]
-    asked = top.cortex.answer(model.kernel_state(state, 1), first_contexts(top, here[None], wanted), wanted)
+    moved = origin(knowledge, here)
+    wanted = (nearer(config, knowledge, here, goal) - moved)[None]
+    asked = top.cortex.answer(model.kernel_state(state, 1), first_contexts(top, (here - moved)[None], wanted), wanted)
+    subgoal = asked.value[0] + moved
 
     def act(here: Array, _: None) -> tuple[Array, tuple[Array, Array, Array]]:
-        context = first_contexts(bottom, here[None], asked.value)
-        answer = bottom.cortex.answer(model.kernel_state(state, 0), context, asked.value)
+        moved = origin(knowledge, here)
+        wanted = (subgoal - moved)[None]
+        context = first_contexts(bottom, (here - moved)[None], wanted)
+        answer = bottom.cortex.answer(model.kernel_state(state, 0), context, wanted)
         action = world.actions.clip(answer.value[0])
         there = world.step(knowledge.world, here, action)
         return there, (action, answer.score[0], there)
 
     _, (actions, scores, path) = jax.lax.scan(act, here, length=config.subgoal_steps)
-    return asked.value[0], asked.score[0], actions, scores, path
+    return subgoal, asked.score[0], actions, scores, path
 
 
 @partial(jax.jit, static_argnames=("config", "world"))

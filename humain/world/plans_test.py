@@ -100,13 +100,18 @@ def test_a_tree_is_what_the_layers_answer_in_the_learned_world(trained):
         return Context(states=here[None, None], features=here[None, None], mask=jnp.ones((1, 1), bool))
 
     here = normalizer.normalize(jnp.asarray(OBSERVATION, jnp.float32))
+    # Nothing depends on the place: it is counted from where the point is.
+    np.testing.assert_array_equal(knowledge.free, [True, False])
+    place = jnp.array([1.0, 0.0])
     for child in tree(trained).children:
         goal = jnp.clip(GOAL, here - 2.5 * knowledge.spread, here + 2.5 * knowledge.spread)
-        asked = top.answer(model.kernel_state(state, 1), context(here), goal[None])
-        assert child.state == in_words(asked.value[0])
+        asked = top.answer(model.kernel_state(state, 1), context(here - place * here), (goal - place * here)[None])
+        subgoal = asked.value[0] + place * here
+        assert child.state == in_words(subgoal)
         assert child.score == pytest.approx(float(asked.score[0]), rel=1e-4, abs=1e-5)
         for step in child.children:
-            answer = bottom.answer(model.kernel_state(state, 0), context(here), asked.value)
+            shown = context(here - place * here)
+            answer = bottom.answer(model.kernel_state(state, 0), shown, (subgoal - place * here)[None])
             action = int(answer.value[0])
             here = WORLD.step(knowledge.world, here, jnp.int32(action))
             assert step.state == f"push {action} to {in_words(here)}"

@@ -72,6 +72,9 @@ class World(Protocol):
     def extent(self, state: WorldState) -> tuple[Array, Array]:
         """How far the known region reaches from the middle (0), down and up one coordinate at a time: `[D]` each."""
 
+    def free(self, state: WorldState) -> Array:
+        """Bool `[D]`, coordinates on which no change of a state depends; False throughout where that can't be told."""
+
     def branch(self, state: WorldState, states: Array, sequences: Array) -> Branches:
         """Follows each of the sequences of actions `[J, T, *V]` from each of the states `[B, D]`."""
 

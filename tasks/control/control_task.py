@@ -21,13 +21,13 @@ from humain.world import plans
 from tasks.control import curriculum, datasets, evaluation, report, sets, training
 from tasks.control.curriculum import Stage, Trainer
 from tasks.control.domain import Domain
-from tasks.control.evaluation import Trials
+from tasks.control.evaluation import Trials, Turns
 from tasks.control.exploration import Learned
 from tasks.control.trial import Trial
 from tasks.harness import entry, results
 from tasks.harness.context import TaskContext
 
-_TEST_SEED, _CURVE_SEED, _RANDOM_SEED, _GOAL_SEED = 1_000_000, 2_000_000, 3_000_000, 4_000_000
+_TEST_SEED, _CURVE_SEED, _RANDOM_SEED, _GOAL_SEED, _MOVING_SEED = (million * 1_000_000 for million in range(1, 6))
 """First seeds of the environments that each kind of test uses, so that none meets another's."""
 
 
@@ -70,18 +70,30 @@ def check(domain: Domain, task: TaskContext) -> None:
     for key, value in config.test.items():
         if not value > 0:
             raise errors.UserError(f"test.{key} must be more than 0, not {value}")
+    for name, moving in config.moving.items():
+        turns = _turns(domain, config, name)
+        if turns.span_steps > domain.tested_in.max_steps or not _is_count(moving.trials):
+            raise errors.UserError(
+                f"moving.{name}: span_steps must be at most {domain.tested_in.max_steps}, the steps of an episode, and "
+                f"trials at least 1, not {turns.span_steps} and {moving.trials}"
+            )
     for key, value in config.shown.items():
         if not value >= 0:
             raise errors.UserError(f"shown.{key} must be at least 0, not {value}")
-    for text in task.flags.goal:
+    moving_goals = [text for moving in config.moving.values() for text in moving.goals]
+    for text in (*task.flags.goal, *moving_goals):
         for coordinate in parse_goal(domain, text):
             if domain.coordinates[coordinate] not in config.learning.goal_coordinates:
                 raise errors.UserError(
                     f"--goal={text}: the layers learn goals in {', '.join(config.learning.goal_coordinates)} only "
                     "(learning.goal_coordinates)"
                 )
-    imagination = sets.build_imagination(config.learning, domain)
-    task.check_batches({"learning.pool_size": imagination.pool_size})
+    for name in config.sets:
+        ablation = sets.ablation(config, name)
+        imagination = sets.build_imagination(config.learning, domain, ablation.learning)
+        task.check_batches({"learning.pool_size": imagination.pool_size})
+    if task.flags.plan_step is not None and sets.ablation(config, config.asked_set).num_layers < 2:
+        raise errors.UserError(f"--plan_step: asked_set {config.asked_set!r} has no layer that asks for sub-goals")
     if task.flags.save_dataset is not None:
         datasets.check_target(task.resolve(task.flags.save_dataset))
     sets.build_exploration(config.exploration)
@@ -116,17 +128,21 @@ def parse_goal(domain: Domain, text: str) -> dict[int, float]:
 
 def run(domain: Domain, task: TaskContext) -> Mapping[str, Any]:
     """Trains and tests every set."""
-    trainer = training.build_trainer(task, domain)
+    trainers = training.Trainers(task, domain)
     # For several devices, all is compiled otherwise.
     if task.mesh is None:
-        curriculum.compile_ahead(task.ahead, trainer, num_seeds=task.flags.num_seeds)
+        curriculum.compile_ahead(task.ahead, trainers.of(next(iter(task.config.sets))), num_seeds=task.flags.num_seeds)
     found: dict[str, Any] = {"sets": {}, "baselines": {}}
     for name in task.config.sets:
+        trainer = trainers.of(name)
         stages = training.train_set(task, trainer, name, partial(_train_and_compile, task, trainer))
         tested = task.stage(f"{name}_test", partial(_test_set, task, trainer, name, stages))
         found["sets"][name] = tested["seeds"]
-        if name == task.config.asked_set:
+        if name == task.config.asked_set and tested["plan"] is not None:
             found["plan"] = tested["plan"]
+        for test in task.config.moving:
+            moved = task.stage(f"{name}_{test}", partial(_test_moving_goals, task, trainer, stages[-1], test))
+            found.setdefault(test, {})[name] = moved
     found["baselines"]["random"] = task.stage("random", partial(_test_random, domain, task))
     _write_report(domain, task, found)
     return found
@@ -136,6 +152,8 @@ def show(record: Mapping[str, Any]) -> None:
     """Prints the results as tables."""
     found = record["results"]
     print(report.scores_table(found).to_text())
+    if report.moving_goals_table(found).rows:
+        print(report.moving_goals_table(found).to_text())
     if found.get("goals"):
         print(report.goals_table(found).to_text())
 
@@ -144,8 +162,8 @@ def answer(domain: Domain, task: TaskContext) -> None:
     """Asks the trained model of one set for goals, shows a chosen plan, and writes what was experienced."""
     if not task.flags.goal and task.flags.plan_step is None and task.flags.save_dataset is None:
         return
-    trainer = training.build_trainer(task, domain)
-    name = task.config.asked_set
+    trainers, name = training.Trainers(task, domain), task.config.asked_set
+    trainer = trainers.of(name)
     stage = training.train_set(task, trainer, name)[-1]
     record = results.read(task.workdir)
     assert record is not None
@@ -154,6 +172,17 @@ def answer(domain: Domain, task: TaskContext) -> None:
         task.interruption.check()
         found.setdefault("goals", {})[text] = _test_goal(task, trainer, stage, text)
         records.write_json(task.workdir / results.FILE_NAME, record)
+    # The same of those with fewer layers, which is what the layers are worth there.
+    for other in task.config.sets if task.flags.goal else ():
+        if other == name or sets.ablation(task.config, other).num_layers == 2:
+            continue
+        fewer = trainers.of(other)
+        last = training.train_set(task, fewer, other)[-1]
+        for text in task.flags.goal:
+            task.interruption.check()
+            entry_of = found["goals"][text].setdefault("fewer_layers", {})
+            entry_of[other] = _test_goal(task, fewer, last, text, draws=False)
+            records.write_json(task.workdir / results.FILE_NAME, record)
     if task.flags.plan_step is not None:
         task.interruption.check()
         found["plan"] = _chosen_plan(task, trainer, name, stage)
@@ -169,23 +198,24 @@ def _train_and_compile(
     task: TaskContext, trainer: Trainer, name: str, state: Any, **arguments: Any
 ) -> loop.TrainResult:
     """Trains a learner; meanwhile, for the first one, what will test it is compiled."""
-    if task.steps == 0 and task.mesh is None:
+    if task.steps == 0 and task.mesh is None and trainer.model is not None:
         learned = Learned(state=state.model, knowledge=arguments["data"])
         for num_episodes in dict.fromkeys((task.config.test.curve_episodes, task.config.test.episodes)):
             evaluation.compile_ahead(task.ahead, trainer.model, trainer.config, learned, num_episodes=num_episodes)
-        plans.compile_ahead(
-            task.ahead,
-            trainer.model,
-            trainer.config,
-            trainer.world,
-            state=learned.state,
-            knowledge=learned.knowledge,
-        )
+        if len(trainer.model.layers) == 2:
+            plans.compile_ahead(
+                task.ahead,
+                trainer.model,
+                trainer.config,
+                trainer.world,
+                state=state.model,
+                knowledge=learned.knowledge,
+            )
     return task.train(name, state, **arguments)
 
 
 def _test_set(task: TaskContext, trainer: Trainer, name: str, stages: Sequence[Stage]) -> dict[str, Any]:
-    """An entry a seed, and a plan of the first trial."""
+    """An entry a seed, and a plan of the first trial where there are two layers to make one."""
     config, num_seeds = task.config.test, task.flags.num_seeds
     curves: list[list[dict[str, Any]]] = [[] for _ in range(num_seeds)]
     for stage in stages:
@@ -215,11 +245,11 @@ def _test_set(task: TaskContext, trainer: Trainer, name: str, stages: Sequence[S
         }
         for at in range(num_seeds)
     ]
-    step = min(task.config.shown.plan_step, int(trials.lengths[0, 0]) - 1)
-    return {
-        "seeds": seeds,
-        "plan": _plan(task, trainer, name, stage, step=step, observation=trials.states[0, 0, step], goal=""),
-    }
+    plan = None
+    if sets.ablation(task.config, name).num_layers == 2:
+        step = min(task.config.shown.plan_step, int(trials.lengths[0, 0]) - 1)
+        plan = _plan(task, trainer, name, stage, step=step, observation=trials.states[0, 0, step], goal="")
+    return {"seeds": seeds, "plan": plan}
 
 
 def _test_random(domain: Domain, task: TaskContext) -> Mapping[str, Any]:
@@ -230,7 +260,41 @@ def _test_random(domain: Domain, task: TaskContext) -> Mapping[str, Any]:
     return evaluation.summary(trials.returns[0])
 
 
-def _test_goal(task: TaskContext, trainer: Trainer, stage: Stage, text: str) -> Mapping[str, Any]:
+def _turns(domain: Domain, config: Any, test: str) -> Turns:
+    """The goals that take turns in a test of `moving`."""
+    moving = config.moving[test]
+    try:
+        return Turns(
+            goals=tuple(parse_goal(domain, text) for text in moving.goals),
+            span_steps=moving.span_steps,
+            hold_steps=moving.hold_steps,
+            distance=config.test.hold_distance,
+        )
+    except ValueError as error:
+        raise errors.UserError(f"moving.{test}: {error}") from error
+
+
+def _test_moving_goals(task: TaskContext, trainer: Trainer, stage: Stage, test: str) -> Mapping[str, Any]:
+    turns, num_trials = _turns(trainer.domain, task.config, test), task.config.moving[test].trials
+    trials = _run(
+        task,
+        trainer,
+        _policy(trainer, stage, num_trials, turns),
+        num_episodes=num_trials,
+        first_seed=_MOVING_SEED,
+    )
+    held = evaluation.held(trials, turns, num_spans=trainer.domain.tested_in.max_steps // turns.span_steps)
+    return {
+        "goals": int(held.size),
+        "held": int(held.sum()),
+        "held_by_seed": [int(episodes.sum()) for episodes in held],
+        "fallen": int(trials.terminated.sum()),
+    }
+
+
+def _test_goal(
+    task: TaskContext, trainer: Trainer, stage: Stage, text: str, *, draws: bool = True
+) -> Mapping[str, Any]:
     config, wanted = task.config.test, parse_goal(trainer.domain, text)
     trials = _run(
         task,
@@ -242,7 +306,8 @@ def _test_goal(task: TaskContext, trainer: Trainer, stage: Stage, text: str) -> 
     successes = evaluation.reached_and_stayed(
         trials, wanted, distance=config.hold_distance, num_steps=config.hold_steps
     )
-    _draw(trainer.domain, _goal_path(task.workdir, text), _to_trial(trials, 0, text))
+    if draws:
+        _draw(trainer.domain, _goal_path(task.workdir, text), _to_trial(trials, 0, text))
     return {
         "trials": int(successes.size),
         "successes": int(successes.sum()),
@@ -270,6 +335,7 @@ def _plan(
     """The plan tree of what the first seed observed at a step of its first trial; no goal is the target."""
     plans.wait(task.ahead)
     domain = trainer.domain
+    assert trainer.model is not None
     learned = knowledge_lib.of_seed(stage.learned, 0)
     tree = plans.imagine(
         trainer.model,
@@ -297,9 +363,16 @@ def _is_count(value: Any) -> bool:
 
 
 def _policy(
-    trainer: Trainer, stage: Stage, num_episodes: int, goal: dict[int, float] | None = None
+    trainer: Trainer, stage: Stage, num_episodes: int, goal: dict[int, float] | Turns | None = None
 ) -> evaluation.Policy:
-    return evaluation.policy(trainer.model, trainer.config, stage.learned, goal=goal, num_episodes=num_episodes)
+    return evaluation.policy(
+        trainer.model,
+        trainer.config,
+        stage.learned,
+        goal=goal,
+        num_episodes=num_episodes,
+        world=trainer.world,
+    )
 
 
 def _run(

@@ -34,12 +34,12 @@ from tasks.control.exploration import Learned, ToAndFro
 
 @dataclasses.dataclass(frozen=True)
 class Trainer:
-    """What all sets of a run share: the layers, how they learn, and the compiled chunk.
+    """What sets with equally many layers share: the layers, how they learn, and the compiled chunk.
 
     Attributes:
         domain: the environment that they learn in.
         explorer: acts as they have learned; it holds the model, the world, and how they learn.
-        chunk: of updates, over a leading axis of seeds.
+        chunk: of updates, over a leading axis of seeds; None where there are no layers.
         chunk_steps: updates in a chunk.
         num_updates: of a stage, a multiple of `chunk_steps`.
         recorded: the user's own transitions, which stand for those that the first stage would collect at random; or
@@ -50,7 +50,7 @@ class Trainer:
 
     domain: Domain
     explorer: ToAndFro
-    chunk: loop.Chunk
+    chunk: loop.Chunk | None
     chunk_steps: int
     num_updates: int
     recorded: Transitions | None
@@ -58,8 +58,8 @@ class Trainer:
     most_first: int
 
     @property
-    def model(self) -> Model:
-        """The two layers."""
+    def model(self) -> Model | None:
+        """One layer or two, or None where the world is searched without any."""
         return self.explorer.model
 
     @property
@@ -84,7 +84,7 @@ class Stage:
     """What came of one stage; all arrays have a leading axis of seeds.
 
     Attributes:
-        state: what the layers have learned.
+        state: what the layers have learned; where there are none, keys `[S]` to search by.
         knowledge: what they learned it from.
         store: all that was experienced.
         env_steps: environment steps so far, of each seed.
@@ -93,7 +93,7 @@ class Stage:
         compile_seconds: so far, to compile what collects and learns.
     """
 
-    state: ModelState
+    state: ModelState | jax.Array
     knowledge: Knowledge
     store: Transitions
     env_steps: int
@@ -116,22 +116,30 @@ class Train(Protocol):
         """The state after `num_steps` updates, and where the time went; `name` is unique within the run."""
 
 
-def build_trainer(config: Any, domain: Domain, recorded: Trajectories | None = None) -> Trainer:
-    """Builds what the sets share.
+def build_trainer(config: Any, domain: Domain, recorded: Trajectories | None = None, *, name: str = "") -> Trainer:
+    """Builds what a set trains with, and all others with as many layers that learn alike.
 
     Args:
         config: see `configs/rl_cart_pole.py`.
         domain: to learn in.
         recorded: the user's own, which stand for what the first stage would collect at random.
+        name: of the set; those that `ablations` does not name have two layers.
     """
-    imagination = sets.build_imagination(config.learning, domain)
-    model = sets.build_model(config.model, config.num_updates, domain)
+    imagination = sets.build_imagination(config.learning, domain, sets.ablation(config, name).learning)
+    num_layers = sets.ablation(config, name).num_layers
+    model = None
+    if num_layers > 0:
+        model = sets.build_model(config.model, config.num_updates, domain, num_layers=num_layers)
     world = sets.build_world(config.world, domain)
     given = None if recorded is None else transitions.from_trajectories(recorded)
+    chunk = None
+    if model is not None:
+        update = learning.build_update(imagination, model, world)
+        chunk = loop.make_chunk(_over_seeds(update), config.chunk_steps)
     return Trainer(
         domain=domain,
         explorer=ToAndFro(model, imagination, world, sets.build_exploration(config.exploration)),
-        chunk=loop.make_chunk(_over_seeds(learning.build_update(imagination, model, world)), config.chunk_steps),
+        chunk=chunk,
         chunk_steps=config.chunk_steps,
         num_updates=config.num_updates,
         recorded=given,
@@ -159,6 +167,8 @@ def compile_ahead(ahead: ahead_lib.Ahead, trainer: Trainer, *, num_seeds: int) -
     )
     num_first = jax.ShapeDtypeStruct((), jnp.int32)
     ahead.begin(_fit, store, num_first, keys, **fits)
+    if trainer.chunk is None:
+        return
     knowledge = jax.eval_shape(partial(_fit, **fits), store, num_first, keys)
     ahead.begin(_begin, knowledge, keys, **begins)
     begun = jax.eval_shape(partial(_begin, **begins), knowledge, keys)
@@ -215,28 +225,36 @@ def run(
         # has learned to stand still must not set them.
         store = learning_watch.run(_append, store, new)
         knowledge = learning_watch.run(_fit, store, jnp.int32(num_first), _fold_in(stage_keys, 2), **fits)
-        # Learn in it, from where the stage before has ended.
-        begun = learning_watch.run(_begin, knowledge, _fold_in(stage_keys, 1), **begins)
-        if before is not None:
-            begun = learning.go_on(trainer.model, begun, before.state)
-        elif ahead is not None and len(stage_steps) > 1 and not isinstance(environment, HostEnvironment):
-            learned = Learned(state=begun.model, knowledge=knowledge)
-            ahead.begin_behind(
-                _collect, learned, keys, environment=environment, explorer=trainer.explorer, num_steps=stage_steps[1]
+        # Learn in it, from where the stage before has ended. Without layers there is nothing else to learn.
+        learned: ModelState | jax.Array = _fold_in(stage_keys, 1)
+        if trainer.chunk is not None:
+            begun = learning_watch.run(_begin, knowledge, learned, **begins)
+            if before is not None:
+                assert trainer.model is not None and isinstance(before.state, ModelState)
+                begun = learning.go_on(trainer.model, begun, before.state)
+            elif ahead is not None and len(stage_steps) > 1 and not isinstance(environment, HostEnvironment):
+                ahead.begin_behind(
+                    _collect,
+                    Learned(state=begun.model, knowledge=knowledge),
+                    keys,
+                    environment=environment,
+                    explorer=trainer.explorer,
+                    num_steps=stage_steps[1],
+                )
+            result = train(
+                f"{name}_{number}",
+                begun,
+                chunk=trainer.chunk,
+                data=knowledge,
+                num_steps=trainer.num_updates,
+                chunk_steps=trainer.chunk_steps,
             )
-        result = train(
-            f"{name}_{number}",
-            begun,
-            chunk=trainer.chunk,
-            data=knowledge,
-            num_steps=trainer.num_updates,
-            chunk_steps=trainer.chunk_steps,
-        )
-        learning_watch.run_seconds += result.run_seconds
-        learning_watch.compile_seconds += result.compile_seconds
+            learned = result.state.model
+            learning_watch.run_seconds += result.run_seconds
+            learning_watch.compile_seconds += result.compile_seconds
         # Give the stage: the next one collects as learned here, and goes on from this state.
         before = Stage(
-            state=result.state.model,
+            state=learned,
             knowledge=knowledge,
             store=store,
             env_steps=env_steps,

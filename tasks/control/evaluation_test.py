@@ -18,7 +18,7 @@ from humain.spaces import Discrete
 from humain.testing.imagining import SMALL
 from humain.types import Context
 from humain.world import knowledge as knowledge_lib
-from humain.world import learning
+from humain.world import learning, planner
 from humain.world.linear import LinearWorld
 from tasks.control import evaluation
 from tasks.control.cart_pole import CartPole
@@ -137,6 +137,50 @@ def test_a_goal_of_two_coordinates_is_reached_in_both_at_once():
     assert evaluation.reached_and_stayed(both, {0: 1.0, 2: 0.0}, distance=0.25, num_steps=3).tolist() == [[True, False]]
 
 
+TURNS = evaluation.Turns(({0: 1.0}, {0: -1.0}), span_steps=3, hold_steps=2, distance=0.25)
+
+
+def test_goals_take_turns_by_hand():
+    assert [TURNS.number(step) for step in range(10)] == [0, 0, 0, 1, 1, 1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("places", "length", "terminated", "expected"),
+    [
+        # Where it begins is no step; three steps for each goal.
+        ([0, 0, 1, 1, 0, -1, -1, 0, 1, 1], 9, False, [True, True, True]),
+        ([0, 1, 1, 0, 0, -1, -1, 0, 1, 1], 9, False, [False, True, True]),  # left before the span was over
+        ([0, 0, 0, 1, 0, 0, -1, 0, 0, 1], 9, False, [False, False, False]),  # came a step too late each time
+        ([0, 0, 1, 1, 0, 1, 1, 0, -1, -1], 9, False, [True, False, False]),  # at the other goal
+        ([0, 0, 0.8, 1.2, 0, -1.3, -1, 0, 1, 1], 9, False, [True, False, True]),  # less than the distance is near
+        ([0, 0, 1, 1, 0, -1, -1, -1, -1, -1], 6, True, [True, False, False]),  # falls with the last step of the second
+        ([0, 0, 1, 1, 0, -1, -1], 6, True, [True, False, False]),  # the same where no other trial was longer
+        ([0, 0, 1, 1, 0, -1, -1, 0, 1, 1], 6, False, [True, True, False]),  # cut off: the rest is no step
+    ],
+)
+def test_goals_held_by_hand(places, length, terminated, expected):
+    found = evaluation.held(trials([places], [length], [terminated]), TURNS, num_spans=3)
+    assert found.tolist() == [[expected]]
+
+
+def test_steps_behind_the_last_whole_span_do_not_count():
+    found = evaluation.held(trials([[0, 0, 1, 1, 9, 9]], [5], [False]), TURNS, num_spans=1)
+    assert found.tolist() == [[[True]]]
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"goals": ()}, "there must be at least one goal to take turns"),
+        ({"hold_steps": 4}, r"hold_steps must be from 1 to span_steps \(3\), not 4: .*"),
+        ({"hold_steps": 0}, r"hold_steps must be from 1 to span_steps \(3\), not 0: .*"),
+    ],
+)
+def test_turns_that_can_not_be_are_refused(change, match):
+    with pytest.raises(ValueError, match=f"^{match}$"):
+        dataclasses.replace(TURNS, **change)
+
+
 def test_a_summary_by_hand():
     # Away from the mean of 3 by 2, 1, 0 and 3: 14 / 4.
     found = evaluation.summary([1, 2, 3, 6])
@@ -181,11 +225,17 @@ def test_the_policy_is_what_the_layers_answer(trained):
             goal = (0.5 - known.normalizer.mean) / known.normalizer.scale * jnp.array([1.0, 0, 0, 0])
             farthest = 2.5 * known.spread
             goals = jnp.clip(goal[None], here - farthest[None], here + farthest[None])
+            # Nothing depends on the place: the layers see the goal from where they are.
+            np.testing.assert_array_equal(known.free, [True, False, False, False])
+            place = here * jnp.array([[1.0, 0, 0, 0]])
+            here, goals = here - place, goals - place
             context = Context(states=here[:, None], features=here[:, None], mask=jnp.ones((8, 1), bool))
             asked = top.answer(model.kernel_state(state, 1), context, goals).value
             answer = bottom.answer(model.kernel_state(state, 0), context, asked)
             np.testing.assert_array_equal(actions[seed], answer.value)
-            expected = np.asarray(asked) * np.asarray(known.normalizer.scale) + np.asarray(known.normalizer.mean)
+            expected = np.asarray(asked + place) * np.asarray(known.normalizer.scale) + np.asarray(
+                known.normalizer.mean
+            )
             np.testing.assert_allclose(subgoals[seed], expected, rtol=1e-4, atol=1e-5)
 
 
@@ -197,6 +247,42 @@ def test_without_a_goal_the_middle_is_asked_for(trained):
     subgoals = none(OBSERVATIONS[0])[1]
     np.testing.assert_array_equal(middle(OBSERVATIONS[0])[1], subgoals)
     assert not np.array_equal(other(OBSERVATIONS[0])[1], subgoals)
+
+
+def test_goals_that_take_turns_are_asked_for_one_after_the_other(trained):
+    model, learned = trained
+    moving, left, right = (
+        evaluation.policy(model, SMALL, learned, goal=goal, num_episodes=8)
+        for goal in (dataclasses.replace(TURNS, span_steps=2), {0: 1.0}, {0: -1.0})
+    )
+    asked = [moving(observations)[1] for observations in OBSERVATIONS]
+    expected = [(left(observations)[1], right(observations)[1]) for observations in OBSERVATIONS]
+    for step, which in enumerate([0, 0, 1, 1, 0]):
+        np.testing.assert_array_equal(asked[step], expected[step][which])
+        assert not np.array_equal(asked[step], expected[step][1 - which])
+
+
+def test_without_layers_the_world_is_searched(trained):
+    _, learned = trained
+    keys = jax.random.split(jax.random.key(3), 2)
+    numbers = jax.random.key_data(keys)
+    searching = Learned(state=keys, knowledge=learned.knowledge)
+    act = evaluation.policy(None, SMALL, searching, goal={0: 0.5}, num_episodes=8, world=WORLD)
+    for step, observations in enumerate(OBSERVATIONS):
+        actions, subgoals = act(observations)
+        for seed in range(2):
+            known = jax.tree.map(lambda leaf, seed=seed: leaf[seed], learned.knowledge)
+            here = known.normalizer.normalize(jnp.asarray(observations[seed], jnp.float32))
+            goal = (0.5 - known.normalizer.mean) / known.normalizer.scale * jnp.array([1.0, 0, 0, 0])
+            wanted = knowledge_lib.nearer(SMALL, known, here, jnp.broadcast_to(goal, here.shape))
+            key = jax.random.fold_in(jax.random.wrap_key_data(numbers[seed]), step)
+            expected, after = planner.choose(SMALL, WORLD, known, here, wanted, key)
+            np.testing.assert_array_equal(actions[seed], expected)
+            np.testing.assert_allclose(subgoals[seed], known.normalizer.restore(after), rtol=1e-4, atol=1e-5)
+    # Each step draws branches of its own.
+    again = evaluation.policy(None, SMALL, searching, goal={0: 0.5}, num_episodes=8, world=WORLD)
+    first, second = (again(OBSERVATIONS[0])[1] for _ in range(2))
+    assert not np.array_equal(first, second)
 
 
 def test_a_policy_is_run_in_gymnasium(trained):

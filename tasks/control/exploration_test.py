@@ -20,7 +20,7 @@ from humain.spaces import Continuous, Discrete
 from humain.testing.imagining import SMALL
 from humain.types import Slots
 from humain.world import knowledge as knowledge_lib
-from humain.world import learning
+from humain.world import learning, planner
 from humain.world.linear import LinearWorld
 from humain.world.normalization import Normalizer
 from tasks.control.cart_pole import CartPole
@@ -45,6 +45,7 @@ PLAIN = dataclasses.replace(
     spread=jnp.full(4, 1e3),
     lowest=-jnp.ones(4),
     highest=jnp.ones(4),
+    free=jnp.zeros(4, bool),
 )
 TRACED: list[bool] = []
 
@@ -221,6 +222,28 @@ def test_a_goal_is_kept_for_its_steps():
     np.testing.assert_array_equal(changes, np.arange(1, 200) % 3 == 0)
     # Episodes that end in between change nothing about that.
     assert np.any(ages(steps)[1:] == 0)
+
+
+def test_where_nothing_depends_on_the_place_layers_see_how_far_the_goal_is():
+    free = dataclasses.replace(PLAIN, free=jnp.array([True, False, False, False]))
+    steps = collect(HEADS_FOR_GOAL, knowledge=free, goal_steps=1000)
+    states = np.asarray(steps.states)
+    weights = np.array([0, 0.08, 1.0, 0.2])
+    pushes = {goal: states @ weights + goal - states[:, 0] > 0 for goal in (-1, 1)}
+    assert any(np.array_equal(steps.actions, expected) for expected in pushes.values())
+
+
+def test_without_layers_exploring_searches_the_world():
+    explored = Exploration(random_actions=0.0, random_slots=0.0, goal_steps=3)
+    given = Learned(state=jax.random.key(4), knowledge=KNOWLEDGE)
+    state, goal, key = RANDOM.states[5], KNOWLEDGE.highest, jax.random.key(8)
+    policy = ToAndFro(None, SMALL, WORLD, explored)
+    _, action = policy.act(given, goal, state, jnp.int32(0), key)
+    here = KNOWLEDGE.normalizer.normalize(state)[None]
+    search_key = jax.random.split(jax.random.key(8), 5)[4]
+    wanted = knowledge_lib.nearer(SMALL, KNOWLEDGE, here, goal[None])
+    expected, _ = planner.choose(SMALL, WORLD, KNOWLEDGE, here, wanted, search_key)
+    assert action == expected[0]
 
 
 def test_the_first_goal_is_on_either_side():

@@ -49,22 +49,70 @@ def scores_table(results: Mapping[str, Any], *, each_seed: bool = True) -> Repor
 
 
 def goals_table(results: Mapping[str, Any]) -> ReportTable:
-    """One row for each goal that was asked for at run time; none where there was none."""
+    """One row for each goal that was asked for at run time, and for each set with fewer layers; none where none was.
+
+    Args:
+        results: with `goals`, by what was asked for.
+    """
     goals = results.get("goals", {})
     seeds = ["seeds"] if any("seeds" in entry for entry in goals.values()) else []
+    fewer = ["set"] if any("fewer_layers" in entry for entry in goals.values()) else []
+    asked = [(goal, "as asked", entry) for goal, entry in goals.items()]
+    asked += [(goal, name, entry) for goal, top in goals.items() for name, entry in top.get("fewer_layers", {}).items()]
     return ReportTable(
-        columns=["goal", *seeds, "trials", "successes", "success %"],
+        columns=["goal", *fewer, *seeds, "trials", "successes", "success %"],
         rows=[
             [
                 goal,
+                *([name] if fewer else []),
                 *(entry.get(column) for column in seeds),
                 entry["trials"],
                 entry["successes"],
                 100 * entry["successes"] / entry["trials"] if entry["trials"] else None,
             ]
-            for goal, entry in goals.items()
+            for goal, name, entry in asked
         ],
         formats={"success %": ".1f"},
+    )
+
+
+def moving_goals_table(results: Mapping[str, Any]) -> ReportTable:
+    """One row for each test in which goals took turns, and each set; none where no goals did.
+
+    Args:
+        results: with such tests under names that begin with `moving_goals`.
+    """
+    rows: list[list[Cell]] = []
+    tested = [(test, sets) for test, sets in results.items() if test.startswith("moving_goals")]
+    for test, name, entry in ((test, name, entry) for test, sets in tested for name, entry in sets.items()):
+        by_seed, share = entry["held_by_seed"], 100 / entry["goals"]
+        each = share * len(by_seed)
+        rows.append(
+            [
+                test,
+                name,
+                len(by_seed),
+                entry["goals"],
+                entry["held"],
+                share * entry["held"],
+                each * statistics.pstdev(by_seed),
+            ]
+            + [each * min(by_seed), entry["fallen"]]
+        )
+    return ReportTable(
+        columns=[
+            "goals in motion",
+            "set",
+            "seeds",
+            "goals",
+            "held",
+            "held %",
+            "sd over seeds",
+            "lowest seed %",
+            "fallen",
+        ],
+        rows=rows,
+        formats={"held %": ".1f", "sd over seeds": ".1f", "lowest seed %": ".1f"},
     )
 
 
@@ -159,6 +207,14 @@ def write_report(
         )
         with report.details("each seed"):
             report.table(scores_table(results))
+    if moving_goals_table(results).rows:
+        report.heading("Goals in motion")
+        report.prose(
+            "Asked of each trained model, without learning anew: the goal changes at the end of each span of steps, "
+            "and is held if the agent was at it for all of the last steps of its span. Who falls holds none of the "
+            "goals that were still to come. `sd` and `lowest` are those of the seeds' shares."
+        )
+        report.table(moving_goals_table(results))
     if results.get("goals"):
         report.heading("Goals asked for at run time")
         report.prose("Asked of the trained model, without learning anew: reach a state, and stay there.")

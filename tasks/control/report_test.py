@@ -103,6 +103,23 @@ def test_goals():
     assert report.goals_table({}).rows == []
 
 
+def test_goals_of_sets_with_fewer_layers_stand_below():
+    fewer = {"no_layers": {"trials": 20, "successes": 5, "seeds": 1}}
+    goals = {"x=1.0": {"trials": 20, "successes": 19, "seeds": 1, "fewer_layers": fewer}}
+    table = report.goals_table({"goals": goals})
+    assert list(table.columns) == ["goal", "set", "seeds", "trials", "successes", "success %"]
+    rows = _rows(table.to_text())
+    assert rows == [["x=1.0", "as asked", "1", "20", "19", "95.0"], ["x=1.0", "no_layers", "1", "20", "5", "25.0"]]
+
+
+def test_moving_goals():
+    moving = {"curriculum": {"goals": 60, "held": 45, "held_by_seed": [20, 25], "fallen": 0}}
+    table = report.moving_goals_table({"moving_goals": moving})
+    # Of 30 goals each seed: 66.7 % and 83.3 %, mean 75, deviations of 8.3.
+    assert _rows(table.to_text()) == [["moving_goals", "curriculum", "2", "60", "45", "75.0", "8.3", "66.7", "0"]]
+    assert report.moving_goals_table({}).rows == []
+
+
 def test_one_curve_over_seeds():
     curves = [_entry(0, 0, 0, curve=curve)["curve"] for curve in (((10, 1.0), (30, 5.0)), ((20, 4.0), (40, 2.0)))]
     # Both have begun at 20. First seed: 1 at 20, 5 at 30 and after it. Second: 4 at 20 and 30, 2 at 40.

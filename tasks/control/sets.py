@@ -1,5 +1,7 @@
-"""A config becomes two layers, a world, and how they learn and explore, for the environment of a domain."""
+"""A config becomes layers, a world, and how they learn and explore, for the environment of a domain."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from humain import errors
@@ -17,17 +19,48 @@ from tasks.control.domain import Domain
 from tasks.control.exploration import Exploration
 
 
-def build_imagination(config: Any, domain: Domain) -> ImaginationConfig:
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """What a set has in place of two layers.
+
+    Attributes:
+        num_layers: 0 to search the learned world at every step, 1 for a layer that answers actions for the goal itself,
+            or 2.
+        learning: what differs from the config's `learning`.
+    """
+
+    num_layers: int = 2
+    learning: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.num_layers not in (0, 1, 2):
+            raise ValueError(f"num_layers must be 0, 1 or 2, not {self.num_layers}")
+
+
+def ablation(config: Any, name: str) -> Ablation:
+    """The ablation of a set; one that `ablations` of the task's config does not name has two layers.
+
+    Raises:
+        UserError: naming what can't be.
+    """
+    try:
+        return Ablation(**dict(config.ablations.get(name, {})))
+    except (TypeError, ValueError) as error:
+        raise errors.UserError(f"ablations.{name}: {error}") from error
+
+
+def build_imagination(config: Any, domain: Domain, differs: Mapping[str, Any] | None = None) -> ImaginationConfig:
     """How the layers learn.
 
     Args:
         config: `learning` of the task's config, see `configs/rl_cart_pole.py`.
         domain: whose coordinates the config names.
+        differs: what is to be otherwise.
 
     Raises:
         UserError: naming what can't be.
     """
-    values = dict(config)
+    values = {**dict(config), **(differs or {})}
     try:
         weights = tuple(values.pop("goal_weights"))
         if len(weights) != len(domain.coordinates):
@@ -62,13 +95,14 @@ def build_exploration(config: Any) -> Exploration:
         raise errors.UserError(f"exploration: {error}") from error
 
 
-def build_model(config: Any, num_updates: int, domain: Domain) -> Model:
+def build_model(config: Any, num_updates: int, domain: Domain, *, num_layers: int = 2) -> Model:
     """Two layers: the upper one answers the state to aim for, the bottom one the action.
 
     Args:
         config: `model` of the task's config.
         num_updates: over which the learning rate falls to 0.
         domain: what is seen and done.
+        num_layers: 1 for the bottom one by itself.
     """
     try:
         encoding = _build_encoding(config, domain)
@@ -88,7 +122,10 @@ def build_model(config: Any, num_updates: int, domain: Domain) -> Model:
                 ),
                 encoding=encoding.added,
             )
-            for layer, target in ((config.bottom, domain.environment.actions.space), (config.top, encoding.space))
+            for layer, target in (
+                (config.bottom, domain.environment.actions.space),
+                (config.top, encoding.space),
+            )[:num_layers]
         )
         return Model(layers=layers, space=encoding.space)
     except (AttributeError, TypeError, ValueError) as error:

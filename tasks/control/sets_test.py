@@ -57,6 +57,44 @@ def test_a_model_answers_actions_below_and_states_above(config, name):
     assert np.all(np.isin(slots.values, [0, 1]))
 
 
+def test_sets_with_fewer_layers_have_what_is_left(config):
+    layers = {name: sets.ablation(config, name).num_layers for name in config.sets}
+    assert layers == {
+        "curriculum": 2,
+        "kindergarten": 2,
+        "no_layers": 0,
+        "one_layer": 1,
+        "one_layer_curriculum": 1,
+    }
+    # As many steps of the world as their like with two.
+    for name in ("no_layers", "one_layer"):
+        assert config.sets[name] == config.sets.kindergarten
+    assert config.sets.one_layer_curriculum == config.sets.curriculum
+    one = sets.build_model(config.model, 10, DOMAIN, num_layers=1)
+    assert [layer.cortex.kernel.target_space for layer in one.layers] == [Discrete(2)]
+
+
+def test_what_an_ablation_has_of_its_own_stands_for_what_all_have(config):
+    config.ablations.no_layers.learning = {"num_branches": 128, "branch_steps": 48}
+    own = sets.build_imagination(config.learning, DOMAIN, sets.ablation(config, "no_layers").learning)
+    assert (own.num_branches, own.branch_steps, own.pool_size) == (128, 48, config.learning.pool_size)
+    shared = sets.build_imagination(config.learning, DOMAIN, sets.ablation(config, "curriculum").learning)
+    assert shared == sets.build_imagination(config.learning, DOMAIN)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"num_layers": 3}, "ablations.curriculum: num_layers must be 0, 1 or 2, not 3"),
+        ({"layers": 1}, "ablations.curriculum: .* unexpected keyword argument 'layers'"),
+    ],
+)
+def test_an_ablation_that_can_not_be_is_refused(config, values, match):
+    with config.unlocked():
+        config.ablations.curriculum = values
+    refused(match, sets.ablation, config, "curriculum")
+
+
 def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
     model = sets.build_model(config.model, 2, DOMAIN)
     kernel: Any = model.layers[0].cortex.kernel

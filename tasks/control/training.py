@@ -1,17 +1,38 @@
 """Training a set within a task, which may be interrupted and goes on from there."""
 
 from humain.environments import transitions
-from tasks.control import curriculum, datasets
+from tasks.control import curriculum, datasets, sets
 from tasks.control.curriculum import Stage, Trainer
 from tasks.control.domain import Domain
 from tasks.harness.context import TaskContext
 
 
-def build_trainer(task: TaskContext, domain: Domain) -> Trainer:
-    """Builds what the sets share from the task's config, and from the user's own steps if --dataset names any."""
-    path = task.flags.dataset
-    recorded = None if path is None else datasets.load(task.resolve(path), domain.tested_in)
-    return curriculum.build_trainer(task.config, domain, recorded)
+class Trainers:
+    """What each set trains with, built from the task's config, and from the user's own steps if --dataset names any.
+
+    Sets with equally many layers that learn alike share a trainer, so that it is compiled once.
+    """
+
+    def __init__(self, task: TaskContext, domain: Domain) -> None:
+        """Reads the dataset; a trainer is built when it is asked for.
+
+        Args:
+            task: the run.
+            domain: to learn in.
+        """
+        path = task.flags.dataset
+        self._config, self._domain = task.config, domain
+        self._recorded = None if path is None else datasets.load(task.resolve(path), domain.tested_in)
+        self._built: list[tuple[sets.Ablation, Trainer]] = []
+
+    def of(self, name: str) -> Trainer:
+        """The trainer of a set."""
+        wanted = sets.ablation(self._config, name)
+        for ablation, trainer in self._built:
+            if ablation == wanted:
+                return trainer
+        self._built.append((wanted, curriculum.build_trainer(self._config, self._domain, self._recorded, name=name)))
+        return self._built[-1][1]
 
 
 def train_set(task: TaskContext, trainer: Trainer, name: str, train: curriculum.Train | None = None) -> list[Stage]:
