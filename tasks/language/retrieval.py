@@ -159,9 +159,9 @@ class Retriever:
 
     def _next(self, goal: int, done: Sequence[int]) -> int | None:
         vocabulary = self._data.vocabulary_embeddings
-        similar = vocabulary[self._goals] @ vocabulary[goal]
+        similar = (vocabulary @ vocabulary[goal])[self._goals]
         if done:
-            similar = np.where(self._begins, -np.inf, similar + vocabulary[self._last] @ vocabulary[done[-1]])
+            similar = np.where(self._begins, -np.inf, similar + (vocabulary @ vocabulary[done[-1]])[self._last])
         else:
             similar = np.where(self._begins, similar, -np.inf)
         return self._after[int(np.argmax(similar))]
