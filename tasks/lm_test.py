@@ -82,12 +82,14 @@ def test_the_results_are_as_documented(folder):
     # What is stored is looked up, and what nobody stored is not.
     lookup = found["baselines"]["lookup"]
     assert lookup["heldout"]["complete"] == lookup["heldout"]["valid"] == 1
-    assert found["stored_paths"] == 1
     for name in ("lookup", "nearest_plan", "retriever"):
         assert found["baselines"][name]["composition"]["complete"] == 0
     plans = [
         json.loads(line) for line in (folder / "lm_data_prepare" / "data" / "plans.jsonl").read_text().splitlines()
     ]
+    train, held_out = ([plan["steps"] for plan in plans if plan["split"] == name] for name in ("train", "heldout"))
+    stored = [any(steps == plan[: len(steps)] for plan in train) for steps in held_out]
+    assert found["stored_paths"] == np.mean(stored)
     num_questions = sum(len(plan["steps"]) for plan in plans if plan["split"] == "heldout")
     assert found["candidates64"]["questions"] == num_questions > 0
 
@@ -246,7 +248,11 @@ def test_reactions_stand_under_what_asked_for_them(folder, tmp_path):
                 assert guide["nodes"][parent]["goal"] == node["goal"]
                 above.append(guide["nodes"][parent]["layer"])
                 parent = guide["nodes"][parent]["parent"]
-            assert above == layers_above[guide["model"]]
+            expected = [layers_above[guide["model"]]]
+            if (guide["model"], guide["split"]) == ("hierarchy", "composition"):
+                # Under a milestone; the recipe that is given stands there by itself.
+                expected = [[1, 2, 3], [3]]
+            assert above in expected
     assert num_steps > 3 * (60 + 14 + 20)
     assert _run(lm_data_interpret, target) == 0
     spoken = _lines(target / "lm_data_interpret" / "plans.jsonl")

@@ -76,9 +76,9 @@ def imagine(
             break
         size = len(joining[rng.integers(len(joining))]) - 1
         chosen = np.sort(rng.choice(len(things), size, replace=False))
-        taken = tuple(things[place] for place in chosen)
-        if any(one in before[other] for one, other in itertools.permutations(taken, 2)):
+        together = tuple(things[place] for place in chosen)
+        if any(one in before[other] for one, other in itertools.permutations(together, 2)):
             continue
         embedding = added[chosen].sum(axis=0) + added[-1] + rest[rng.integers(len(rest))]
-        imagined.append(Imagined(taken, embedding.astype(np.float32)))
+        imagined.append(Imagined(together, embedding.astype(np.float32)))
     return tuple(imagined)

@@ -171,7 +171,7 @@ def test_what_a_given_sentence_takes_is_read_by_least_squares_and_looked_up():
     reader = LinearLookup(data, {6: [abc]})
     # By symmetry the weights of a are p of its own number and q of the others. The plans for a, b and c alone, which
     # take nothing, and those for ab, bc and ac give 3 p + 2 q = 2 and p + 4 q = 1, so that p = 0.6 and q = 0.1, less a
-    # little for the ridge: abc is read as 0.8 of each part, more than half.
+    # little for the ridge: abc is read as 0.8 of each part, more than 0.3.
     assert reader.plan(6, max_steps=9) == [a, b, c, abc]
     # What is not given is looked up.
     assert LinearLookup(data, {6: [b]}).plan(6, max_steps=9) == [b]
