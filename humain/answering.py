@@ -6,8 +6,10 @@ the scores of all parts together. Where a layer below knows a way as good by its
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
+import jax
 import jax.numpy as jnp
 
 from humain.abstraction.abstraction import GatedAbstraction, is_gated
@@ -70,6 +72,26 @@ def _through_gates(
     goals: Array,
 ) -> Answer:
     """The answers of the layer above the last of the abstractions to states and goals `[B]`."""
+    # From its first node on, a plan of this layer is at gates: then there is one to set out from, and not a choice.
+    position = jnp.zeros(states.shape, jnp.int32)
+    at_gates = abstractions[-1].is_pivot(states, states, states, position) | (states == goals)
+    choose = partial(_best_gates, model, kernels, abstractions)
+    value, score = jax.lax.cond(
+        jnp.all(at_gates), partial(choose, at_gates=True), partial(choose, at_gates=False), states, goals
+    )
+    return Answer(value=value, score=score, known=score > -jnp.inf, ends=jnp.zeros(score.shape, bool))
+
+
+def _best_gates(
+    model: Model,
+    kernels: tuple[KernelState, ...],
+    abstractions: tuple[GatedAbstraction, ...],
+    states: Array,
+    goals: Array,
+    *,
+    at_gates: bool,
+) -> tuple[Array, Array]:
+    """Values `[B]` and scores `[B]`, `-inf` where there is no way; `at_gates` if all states are gates, or their goals."""
 
     def score(number: int, starts: Array, ends: Array) -> tuple[Array, Array]:
         starts, ends = jnp.broadcast_arrays(starts, ends)
@@ -81,16 +103,18 @@ def _through_gates(
         return jnp.where((first > -jnp.inf) & (second > -jnp.inf) & (joined > 0), joined, -jnp.inf)
 
     # Straight on: what the bottom layer knows without any gate.
-    _, below = score(0, states, goals)
-    values, best = goals, below
+    _, best = score(0, states, goals)
+    values = goals
     starts, ends = states[:, None], goals[:, None]
     to_starts = from_ends = score(0, starts, starts)[1]
     for number, abstraction in enumerate(abstractions, start=1):
         # Up to the gates of the next larger community on both sides, by the best of those of the one before.
-        (exits, out), (entries, into) = abstraction.gates(states), abstraction.gates(goals)
-        _, legs = score(number - 1, starts[:, :, None], exits[:, None, :])
-        reached = jnp.max(join(number, to_starts[:, :, None], legs), axis=1)
-        to_starts, starts = jnp.where(out, reached, -jnp.inf), exits
+        if not at_gates:
+            exits, out = abstraction.gates(states)
+            _, legs = score(number - 1, starts[:, :, None], exits[:, None, :])
+            reached = jnp.max(join(number, to_starts[:, :, None], legs), axis=1)
+            to_starts, starts = jnp.where(out, reached, -jnp.inf), exits
+        entries, into = abstraction.gates(goals)
         _, legs = score(number - 1, entries[:, :, None], ends[:, None, :])
         reached = jnp.max(join(number, legs, from_ends[:, None, :]), axis=2)
         from_ends, ends = jnp.where(into, reached, -jnp.inf), entries
@@ -99,16 +123,15 @@ def _through_gates(
         totals = join(number, join(number, to_starts[:, :, None], ways), from_ends[:, None, :])
         flat = totals.reshape(totals.shape[0], -1)
         chosen = jnp.argmax(flat, axis=1)
-        total = jnp.take_along_axis(flat, chosen[:, None], axis=1)[:, 0]
-        gate, last = (
-            jnp.take_along_axis(ids, place[:, None], axis=1)[:, 0]
-            for ids, place in ((starts, chosen // ends.shape[1]), (ends, chosen % ends.shape[1]))
+        total, onward = (
+            jnp.take_along_axis(table.reshape(flat.shape), chosen[:, None], axis=1)[:, 0] for table in (flat, nexts)
         )
-        onward = jnp.take_along_axis(nexts.reshape(flat.shape), chosen[:, None], axis=1)[:, 0]
+        gate = jnp.take_along_axis(starts, (chosen // ends.shape[1])[:, None], axis=1)[:, 0]
+        last = jnp.take_along_axis(ends, (chosen % ends.shape[1])[:, None], axis=1)[:, 0]
         # First to the gate, then from gate to gate, then to the goal. What a layer below knows is left to it.
-        node = jnp.where(gate != states, gate, jnp.where(gate != last, onward, goals))
         better = total > best
-        node = jnp.where(better, node, goals)
-        values = node if number == len(abstractions) else goals
+        if number == len(abstractions):
+            node = jnp.where(gate != states, gate, jnp.where(gate != last, onward, goals))
+            values = jnp.where(better, node, goals)
         best = jnp.where(better, total, best)
-    return Answer(value=values, score=best, known=best > -jnp.inf, ends=jnp.zeros(best.shape, bool))
+    return values, best
