@@ -322,6 +322,8 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
         _ids(model)
     if config.replay is not None:
         _check_replay(model, config.replay, abstractions)
+    if is_gated(abstractions):
+        _check_gated(model, config)
     if not config.sweeps:
         return
     _ids(model)
@@ -332,6 +334,26 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
             "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
             "sweep_batch_size to 0"
         )
+
+
+def _check_gated(model: Model, config: LearningConfig) -> None:
+    """Refuses stacks whose layers could not go from gate to gate by what single states say."""
+    _ids(model)
+    for number, layer in enumerate(model.layers):
+        if layer.shown_length > 1:
+            raise ValueError(
+                f"by way of gates single states are asked for, and layer {number} sees {layer.shown_length}; set its "
+                "context_length to 1"
+            )
+        if isinstance(layer.cortex.kernel.target_space, Stopping):
+            raise ValueError(
+                f"by way of gates there is no stop signal, and layer {number} answers with one; leave `Stopping` out"
+            )
+        if config.sweeps and not isinstance(layer.cortex.kernel, Table):
+            raise ValueError(
+                f"sweep_batch_size needs the table kernel on every layer above a gated abstraction, and layer {number} "
+                "has another; set it to 0"
+            )
 
 
 def _check_replay(model: Model, replay: ReplayConfig, abstractions: Sequence[Abstraction]) -> None:

@@ -144,7 +144,7 @@ class GatedAbstraction(Abstraction, Protocol):
         """Whether two states `[...]` lie in one community; bool `[...]`."""
 
     def gates(self, states: Array) -> tuple[Array, Array]:
-        """The gates of the communities of states `[...]`: ids `[..., M]`, and bool `[..., M]`, which of them there are."""
+        """The gates of the communities of states `[...]`: ids `[..., M]`, and bool `[..., M]`, which of these exist."""
 
 
 def is_gated(abstractions: Sequence[Abstraction]) -> bool:

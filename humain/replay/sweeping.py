@@ -145,7 +145,7 @@ def sweep(
 
 
 def take(queue: Queue, batch_size: int) -> tuple[Array, Array, Array, Queue]:
-    """The pairs that have waited longest: states and goals `[P]`, which of them there are `[P]`, and the queue's rest."""
+    """The pairs that have waited longest: states and goals `[P]`, which of them exist `[P]`; and the rest."""
     capacity = queue.states.shape[0]
     waiting = jnp.arange(batch_size) < queue.size
     places = (queue.first + jnp.arange(batch_size)) % capacity
