@@ -133,13 +133,14 @@ def _scale() -> ConfigDict:
 
 
 def _layers() -> ConfigDict:
+    # Tables have powers of two of rows; that of a single layer has more than max_rows.
     return _communities(
         regions=8,
         communities=8,
         nodes=16,
-        max_rows=2**16,
-        bounded={"1": (2**16,), "2": (2**15, 2**14), "3": (2**15, 2**13, 2**10)},
-        unbounded={"1_all": (2**21,), "2_all": (2**16, 2**16)},
+        max_rows=50 * 2**10,
+        bounded={"2": (2**15, 2**14), "3": (2**15, 2**13, 2**10)},
+        unbounded={"1": (2**16,), "1_all": (2**21,), "2_all": (2**16, 2**16)},
     )
 
 
@@ -148,9 +149,9 @@ def _layers_256() -> ConfigDict:
         regions=4,
         communities=4,
         nodes=16,
-        max_rows=2**14,
-        bounded={"1": (2**14,), "2": (2**13, 2**12), "3": (2**13, 2**11, 2**8)},
-        unbounded={"1_all": (2**17,), "2_all": (2**14, 2**13)},
+        max_rows=17 * 2**10,
+        bounded={"2": (2**13, 2**13), "3": (2**13, 2**12, 2**9)},
+        unbounded={"1": (2**15,), "1_all": (2**17,)},
     )
 
 
@@ -162,8 +163,7 @@ def _layers_10000() -> ConfigDict:
         nodes=20,
         max_rows=2**20,
         bounded={"1": (2**20,), "2": (2**19, 2**18), "3": (2**19, 2**18, 2**14)},
-        unbounded={"2_all": (2**20, 2**21)},
-        sweep_batch_size=8192,
+        unbounded={"2_all": (2**21, 2**21)},
     )
 
 
@@ -175,9 +175,8 @@ def _layers_smoke() -> ConfigDict:
         max_rows=2**10,
         bounded={"1": (2**10,), "3": (2**9, 2**7, 2**6)},
         unbounded={},
-        sweep_batch_size=256,
     )
-    config.learning.update({"num_steps": 40, "batch_size": 96})
+    config.learning.update({"num_steps": 40, "batch_size": 96, "sweep_batch_size": 256})
     config.test.update({"num_starts": 54, "num_pairs": 200})
     return config
 
@@ -190,7 +189,6 @@ def _communities(
     max_rows: int,
     bounded: dict[str, tuple[int, ...]],
     unbounded: dict[str, tuple[int, ...]],
-    sweep_batch_size: int = 4096,
 ) -> ConfigDict:
     """The experiment `layers`; a set has a capacity for each layer's table, and bounded sets share a bound."""
     return ConfigDict(
@@ -212,7 +210,7 @@ def _communities(
                 # Of hindsight, of all layers together.
                 "batch_size": 3072,
                 # Pairs from the queue of one layer.
-                "sweep_batch_size": sweep_batch_size,
+                "sweep_batch_size": 8192,
                 # The distance at which a score reaches 0.
                 "longest": 256,
                 # The longest plan, in steps.

@@ -91,7 +91,7 @@ def _best_gates(
     *,
     at_gates: bool,
 ) -> tuple[Array, Array]:
-    """Values `[B]` and scores `[B]`, `-inf` where no way is known; `at_gates` if all states are gates, or at the goal."""
+    """Values and scores `[B]`, `-inf` where no way is known; `at_gates` if all states are gates, or at their goals."""
 
     def score(number: int, starts: Array, ends: Array) -> tuple[Array, Array]:
         starts, ends = jnp.broadcast_arrays(starts, ends)

@@ -67,7 +67,10 @@ def test_levels_are_nested():
     assert np.flatnonzero(small.is_gate).tolist() == [0, 1, 2, 4, 5, 8, 9, 10, 12, 13]
     assert large.communities.tolist() == [0] * 8 + [1] * 8
     assert np.flatnonzero(large.is_gate).tolist() == [2, 10]
-    assert bridges.num_pairs([(np.asarray(level.communities), np.asarray(level.is_gate)) for level in (small, large)]) == 90
+    assert (
+        bridges.num_pairs([(np.asarray(level.communities), np.asarray(level.is_gate)) for level in (small, large)])
+        == 90
+    )
 
 
 def test_padding_and_states_that_stay_are_no_steps():
