@@ -5,14 +5,14 @@ community, on to one of the goal's community, and from there to the goal; which 
 the scores of all parts together. Where a layer below knows a way as good by itself, the goal is passed down unchanged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 
-from humain.abstraction.abstraction import GatedAbstraction, is_gated
+from humain.abstraction.abstraction import Abstraction, GatedAbstraction
 from humain.kernels.kernel import KernelState
 from humain.layer import Layer
 from humain.model import Model, ModelState
@@ -31,16 +31,35 @@ def answerer(model: Model, state: ModelState, number: int) -> Answerer:
         number: of the layer, 0 at the bottom.
     """
     cortex, kernel = model.layers[number].cortex, model.kernel_state(state, number)
-    if number == 0 or not is_gated(state.abstractions[: number + 1]):
+    gated = gated_below(state.abstractions, number)
+    if not gated:
         return lambda context, goals, ranks: cortex.answer(kernel, context, goals, ranks)
     kernels = tuple(model.kernel_state(state, below) for below in range(number + 1))
 
     def through_gates(context: Context, goals: Array, ranks: Array | None) -> Answer:
         # Which hypothesis is no question where the best gates are chosen.
         del ranks
-        return _through_gates(model, kernels, state.abstractions[:number], context.states[:, -1], goals)
+        return _through_gates(model, kernels, gated, context.states[:, -1], goals)
 
     return through_gates
+
+
+def gated_below(abstractions: Sequence[Abstraction], number: int) -> tuple[GatedAbstraction, ...]:
+    """The abstractions below a layer, bottom first, if they are gated; empty if they are not.
+
+    Args:
+        abstractions: one for each layer, bottom first.
+        number: of the layer.
+
+    Raises:
+        ValueError: if some are and others are not: the best gates are sought from the bottom up, without a gap.
+    """
+    gated = tuple(each for each in abstractions[:number] if isinstance(each, GatedAbstraction))
+    if gated and len(gated) < number:
+        raise ValueError(
+            f"{len(gated)} of the {number} abstractions below layer {number} have gates; all must have them, or none"
+        )
+    return gated
 
 
 def stored(layer: Layer, kernel: KernelState, states: Array, goals: Array) -> tuple[Array, Array]:

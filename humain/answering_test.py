@@ -153,5 +153,9 @@ def test_stacks_that_can_not_go_by_gates_are_refused(region):
     space = Discrete(24)
     kernel = TableConfig(num_slots=1).build(space, space, context_length=2)
     layers = (Layer(Cortex(kernel, Linear(8)), context_length=2),) * 2
+    with pytest.raises(
+        ValueError, match="1 of the 2 abstractions below layer 2 have gates; all must have them, or none"
+    ):
+        learning.check(_model(24, 3), LearningConfig(), (gates, Skip(2), gates))
     with pytest.raises(ValueError, match="layer 0 sees 2; set its context_length to 1"):
         learning.check(Model(layers, space, group_layers=False), LearningConfig(), (gates, gates))

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import jax
 from flax import struct
 
+from humain import answering
 from humain.abstraction.abstraction import Abstraction, PathAbstraction, is_gated
 from humain.cortex import balance
 from humain.cortex.hindsight import Experience
@@ -221,8 +222,9 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
         if queues and training_data.before is not None:
             state, queues, values = _sweep(model, state, training_data, queues, replay.sweep_batch_size, resolution)
             metrics |= {f"sweep/{name}": value for name, value in values.items()}
-            metrics |= {"sweep/waiting": sum(queue.size for queue in queues)}
-            metrics |= {"sweep/dropped": sum(queue.dropped for queue in queues)}
+            first, *others = queues
+            metrics |= {"sweep/waiting": sum((queue.size for queue in others), first.size)}
+            metrics |= {"sweep/dropped": sum((queue.dropped for queue in others), first.dropped)}
         if replay.compose_batch_size:
             composed = composition.compose(
                 model,
@@ -323,7 +325,7 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
     if config.replay is not None:
         _check_replay(model, config.replay, abstractions)
     if is_gated(abstractions):
-        _check_gated(model, config)
+        _check_gated(model, config, abstractions)
     if not config.sweeps:
         return
     _ids(model)
@@ -336,9 +338,10 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
         )
 
 
-def _check_gated(model: Model, config: LearningConfig) -> None:
+def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Abstraction]) -> None:
     """Refuses stacks whose layers could not go from gate to gate by what single states say."""
     _ids(model)
+    answering.gated_below(abstractions, len(model.layers) - 1)
     for number, layer in enumerate(model.layers):
         if layer.shown_length > 1:
             raise ValueError(
