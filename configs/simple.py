@@ -205,7 +205,7 @@ def _communities(
                 "max_walk_steps": 32,
             },
             "learning": {
-                "num_steps": 300,
+                "num_steps": 500,
                 "chunk_steps": 10,
                 # Of hindsight, of all layers together.
                 "batch_size": 3072,
