@@ -342,6 +342,11 @@ def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Ab
     """Refuses stacks whose layers could not go from gate to gate by what single states say."""
     _ids(model)
     answering.gated_below(abstractions, len(model.layers) - 1)
+    if config.replay is not None and (config.replay.compose_batch_size or config.replay.imagine_batch_size):
+        raise ValueError(
+            "layers with gates learn the goals near them, and composed and imagined ways lead to any; set "
+            "compose_batch_size and imagine_batch_size to 0, and sweep"
+        )
     for number, layer in enumerate(model.layers):
         if layer.shown_length > 1:
             raise ValueError(
