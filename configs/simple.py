@@ -163,7 +163,7 @@ def _layers_10000() -> ConfigDict:
         nodes=20,
         max_rows=2**20,
         bounded={"1": (2**20,), "2": (2**19, 2**18), "3": (2**19, 2**18, 2**14)},
-        unbounded={"2_all": (2**21, 2**21)},
+        unbounded={},
     )
 
 

@@ -13,7 +13,7 @@ import scipy.sparse.csgraph
 
 from humain import acting, errors, learning, planning
 from humain.abstraction.abstraction import Abstraction
-from humain.abstraction.bridges import Bridges, find_bridges
+from humain.abstraction.bridges import Bridges, find_bridges, num_pairs
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
@@ -173,6 +173,7 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
         "think_alone_us": _microseconds(lambda: planning.think(model, state, starts[:1], goals[:1])),
         "react_us": _microseconds(lambda: acting.react(model, state, episode, starts, goals)) / _BATCH,
         "rows": [int(jnp.sum(jnp.any(table.packed > 0, axis=1))) for table in tables],
+        "rows_needed": rows_needed(abstractions, steps_seen(trajectories), graph.num_nodes),
         "capacity": sum(settings.capacities),
         "abstraction_rows": entries,
         "rows_refused": sum(int(table.index.refused) for table in tables),
@@ -237,6 +238,21 @@ def abstraction_rows(abstractions: tuple[Abstraction, ...]) -> int:
     """
     found = [abstraction for abstraction in abstractions[:-1] if isinstance(abstraction, Bridges)]
     return sum(abstraction.communities.size + abstraction.gate_ids.size for abstraction in found)
+
+
+def rows_needed(abstractions: tuple[Abstraction, ...], steps: np.ndarray, num_nodes: int) -> int:
+    """The rows that tables have when all is learned: a pair of state and goal within a layer's reach has one.
+
+    Args:
+        abstractions: one for each layer; gates of `Bridges`, or a single one of a stack of one layer.
+        steps: `[E, 2]`, those seen; one over a bridge has a row at the bottom too.
+        num_nodes: of the world, each of which can be reached from each.
+    """
+    below = [each for each in abstractions[:-1] if isinstance(each, Bridges)]
+    if not below:
+        return num_nodes * (num_nodes - 1)
+    crossing = ~np.asarray(below[0].together(steps[:, 0], steps[:, 1]))
+    return num_pairs([(np.asarray(each.communities), np.asarray(each.is_gate)) for each in below]) + int(crossing.sum())
 
 
 def _abstractions(trajectories: Trajectories, num_nodes: int, num_layers: int) -> tuple[Abstraction, ...]:

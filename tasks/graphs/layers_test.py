@@ -47,6 +47,14 @@ def test_what_abstractions_store_counts_as_rows():
     assert layers.abstraction_rows((gates, gates)) == 6 + 2
 
 
+def test_rows_are_needed_for_pairs_within_reach():
+    # As above: 3 * 2 pairs in both communities, both ways between two gates, and the two steps of the bridge.
+    edges = np.array([[a, b] for a in range(6) for b in range(6) if a != b and (a // 3 == b // 3 or {a, b} == {2, 3})])
+    (gates,) = find_bridges(Trajectories.from_arrays(edges), 6)
+    assert layers.rows_needed((gates, gates), edges, 6) == 6 + 6 + 2 + 2
+    assert layers.rows_needed((Skip(1),), edges, 6) == 6 * 5
+
+
 def _settings() -> ml_collections.ConfigDict:
     settings = simple.get_config("layers_smoke")
     settings.lock()
@@ -64,6 +72,7 @@ def test_with_the_same_memory_layers_arrive_where_one_does_not(tmp_path):
     assert three["arrived"] == three["optimal"] == three["within_5_percent"] == three["react_arrived"] == 1
     assert sum(three["rows"]) + three["abstraction_rows"] < three["capacity"] + three["abstraction_rows"] <= 1024
     assert (three["rows_refused"], three["sweep_waiting"]) == (0, 0)
+    assert sum(three["rows"]) == three["rows_needed"]
     found = layers.search(task)
     assert found["optimal"] == 1
     assert found["rows"] == [len(layers.make_world(task.config, 0)[0].edges)]

@@ -87,13 +87,13 @@ def layers_table(results: Mapping[str, Any]) -> ReportTable:
                 entry["ratio_to_optimal"],
                 sum(entry["rows"]) + entry.get("abstraction_rows", 0),
                 " + ".join(f"{count:,}" for count in entry["rows"]),
-                entry.get("rows_refused"),
+                entry.get("rows_needed"),
                 entry["think_us"],
                 entry.get("think_alone_us"),
                 entry.get("train_seconds"),
             ]
         )
-    names = ("rows", "of tables, bottom first", "refused", "think us", "alone us", "train s")
+    names = ("rows", "of tables, bottom first", "needed", "think us", "alone us", "train s")
     columns = ["layers", "arrived %", "within 5 %", "ratio", *names]
     figures = results["world"]
     caption = (
