@@ -9,9 +9,9 @@
     bazel run //tasks:simple -- --config=configs/simple.py:scale --workdir=artifacts/simple_scale
         A graph of 1,024 nodes, 10,000 pairs; 90 s on two cores. 100 % arrive, 97.6 % by a shortest way.
     bazel run //tasks:simple -- --config=configs/simple.py:layers --workdir=artifacts/simple_layers
-        One, two and three layers with the same memory on 1,024 nodes in communities: 6, 65 to 86 and
-        98 to 100 % of the pairs arrive (seeds 0, 1). `layers_256` and `layers_10000` are worlds of other sizes; the last one takes
-        4 minutes of processor time.
+        One, two and three layers with the same memory on 1,024 nodes in communities: 6, 65 to 86 and 98 to 100 % of the
+        pairs arrive (seeds 0, 1). `layers_256` and `layers_10000` are worlds of other sizes; the last one takes 4
+        minutes of processor time.
     bazel run //tasks:simple -- --config=configs/simple.py:smoke --workdir=artifacts/simple_smoke
         Takes seconds: tests that it runs; its results mean little.
 
