@@ -7,13 +7,14 @@ import pytest
 
 from configs import simple
 from tasks import simple as task
-from tasks.graphs import sets
+from tasks.graphs import layers, sets, small_runs
 from tasks.harness import config as config_lib
 
 _VARIANTS = ("default", "smoke", "curve", "scale")
+_LAYERS = ("layers", "layers_256", "layers_10000", "layers_smoke")
 
 
-@pytest.mark.parametrize("variant", _VARIANTS)
+@pytest.mark.parametrize("variant", [*_VARIANTS, *_LAYERS])
 def test_a_variant_loads_as_the_harness_loads_it(variant):
     loaded = config_lib.load(f"configs/simple.py:{variant}", "configs/simple.py")
     assert loaded.to_dict() == simple.get_config(variant).to_dict()
@@ -40,6 +41,16 @@ def test_every_set_of_a_variant_can_be_trained(variant):
         assert len(sets.build_model(set_config, config.world.num_nodes).layers) == num_layers
 
 
+@pytest.mark.parametrize("variant", _LAYERS)
+def test_every_number_of_layers_can_be_trained(variant, tmp_path):
+    settings = simple.get_config(variant)
+    layers.check(small_runs.task(tmp_path, settings))
+    assert {"1", "3"} <= set(settings.sets)
+    assert [len(settings.sets[name].capacities) for name in ("1", "3")] == [1, 3]
+    # A single layer has as much memory as the others, or more.
+    assert sum(settings.sets["1"].capacities) >= settings.max_rows
+
+
 def test_variants_share_nothing_that_could_change():
     first = simple.get_config()
     first.sets.skip.num_steps = 1
@@ -47,6 +58,21 @@ def test_variants_share_nothing_that_could_change():
     assert simple.get_config().sets.skip.num_steps > 1
     assert simple.get_config().sets.skip.kernel.width > 4
     assert first.sets.entropy.kernel.width > 4
+
+
+def test_the_smoke_variant_of_layers_runs_through(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]):
+    workdir = tmp_path / "smoke"
+    with pytest.raises(SystemExit) as ended:
+        task.main(["--config=configs/simple.py:layers_smoke", f"--workdir={workdir}"])
+    printed = capfd.readouterr()
+    assert ended.value.code == 0, printed.err
+    results = json.loads((workdir / "results.json").read_text())["results"]
+    assert set(results) == {"world", "max_rows", "layers", "baselines"}
+    for entry in results["layers"].values():
+        assert {"arrived", "within_5_percent", "think_us", "rows", "train_seconds"} <= set(entry)
+    assert "54 nodes" in printed.out
+    assert "Traceback" not in printed.err
+    assert (workdir / "report.html").exists()
 
 
 def test_the_smoke_variant_runs_through(tmp_path: pathlib.Path, capfd: pytest.CaptureFixture[str]):

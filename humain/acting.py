@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy.typing as npt
 from flax import struct
 
-from humain import guards
+from humain import answering, guards
 from humain.abstraction.abstraction import (
     PathAbstraction,
     Track,
@@ -160,7 +160,7 @@ def _react(model: Model, state: ModelState, episode: Episode, states: Array, goa
             changed |= ~model.space.equal(goal, episode.goals[number])
             memories[number] = jax.vmap(memory_lib.refresh)(memories[number], changed)
         context = layer.context(memories[number], here, goal)
-        answer = layer.cortex.answer(model.kernel_state(state, number), context, goal)
+        answer = answering.answerer(model, state, number)(context, goal, None)
         scores[number], ends[number] = answer.score, answer.ends
         if number > 0:
             goal = select(model.space.equal(here, goal) | there | ~answer.known, goal, answer.value)

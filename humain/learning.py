@@ -5,22 +5,28 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from humain.abstraction.abstraction import Abstraction, PathAbstraction
+from humain import answering
+from humain.abstraction.abstraction import Abstraction, PathAbstraction, is_gated
 from humain.cortex import balance
 from humain.cortex.hindsight import Experience
 from humain.hippocampus.location import Located
+from humain.kernels.kernel import Metrics
 from humain.kernels.table import Table
 from humain.model import Model, ModelState
-from humain.replay import composition, sweeping
+from humain.replay import composition, gates, sweeping
 from humain.spaces import Discrete
 from humain.stopping import Stopping
 from humain.training.loop import Update
 from humain.types import Array, Examples, Trajectories
+
+_Swept: TypeAlias = tuple[ModelState, tuple[sweeping.Queue, ...], Metrics]
 
 _MAX_QUEUE = 2**22
 
@@ -96,13 +102,15 @@ class Learner:
     Attributes:
         state: what the model has learned.
         key: root of all randomness.
-        queue: pairs that wait to be swept, or None.
+        queue: pairs that wait to be swept at the bottom, or None.
+        upper_queues: those of the layers above it, where a gated abstraction bounds what each of them learns.
         tallies: for each layer, what it has learned from; empty where examples are taken as they come.
     """
 
     state: ModelState
     key: jax.Array
     queue: sweeping.Queue | None = None
+    upper_queues: tuple[sweeping.Queue, ...] = ()
     tallies: tuple[balance.Tally, ...] = ()
 
 
@@ -134,14 +142,24 @@ def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction,
     check(model, config, abstractions)
     init_key, root_key = jax.random.split(key)
     queue = None
+    upper_queues: tuple[sweeping.Queue, ...] = ()
     if config.sweeps:
         space = _ids(model)
         # A pair can wait several times over; what is met at the start improves all at once.
-        queue = sweeping.begin(space, min(_MAX_QUEUE, max(2**15, 2 * space.num_elements**2)))
+        capacity = min(_MAX_QUEUE, max(2**15, 2 * space.num_elements**2))
+        queue = sweeping.begin(space, capacity)
+        if is_gated(abstractions):
+            upper_queues = tuple(sweeping.begin(space, capacity) for _ in model.layers[1:])
     tallies: tuple[balance.Tally, ...] = ()
     if config.candidates > 1:
         tallies = tuple(balance.begin(_ids(model), remembers=config.remembered > 0) for _ in model.layers)
-    return Learner(state=model.init(init_key, abstractions), key=root_key, queue=queue, tallies=tallies)
+    return Learner(
+        state=model.init(init_key, abstractions),
+        key=root_key,
+        queue=queue,
+        upper_queues=upper_queues,
+        tallies=tallies,
+    )
 
 
 def gather(model: Model, config: LearningConfig, state: ModelState, trajectories: Trajectories) -> TrainingData:
@@ -204,6 +222,7 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
                 tally, _ids(model), examples[number], config.batch_size, draws[number]
             )
             tallies.append(tally)
+        examples = {at: sweeping.within_reach(learner.state, at, batch) for at, batch in examples.items()}
         return examples, tuple(tallies)
 
     def update(
@@ -217,24 +236,19 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
         observe_key, compose_key, imagine_key = jax.random.split(key, 3)
         # Hindsight. The queue is told before the table learns: what gets better unseen is never passed on.
         examples, tallies = draw(learner, training_data, observe_key)
-        state, queue = learner.state, learner.queue
-        if queue is not None:
-            _, queue = sweeping.enqueue_improvements(model, state, queue, examples[0], resolution=resolution)
+        state, queues = learner.state, _queues(learner)
+        queues = tuple(
+            sweeping.enqueue_improvements(model, state, queue, examples[at], resolution=resolution, number=at)[1]
+            for at, queue in enumerate(queues)
+        )
         state, metrics = model.learn(state, examples)
         # Replay, each kind from what the one before has just learned.
-        if queue is not None and training_data.before is not None:
-            swept, queue = sweeping.sweep(
-                model,
-                state,
-                experience=training_data.experience,
-                before=training_data.before,
-                queue=queue,
-                batch_size=replay.sweep_batch_size,
-                resolution=resolution,
-            )
-            state, values = model.learn(state, {0: swept})
+        if queues and training_data.before is not None:
+            state, queues, values = _sweep(model, state, training_data, queues, replay.sweep_batch_size, resolution)
             metrics |= {f"sweep/{name}": value for name, value in values.items()}
-            metrics |= {"sweep/waiting": queue.size, "sweep/dropped": queue.dropped}
+            first, *others = queues
+            metrics |= {"sweep/waiting": sum((queue.size for queue in others), first.size)}
+            metrics |= {"sweep/dropped": sum((queue.dropped for queue in others), first.dropped)}
         if replay.compose_batch_size:
             composed = composition.compose(
                 model,
@@ -257,9 +271,54 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
             )
             state, values = model.learn(state, imagined)
             metrics |= {f"imagine/{name}": value for name, value in values.items()}
-        return Learner(state=state, key=learner.key, queue=queue, tallies=tallies), metrics
+        bottom, upper = (queues[0], queues[1:]) if queues else (None, ())
+        return Learner(state=state, key=learner.key, queue=bottom, upper_queues=upper, tallies=tallies), metrics
 
     return update
+
+
+def _queues(learner: Learner) -> tuple[sweeping.Queue, ...]:
+    """Those of all layers that are swept, bottom first."""
+    return () if learner.queue is None else (learner.queue, *learner.upper_queues)
+
+
+def _sweep(
+    model: Model,
+    state: ModelState,
+    training_data: TrainingData,
+    queues: tuple[sweeping.Queue, ...],
+    batch_size: int,
+    resolution: float,
+) -> _Swept:
+    """One batch of pairs for the lowest layer for which some wait."""
+    assert training_data.before is not None
+
+    def sweep(number: int, state: ModelState, queues: tuple[sweeping.Queue, ...]) -> _Swept:
+        assert training_data.before is not None
+        given: dict[str, Any] = {
+            "experience": training_data.experience,
+            "before": training_data.before,
+            "queue": queues[number],
+            "batch_size": batch_size,
+            "resolution": resolution,
+        }
+        if number == 0:
+            examples, queue = sweeping.sweep(model, state, **given)
+        else:
+            examples, queue = gates.sweep_layer(model, state, number=number, **given)
+        learned, values = model.learn(state, {number: examples})
+        return learned, (*queues[:number], queue, *queues[number + 1 :]), values
+
+    if len(queues) == 1:
+        return sweep(0, state, queues)
+
+    def unnamed(number: int, state: ModelState, queues: tuple[sweeping.Queue, ...]) -> _Swept:
+        # Whichever layer it was, the metrics go by the same names.
+        learned, left, values = sweep(number, state, queues)
+        return learned, left, {name.partition("/")[2]: value for name, value in values.items()}
+
+    branches = [partial(unnamed, number) for number in range(len(queues))]
+    return jax.lax.switch(gates.lowest_waiting(queues), branches, state, queues)
 
 
 def _ids(model: Model) -> Discrete:
@@ -289,6 +348,8 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
         _ids(model)
     if config.replay is not None:
         _check_replay(model, config.replay, abstractions)
+    if is_gated(abstractions):
+        _check_gated(model, config, abstractions)
     if not config.sweeps:
         return
     _ids(model)
@@ -299,6 +360,32 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
             "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
             "sweep_batch_size to 0"
         )
+
+
+def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Abstraction]) -> None:
+    """Refuses stacks whose layers could not go from gate to gate by what single states say."""
+    _ids(model)
+    answering.gated_below(abstractions, len(model.layers) - 1)
+    if config.replay is not None and (config.replay.compose_batch_size or config.replay.imagine_batch_size):
+        raise ValueError(
+            "layers with gates learn the goals near them, and composed and imagined ways lead to any; set "
+            "compose_batch_size and imagine_batch_size to 0, and sweep"
+        )
+    for number, layer in enumerate(model.layers):
+        if layer.shown_length > 1:
+            raise ValueError(
+                f"by way of gates single states are asked for, and layer {number} sees {layer.shown_length}; set its "
+                "context_length to 1"
+            )
+        if isinstance(layer.cortex.kernel.target_space, Stopping):
+            raise ValueError(
+                f"by way of gates there is no stop signal, and layer {number} answers with one; leave `Stopping` out"
+            )
+        if config.sweeps and not isinstance(layer.cortex.kernel, Table):
+            raise ValueError(
+                f"sweep_batch_size needs the table kernel on every layer above a gated abstraction, and layer {number} "
+                "has another; set it to 0"
+            )
 
 
 def _check_replay(model: Model, replay: ReplayConfig, abstractions: Sequence[Abstraction]) -> None:

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy.typing as npt
 from flax import struct
 
-from humain import guards
+from humain import answering, guards
 from humain.abstraction.abstraction import lift_through
+from humain.answering import Answerer
 from humain.hippocampus import memory as memory_lib
 from humain.hippocampus.memory import Memory
-from humain.kernels.kernel import KernelState
 from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.selection import select
@@ -104,7 +104,7 @@ def _think(model: Model, state: ModelState, states: Array, goals: Array, ranks: 
         layer, ends = _work(
             model,
             model.layers[number],
-            model.kernel_state(state, number),
+            answering.answerer(model, state, number),
             starts[number],
             asked,
             asked_valid,
@@ -138,7 +138,7 @@ def _specify_below(model: Model, state: ModelState, number: int, wanted: tuple[A
 def _work(
     model: Model,
     layer: Layer,
-    kernel_state: KernelState,
+    ask: Answerer,
     states: Array,
     goals: Array,
     valid: Array,
@@ -160,7 +160,7 @@ def _work(
         goal = specify(goals[rows, jnp.minimum(progress.goal_index, num_goals - 1)], progress.states)
         context = layer.context(progress.memory, progress.states, goal)
         first_ranks = None if ranks is None else jnp.where(progress.num_nodes == 0, ranks, 0)
-        answer = layer.cortex.answer(kernel_state, context, goal, first_ranks)
+        answer = ask(context, goal, first_ranks)
         # What an upper layer does not know it passes on; the bottom layer has no layer below to pass it to.
         value = answer.value if bottom else select(answer.known, answer.value, goal)
         # Decide who moves: not where the goal is reached already, or there is no room, or no answer to go by.

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import errors
+from humain.abstraction.bridges import Bridges
 from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.clustering import KMeansState
 from humain.abstraction.entropy import Entropy
@@ -50,6 +51,7 @@ _VERSION = 1
 
 _KNOWN: dict[str, Any] = {
     "Adam": Adam,
+    "Bridges": Bridges,
     "ChunkMean": ChunkMean,
     "Continuous": Continuous,
     "Cortex": Cortex,

@@ -14,7 +14,7 @@ from absl import flags
 from humain import errors
 from humain.types import Trajectories
 from humain.viewing import plan_tree
-from tasks.graphs import curve, drawing, evaluation, examples, report, scale, sets, training, world
+from tasks.graphs import curve, drawing, evaluation, examples, layers, report, scale, sets, training, world
 from tasks.graphs.world import Graph, Pairs
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
@@ -31,6 +31,13 @@ _KEYS = {
         *(f"sets.{key}" for key in ("table_replay", "table_hindsight")),
     ),
     "scale": _ONE_GRAPH,
+    "layers": (
+        *(f"world.{key}" for key in ("num_regions", "region_communities", "community_nodes", "num_bridges")),
+        *(f"world.{key}" for key in ("num_walks", "max_walk_steps")),
+        *(f"learning.{key}" for key in ("num_steps", "chunk_steps", "batch_size", "sweep_batch_size")),
+        *(f"learning.{key}" for key in ("longest", "max_nodes")),
+        *(f"test.{key}" for key in ("num_starts", "num_pairs")),
+    ),
 }
 """The keys of the config that each experiment reads, apart from its sets."""
 
@@ -53,13 +60,17 @@ def check(task: TaskContext) -> None:
     _check_keys(config)
     if (values.start is None) != (values.goal is None):
         raise errors.UsageError("--start and --goal go together; one of them is missing")
-    one_graph = config.experiment != "curve"
+    one_graph = config.experiment not in ("curve", "layers")
     if not one_graph and (values.graph is not None or values.goal is not None):
-        raise errors.UsageError("--graph, --start and --goal are for one graph, but this config has many")
-    for group in ("world", "test"):
+        whose = "has many" if config.experiment == "curve" else "makes its own"
+        raise errors.UsageError(f"--graph, --start and --goal are for one graph, but this config {whose}")
+    for group in ("world", "learning", "test"):
         for key, value in config.get(group, {}).items():
             if isinstance(value, int | tuple) and np.min(value, initial=1) < 1:
                 raise errors.UserError(f"{group}.{key} must be at least 1, not {value}")
+    if config.experiment == "layers":
+        layers.check(task)
+        return
     graph = training.make_graph(task) if one_graph else None
     for name, set_config in config.sets.items():
         if graph is None:
@@ -113,7 +124,7 @@ def _warn_of_distances(config: Any, graph: Graph) -> None:
 
 
 def run(task: TaskContext) -> Mapping[str, Any]:
-    """Runs the config's experiment: `sets`, `curve` or `scale`."""
+    """Runs the config's experiment: `sets`, `curve`, `scale` or `layers`."""
     if task.config.experiment == "sets":
         return _run_sets(task)
     if task.config.experiment == "curve":
@@ -123,6 +134,8 @@ def run(task: TaskContext) -> Mapping[str, Any]:
         results = {"curve": rows}
         report.write_curve_report(task.workdir, results)
         return results
+    if task.config.experiment == "layers":
+        return _run_layers(task)
     (name,) = task.config.sets
     results = {"scale": task.stage(name, lambda: scale.measure(task, training.make_graph(task), name))}
     report.write_scale_report(task.workdir, results, name)
@@ -136,6 +149,10 @@ def show(record: Mapping[str, Any]) -> None:
         print(report.scores_table(results).to_text())
     elif "curve" in results:
         print(report.curve_table(results).to_text())
+    elif "layers" in results:
+        print(report.layers_table(results).to_text())
+        for line in report.layers_warnings(results):
+            print(line)
     else:
         print(report.scale_table(results).to_text())
         for line in report.scale_warnings(results):
@@ -162,6 +179,25 @@ def _question(task: TaskContext, graph: Graph) -> tuple[int, int]:
     if graph.distances_from(np.array([start]))[0, goal] == world.UNREACHABLE:
         raise errors.UserError(f"there is no way from {task.flags.start} to {task.flags.goal} in this graph")
     return start, goal
+
+
+def _run_layers(task: TaskContext) -> Mapping[str, Any]:
+    test = task.config.test
+
+    def describe() -> dict[str, Any]:
+        graph, trajectories = layers.make_world(task.config, task.seed)
+        return layers.describe(graph, trajectories, task.seed, num_starts=test.num_starts)
+
+    results = {
+        "world": task.stage("world", describe),
+        "max_rows": task.config.max_rows,
+        "layers": {
+            name: task.stage(f"layers_{name}", partial(layers.measure, task, name)) for name in task.config.sets
+        },
+        "baselines": {"search": task.stage("search", lambda: layers.search(task))},
+    }
+    report.write_layers_report(task.workdir, results)
+    return results
 
 
 def _run_sets(task: TaskContext) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "abstraction",
+    "bridges",
     "chunk_mean",
     "clustering",
     "entropy",

@@ -131,6 +131,49 @@ class TrackingAbstraction(Abstraction, Protocol):
         """
 
 
+@runtime_checkable
+class GatedAbstraction(Abstraction, Protocol):
+    """An abstraction that bounds what the layer below has to learn: the goals within a state's community.
+
+    Whoever leaves a community passes its gates, which are the pivots. So the layer above learns nothing but ways from
+    gate to gate, and what it answers for other states and goals is composed, by way of the best of their gates
+    (`humain.answering`). Its lift changes nothing: what a state stands for is left open until it is asked.
+    """
+
+    def together(self, first: Array, second: Array) -> Array:
+        """Whether two states `[...]` lie in one community; bool `[...]`."""
+
+    def gates(self, states: Array) -> tuple[Array, Array]:
+        """The gates of the communities of states `[...]`: ids `[..., M]`, and bool `[..., M]`, which of these exist."""
+
+
+def is_gated(abstractions: Sequence[Abstraction]) -> bool:
+    """Whether layers learn only the goals within communities; the top layer's own abstraction bounds nothing."""
+    return any(isinstance(abstraction, GatedAbstraction) for abstraction in abstractions[:-1])
+
+
+def learns(abstractions: Sequence[Abstraction], number: int, states: Array, goals: Array) -> Array:
+    """Whether a layer has to learn the way from states to goals, both `[...]`; True where nothing bounds it.
+
+    Args:
+        abstractions: one for each layer, bottom first.
+        number: of the layer.
+        states: `[...]`.
+        goals: `[...]`.
+
+    Returns:
+        `[...]` bool: both are gates of the layer below, and lie in one community of the layer's own.
+    """
+    learned = jnp.ones(states.shape, bool)
+    if number > 0 and isinstance(below := abstractions[number - 1], GatedAbstraction):
+        positions = jnp.zeros(states.shape, jnp.int32)
+        for ids in (states, goals):
+            learned &= below.is_pivot(ids, ids, ids, positions)
+    if number < len(abstractions) - 1 and isinstance(own := abstractions[number], GatedAbstraction):
+        learned &= own.together(states, goals)
+    return learned
+
+
 def choose_pivot(
     abstraction: Abstraction, track: Track, previous: Array, state: Array, following: Array, position: Array
 ) -> tuple[Array, Track]:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from humain.abstraction.bridges import find_bridges
 from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.entropy import count_visits
 from humain.abstraction.kmeans import cluster_states
@@ -28,7 +29,12 @@ _VECTOR_DENSITY = learn_visits(
     Trajectories(states=_VECTORS, lengths=jnp.full(3, 17)), jax.random.key(0), space=Continuous(2), config=_QUICK
 )
 
+# Steps between all ids of each four, and from 3 to 4 and from 7 to 8.
+_BRIDGED = [[a, b] for a in range(12) for b in range(12) if a != b and (a // 4 == b // 4 or {a, b} in ({3, 4}, {7, 8}))]
+_BRIDGES = find_bridges(Trajectories.from_arrays(_BRIDGED), 12)[0]
+
 CASES = {
+    "bridges": AbstractionCase(_BRIDGES, _IDS, Discrete(12)),
     "skip": AbstractionCase(Skip(2), _IDS, Discrete(12)),
     "skip_vectors": AbstractionCase(Skip(3), _VECTORS, Continuous(2)),
     "blocks": AbstractionCase(Blocks(2), _IDS, Discrete(12), classes=(Blocks,)),

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from humain.abstraction.abstraction import is_gated, learns
 from humain.cortex import hindsight
 from humain.cortex.hindsight import Experience
 from humain.model import Model, ModelState
@@ -120,10 +121,7 @@ def sweep(
     """
     cortex, kernel, layer = model.layers[0].cortex, model.kernel_state(state, 0), model.layers[0]
     # Take the pairs m -> g that have waited longest, and for each all steps s -> m that were seen.
-    capacity = queue.states.shape[0]
-    waiting = jnp.arange(batch_size) < queue.size
-    places = (queue.first + jnp.arange(batch_size)) % capacity
-    middles, goals = queue.states[places], queue.goals[places]
+    middles, goals, waiting, rest = take(queue, batch_size)
     num_steps = before.walks.shape[1]
     walks, times = before.walks[middles].reshape(-1), before.times[middles].reshape(-1)
     step_valid = (before.valid[middles] & waiting[:, None]).reshape(-1)
@@ -142,17 +140,53 @@ def sweep(
     onward_score = jnp.where(middles == goals, arrived, onward.score)
     scores = cortex.score_rule.compose(steps.scores, jnp.repeat(onward_score, num_steps))
     examples = dataclasses.replace(steps, goals=goals_each, scores=scores, mask=step_valid & (scores > 0))
-    # What gets better by it waits in turn; all else is masked, so that the queue runs empty.
+    examples = within_reach(state, 0, examples)
+    return improvements(model, state, rest, examples, resolution=resolution)
+
+
+def take(queue: Queue, batch_size: int) -> tuple[Array, Array, Array, Queue]:
+    """The pairs that have waited longest: states and goals `[P]`, which of them exist `[P]`; and the rest."""
+    capacity = queue.states.shape[0]
+    waiting = jnp.arange(batch_size) < queue.size
+    places = (queue.first + jnp.arange(batch_size)) % capacity
     taken = jnp.sum(waiting, dtype=jnp.int32)
     rest = dataclasses.replace(queue, first=(queue.first + taken) % capacity, size=queue.size - taken)
-    better, rest = enqueue_improvements(model, state, rest, examples, resolution=resolution)
-    return dataclasses.replace(examples, mask=better), rest
+    return queue.states[places], queue.goals[places], waiting, rest
+
+
+def improvements(
+    model: Model, state: ModelState, queue: Queue, examples: Examples, *, resolution: float, number: int = 0
+) -> tuple[Examples, Queue]:
+    """The examples without those that do not improve on what is stored, so that a queue runs empty; and the queue.
+
+    Args: as for `enqueue_improvements`.
+    """
+    better, queue = enqueue_improvements(model, state, queue, examples, resolution=resolution, number=number)
+    return dataclasses.replace(examples, mask=better), queue
+
+
+def within_reach(state: ModelState, number: int, examples: Examples) -> Examples:
+    """The examples without those that a layer does not have to learn, below a gated abstraction or above it.
+
+    The bottom layer learns every single step: those between communities are what its gates are for.
+
+    Args:
+        state: whose abstractions bound what is learned.
+        number: of the layer, 0 at the bottom.
+        examples: for it.
+    """
+    if not is_gated(state.abstractions):
+        return examples
+    learned = learns(state.abstractions, number, examples.context.states[:, -1], examples.goals)
+    if number == 0:
+        learned |= examples.targets == examples.goals
+    return dataclasses.replace(examples, mask=examples.mask & learned)
 
 
 def enqueue_improvements(
-    model: Model, state: ModelState, queue: Queue, examples: Examples, *, resolution: float
+    model: Model, state: ModelState, queue: Queue, examples: Examples, *, resolution: float, number: int = 0
 ) -> tuple[Array, Queue]:
-    """Lets the pairs wait that the bottom layer is about to know better.
+    """Lets the pairs wait that a layer is about to know better.
 
     To be called with everything that it learns, before it learns it: a pair that got better without anybody noticing
     would never be passed on to what leads to it.
@@ -161,14 +195,15 @@ def enqueue_improvements(
         model: over a discrete space.
         state: before learning from the examples.
         queue: to join.
-        examples: for the bottom layer, `[B]`.
+        examples: for the layer, `[B]`; what it does not have to learn (`within_reach`) is masked already.
         resolution: as for `sweep`.
+        number: of the layer, 0 at the bottom.
 
     Returns:
         Which examples improve on what is stored `[B]`, and the queue with their pairs.
     """
     sources = examples.context.states[:, -1]
-    stored = model.layers[0].cortex.answer(model.kernel_state(state, 0), examples.context, examples.goals)
+    stored = model.layers[number].cortex.answer(model.kernel_state(state, number), examples.context, examples.goals)
     threshold = jnp.where(stored.known, stored.score + resolution, -jnp.inf)
     better = examples.mask & (sources != examples.goals) & (examples.scores > threshold)
     return better, _push(queue, sources, examples.goals, better)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import acting, saving
-from humain.abstraction.abstraction import Abstraction, PathAbstraction, lift_path
+from humain.abstraction.abstraction import Abstraction, GatedAbstraction, PathAbstraction, lift_path
 from humain.abstraction.pivots import pivot_mask, reverse_mask
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
@@ -211,8 +211,25 @@ def acting_shows_what_hindsight_shows(case: AbstractionCase) -> None:
             context = hindsight.contexts(
                 experience, layer, number=number, walks=walks, times=times, kept=jnp.full(num_walks, length)
             )
+            if number > 0 and isinstance(case.abstraction, GatedAbstraction):
+                # Its score is composed of several answers, and none of them is in sight of more than one state.
+                continue
             expected = kernel.recall(jnp.zeros(()), context, reaction.goals[number]).scores[:, 0]
             np.testing.assert_allclose(reaction.scores[number], expected, rtol=1e-4, atol=1e-4)
+
+
+def gates_lie_in_their_communities(case: AbstractionCase) -> None:
+    """Where there are gates: each state's are the pivots of its community, all of them and each once."""
+    if not isinstance(case.abstraction, GatedAbstraction):
+        return
+    num_ids = int(jnp.max(case.states)) + 1
+    states = jnp.arange(num_ids)
+    ids, valid = jax.device_get(case.abstraction.gates(states))
+    pivots = np.asarray(case.abstraction.is_pivot(states, states, states, jnp.zeros_like(states)))
+    for state in range(num_ids):
+        together = np.asarray(case.abstraction.together(jnp.full(num_ids, state), states))
+        assert together[state]
+        assert sorted(ids[state][valid[state]].tolist()) == np.flatnonzero(together & pivots).tolist()
 
 
 CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
@@ -227,6 +244,7 @@ CHECKS: tuple[Callable[[AbstractionCase], None], ...] = (
     acting_finds_the_stored_pivots,
     saved_in_a_file_it_is_the_same,
     acting_shows_what_hindsight_shows,
+    gates_lie_in_their_communities,
 )
 
 

@@ -75,6 +75,45 @@ def scale_warnings(results: Mapping[str, Any]) -> list[str]:
     return [f"warning: {figures[key]} {text}" for key, text in remarks.items() if figures.get(key)]
 
 
+def layers_table(results: Mapping[str, Any]) -> ReportTable:
+    """One row for each number of layers, and one for the rival that searches."""
+    formats = {"arrived %": ".2f", "within 5 %": ".2f", "ratio": ".4f", "think us": ".1f", "train s": ".1f"}
+    rows: list[list[str | float | None]] = []
+    for name, entry in [*results["layers"].items(), *results["baselines"].items()]:
+        rows.append(
+            [
+                name,
+                100 * entry["arrived"],
+                100 * entry["within_5_percent"],
+                entry["ratio_to_optimal"],
+                sum(entry["rows"]) + entry.get("abstraction_rows", 0),
+                " + ".join(f"{count:,}" for count in entry["rows"]),
+                entry.get("rows_needed"),
+                entry["think_us"],
+                entry.get("think_alone_us"),
+                entry.get("train_seconds"),
+            ]
+        )
+    names = ("rows", "of tables, bottom first", "needed", "think us", "alone us", "train s")
+    columns = ["layers", "arrived %", "within 5 %", "ratio", *names]
+    figures = results["world"]
+    caption = (
+        f"{figures['nodes']:,} nodes, {figures['edges']:,} edges, mean shortest path {figures['mean_shortest']:.1f}, "
+        f"{100 * figures['edges_seen']:.1f} % of the edges seen; at most {results['max_rows']:,} rows but for `_all`"
+    )
+    return ReportTable(columns=columns, rows=rows, formats=formats | {"alone us": ".0f"}, caption=caption)
+
+
+def layers_warnings(results: Mapping[str, Any]) -> list[str]:
+    """A line for each set for which pairs still waited when training ended; none where all were swept."""
+    return [
+        f"warning: {name}: {entry['sweep_waiting']} pairs still waited to be swept when training ended; raise "
+        "learning.num_steps"
+        for name, entry in results["layers"].items()
+        if entry["sweep_waiting"]
+    ]
+
+
 def draw_losses(workdir: pathlib.Path, names: list[str]) -> list[pathlib.Path]:
     """Learning curves, one picture a set: the loss of each layer, or for tables the share of examples that improved."""
     paths = []
@@ -160,4 +199,22 @@ def write_scale_report(workdir: pathlib.Path, results: Mapping[str, Any], name: 
         report.prose(line)
     for path in draw_losses(workdir, [name]):
         report.figure(path, caption="Share of examples that improved the tables, by update.")
+    report.write(workdir / "report.html")
+
+
+def write_layers_report(workdir: pathlib.Path, results: Mapping[str, Any]) -> None:
+    """The report on what layers are worth."""
+    report = Report("What layers are worth on communities joined by few bridges")
+    report.prose(
+        "All learned from the same random walks, by as many updates of as many examples. Those without `_all` have at "
+        "most the same memory: the rows of all tables, and the numbers that abstractions store. `search` knows the "
+        "steps of the walks and searches anew for each pair. Times of a plan are in a batch of 256, and alone."
+    )
+    report.table(layers_table(results))
+    for line in layers_warnings(results):
+        report.prose(line)
+    for path in draw_losses(workdir, [f"layers_{name}" for name in results["layers"]]):
+        report.figure(
+            path, caption=f"{path.stem.removeprefix('learning_')}: share of examples that improved, by update."
+        )
     report.write(workdir / "report.html")

@@ -30,7 +30,7 @@ _LEVELS = (
     {"guards", "kernels"},
     {"cortex", "layer", "native"},
     {"model"},
-    {"acting", "planning", "replay"},
+    {"acting", "answering", "planning", "replay"},
     {"learning"},
     {"building", "description", "language", "saving", "training_run", "world"},
 )

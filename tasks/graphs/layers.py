@@ -1,0 +1,299 @@
+"""What layers are worth: one, two and three of them with the same memory, on a world of communities."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+import scipy.sparse.csgraph
+
+from humain import acting, errors, learning, planning
+from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.bridges import Bridges, find_bridges, num_pairs
+from humain.abstraction.skip import Skip
+from humain.cortex.cortex import Cortex
+from humain.cortex.scores import Linear
+from humain.kernels.table import TableConfig, TableState
+from humain.layer import Layer
+from humain.learning import LearningConfig, ReplayConfig
+from humain.model import Model
+from humain.spaces import Discrete
+from humain.training import loop
+from humain.types import Trajectories
+from tasks.graphs import communities, evaluation, sets, training, world
+from tasks.graphs.world import Graph, Pairs
+from tasks.harness.context import TaskContext
+
+_WORLD, _WALKS, _PAIRS = range(20, 23)
+"""What each generator derived from the seed is for."""
+_WORLD_KEYS = ("num_regions", "region_communities", "community_nodes", "num_bridges")
+_BATCH = 256
+_REPEATS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Quality:
+    """How good a planner's ways are, over pairs that all have one.
+
+    Attributes:
+        arrived: share that arrived by valid steps.
+        within_5_percent: share that arrived in 1.05 times the steps of a shortest way, or fewer.
+        optimal: share that arrived by a shortest way.
+        ratio_to_optimal: steps over those of a shortest way, mean over those that arrived; NaN if none did.
+    """
+
+    arrived: float
+    within_5_percent: float
+    optimal: float
+    ratio_to_optimal: float
+
+
+def check(task: TaskContext) -> None:
+    """Refuses a config that can't be trained, before anything is.
+
+    Raises:
+        UserError: naming the key, its value and what was expected.
+    """
+    config = task.config
+    num_nodes = _num_nodes(config)
+    for name, settings in config.sets.items():
+        try:
+            learning.check(build_model(config.learning, settings.capacities, num_nodes), _learning(config, settings))
+        except (TypeError, ValueError) as error:
+            raise errors.UserError(f"set {name}: {error}") from error
+        _check_memory(config, name, settings, num_nodes * (len(settings.capacities) - 1))
+        task.check_batches({"learning.batch_size": config.learning.batch_size // len(settings.capacities)})
+    if config.learning.num_steps % config.learning.chunk_steps:
+        raise errors.UserError(
+            f"learning.num_steps must be a multiple of chunk_steps ({config.learning.chunk_steps}), not "
+            f"{config.learning.num_steps}"
+        )
+
+
+def make_world(config: Any, seed: int) -> tuple[Graph, Trajectories]:
+    """The graph and the random walks on it that all sets learn from."""
+    graph = communities.community_graph(
+        training.generator(seed, _WORLD), **{key: config.world[key] for key in _WORLD_KEYS}
+    )
+    walks = world.random_walks(
+        training.generator(seed, _WALKS),
+        graph,
+        num_walks=config.world.num_walks,
+        max_steps=config.world.max_walk_steps,
+    )
+    return graph, sets.as_trajectories(*walks)
+
+
+def describe(graph: Graph, trajectories: Trajectories, seed: int, *, num_starts: int) -> dict[str, Any]:
+    """What the world is like; distances are means over all nodes from `num_starts` of them, drawn by the seed."""
+    starts = _starts(graph, seed, num_starts)
+    distances = graph.distances_from(starts)
+    reachable = (distances > 0) & (distances < world.UNREACHABLE)
+    return {
+        "nodes": graph.num_nodes,
+        "edges": len(graph.edges),
+        "mean_shortest": float(distances[reachable].mean()),
+        "longest_shortest": int(distances[reachable].max()),
+        "walk_steps": int(np.sum(np.asarray(trajectories.lengths) - 1)),
+        "edges_seen": len(steps_seen(trajectories)) / len(graph.edges),
+    }
+
+
+def make_pairs(graph: Graph, seed: int, *, num_starts: int, num_pairs: int) -> Pairs:
+    """Pairs of different nodes with a way, drawn from so many starts; Dijkstra's algorithm says how long it is."""
+    starts = _starts(graph, seed, num_starts)
+    distances = graph.distances_from(starts)
+    rows, goals = np.nonzero((distances > 0) & (distances < world.UNREACHABLE))
+    rng = training.generator(seed, _PAIRS)
+    chosen = rng.choice(len(rows), min(num_pairs, len(rows)), replace=False)
+    rows, goals = rows[chosen], goals[chosen]
+    return Pairs(starts[rows].astype(np.int32), goals.astype(np.int32), distances[rows, goals])
+
+
+def build_model(config: Any, capacities: tuple[int, ...], num_nodes: int) -> Model:
+    """A stack of tables, one layer for each capacity; `config` is the group `learning`."""
+    space = Discrete(num_nodes)
+    layers = []
+    for number, capacity in enumerate(capacities):
+        kernel = TableConfig(num_slots=1, sparse_capacity=capacity).build(space, space)
+        # A layer's ways have fewer nodes than those of the layer below.
+        max_nodes = max(2, config.max_nodes // 2**number)
+        layers.append(
+            Layer(Cortex(kernel, Linear(config.longest)), max_sub_steps=config.max_nodes, max_nodes=max_nodes)
+        )
+    return Model(tuple(layers), space, group_layers=False)
+
+
+def measure(task: TaskContext, name: str) -> dict[str, Any]:
+    """Trains one set and tests it.
+
+    Returns:
+        See `results.json` in `docs/tasks/simple.md`.
+    """
+    config, settings = task.config, task.config.sets[name]
+    graph, trajectories = make_world(config, task.seed)
+    model = build_model(config.learning, settings.capacities, graph.num_nodes)
+    started = time.monotonic()
+    abstractions = _abstractions(trajectories, graph.num_nodes, len(settings.capacities))
+    abstraction_seconds = time.monotonic() - started
+    entries = abstraction_rows(abstractions)
+    _check_memory(config, name, settings, entries)
+    how = _learning(config, settings)
+    learner = jax.jit(learning.begin, static_argnums=(0, 1))(
+        model, how, abstractions, jax.random.fold_in(jax.random.key(task.seed), len(settings.capacities))
+    )
+    trained = task.train(
+        f"layers_{name}",
+        learner,
+        chunk=loop.make_chunk(learning.build_update(model, how), config.learning.chunk_steps),
+        data=learning.gather(model, how, learner.state, trajectories),
+        num_steps=config.learning.num_steps,
+        chunk_steps=config.learning.chunk_steps,
+    )
+    state = trained.state.state
+    pairs = make_pairs(graph, task.seed, num_starts=config.test.num_starts, num_pairs=config.test.num_pairs)
+    plans = planning.think(model, state, pairs.starts, pairs.goals)
+    arrived, lengths, _ = evaluation.check_plans(plans, jnp.asarray(graph.neighbors))
+    # A few will do: who does not arrive acts to the end.
+    few = Pairs(pairs.starts[:_BATCH], pairs.goals[:_BATCH], pairs.shortest[:_BATCH])
+    react = evaluation.score_react(model, state, graph, few, max_steps=config.learning.max_nodes)
+    chosen = np.arange(_BATCH) % len(pairs.starts)
+    starts, goals = jnp.asarray(pairs.starts[chosen]), jnp.asarray(pairs.goals[chosen])
+    episode = acting.begin(model, _BATCH)
+    tables = [kernel for kernel in state.kernels if isinstance(kernel, TableState)]
+    queues = (trained.state.queue, *trained.state.upper_queues)
+    return {
+        **dataclasses.asdict(quality(np.asarray(arrived), np.asarray(lengths), pairs)),
+        "react_arrived": react.arrived,
+        "think_us": _microseconds(lambda: planning.think(model, state, starts, goals)) / _BATCH,
+        "think_alone_us": _microseconds(lambda: planning.think(model, state, starts[:1], goals[:1])),
+        "react_us": _microseconds(lambda: acting.react(model, state, episode, starts, goals)) / _BATCH,
+        "rows": [int(jnp.sum(jnp.any(table.packed > 0, axis=1))) for table in tables],
+        "rows_needed": rows_needed(abstractions, steps_seen(trajectories), graph.num_nodes),
+        "capacity": sum(settings.capacities),
+        "abstraction_rows": entries,
+        "rows_refused": sum(int(table.index.refused) for table in tables),
+        "sweep_waiting": sum(int(queue.size) for queue in queues if queue is not None),
+        "abstraction_seconds": abstraction_seconds,
+        "train_seconds": trained.run_seconds,
+        "compile_seconds": trained.compile_seconds,
+    }
+
+
+def search(task: TaskContext) -> dict[str, Any]:
+    """The rival without layers: breadth-first search over the steps that the walks took, anew for each pair."""
+    config = task.config
+    graph, trajectories = make_world(config, task.seed)
+    pairs = make_pairs(graph, task.seed, num_starts=config.test.num_starts, num_pairs=config.test.num_pairs)
+    steps = steps_seen(trajectories)
+    shape = (graph.num_nodes, graph.num_nodes)
+    matrix = scipy.sparse.csr_array((np.ones(len(steps), np.int8), steps.T), shape=shape)
+    ways = [search_way(matrix, start, goal) for start, goal in zip(pairs.starts, pairs.goals, strict=True)]
+    lengths = np.array([len(way) for way in ways])
+    timed = range(min(_BATCH, len(pairs.starts)))
+    seconds = _microseconds(lambda: [search_way(matrix, pairs.starts[number], pairs.goals[number]) for number in timed])
+    return {
+        **dataclasses.asdict(quality(lengths > 0, lengths, pairs)),
+        "think_us": seconds / len(timed),
+        "rows": [len(steps)],
+    }
+
+
+def search_way(matrix: scipy.sparse.csr_array, start: int, goal: int) -> list[int]:
+    """The nodes of a shortest way after its start, by the edges of a sparse matrix; empty where there is none."""
+    _, parents = scipy.sparse.csgraph.breadth_first_order(matrix, int(start), return_predecessors=True)
+    way, node = [], int(goal)
+    while node != start and node >= 0:
+        way.append(node)
+        node = int(parents[node])
+    return way[::-1] if node == start else []
+
+
+def steps_seen(trajectories: Trajectories) -> np.ndarray:
+    """The different steps of walks, `[E, 2]`."""
+    states, lengths = np.asarray(trajectories.states), np.asarray(trajectories.lengths)
+    there = np.arange(states.shape[1] - 1)[None] < lengths[:, None] - 1
+    return np.unique(np.stack([states[:, :-1][there], states[:, 1:][there]], axis=1), axis=0)
+
+
+def quality(arrived: np.ndarray, lengths: np.ndarray, pairs: Pairs) -> Quality:
+    """How good ways are, from whether each arrived `[P]` and its steps `[P]`."""
+    ratios = lengths / pairs.shortest
+    return Quality(
+        arrived=float(np.mean(arrived)),
+        within_5_percent=float(np.mean(arrived & (ratios <= 1.05))),
+        optimal=float(np.mean(arrived & (lengths == pairs.shortest))),
+        ratio_to_optimal=float(np.mean(ratios[arrived])) if np.any(arrived) else float("nan"),
+    )
+
+
+def abstraction_rows(abstractions: tuple[Abstraction, ...]) -> int:
+    """The numbers that abstractions store, each of which counts as a row: of states and of gates.
+
+    The top layer's own is not counted: it stores nothing new.
+    """
+    found = [abstraction for abstraction in abstractions[:-1] if isinstance(abstraction, Bridges)]
+    return sum(abstraction.communities.size + abstraction.gate_ids.size for abstraction in found)
+
+
+def rows_needed(abstractions: tuple[Abstraction, ...], steps: np.ndarray, num_nodes: int) -> int:
+    """The rows that tables have when all is learned: a pair of state and goal within a layer's reach has one.
+
+    Args:
+        abstractions: one for each layer; gates of `Bridges`, or a single one of a stack of one layer.
+        steps: `[E, 2]`, those seen; one over a bridge has a row at the bottom too.
+        num_nodes: of the world, each of which can be reached from each.
+    """
+    below = [each for each in abstractions[:-1] if isinstance(each, Bridges)]
+    if not below:
+        return num_nodes * (num_nodes - 1)
+    crossing = ~np.asarray(below[0].together(steps[:, 0], steps[:, 1]))
+    return num_pairs([(np.asarray(each.communities), np.asarray(each.is_gate)) for each in below]) + int(crossing.sum())
+
+
+def _abstractions(trajectories: Trajectories, num_nodes: int, num_layers: int) -> tuple[Abstraction, ...]:
+    # The top layer's own abstraction only says how far ahead hindsight looks.
+    below = find_bridges(trajectories, num_nodes, num_levels=num_layers - 1) if num_layers > 1 else ()
+    return (*below, below[-1] if below else Skip(1))
+
+
+def _learning(config: Any, settings: Any) -> LearningConfig:
+    """As many examples an update for all sets: layers share those of hindsight, and their queues take turns."""
+    return LearningConfig(
+        batch_size=config.learning.batch_size // len(settings.capacities),
+        replay=ReplayConfig(sweep_batch_size=config.learning.sweep_batch_size),
+    )
+
+
+def _check_memory(config: Any, name: str, settings: Any, entries: int) -> None:
+    """Refuses a set that has more memory than the others."""
+    total = sum(settings.capacities) + entries
+    if settings.bounded and total > config.max_rows:
+        raise errors.UserError(
+            f"set {name}: tables and abstractions have {total} rows, more than max_rows ({config.max_rows}); lower its "
+            "capacities, or set bounded to False"
+        )
+
+
+def _microseconds(call: Callable[[], Any]) -> float:
+    """Median processor time of a call, the first one apart; other work on the machine does not count."""
+    jax.block_until_ready(call())
+    seconds = []
+    for _ in range(_REPEATS):
+        started = time.process_time()
+        jax.block_until_ready(call())
+        seconds.append(time.process_time() - started)
+    return float(np.median(seconds)) * 1e6
+
+
+def _num_nodes(config: Any) -> int:
+    return int(config.world.num_regions * config.world.region_communities * config.world.community_nodes)
+
+
+def _starts(graph: Graph, seed: int, num_starts: int) -> np.ndarray:
+    order = training.generator(seed, _PAIRS).permutation(graph.num_nodes)
+    return np.sort(order[:num_starts])

@@ -1,0 +1,92 @@
+"""What layers are worth, on a world of a few communities; quality and the rival by hand."""
+
+import ml_collections
+import numpy as np
+import pytest
+import scipy.sparse
+
+from configs import simple
+from humain import errors
+from humain.abstraction.bridges import find_bridges
+from humain.abstraction.skip import Skip
+from humain.types import Trajectories
+from tasks.graphs import layers, small_runs
+from tasks.graphs.world import Pairs
+
+_WALKS = Trajectories(states=np.array([[0, 1, 2, 0], [3, 4, 4, 4]]), lengths=np.array([3, 2]))
+
+
+def _pairs(*shortest: int) -> Pairs:
+    nodes = np.arange(len(shortest), dtype=np.int32)
+    return Pairs(nodes, nodes, np.array(shortest, np.int32))
+
+
+def test_within_5_percent_counts_those_that_arrive_in_time():
+    # 20, 21 and 22 steps where 20 are shortest: 1.05 and 1.1 times. The last one has not arrived.
+    found = layers.quality(np.array([True, True, True, False]), np.array([20, 21, 22, 20]), _pairs(20, 20, 20, 20))
+    assert (found.arrived, found.within_5_percent, found.optimal) == (0.75, 0.5, 0.25)
+    assert abs(found.ratio_to_optimal - (1 + 1.05 + 1.1) / 3) < 1e-12
+    assert np.isnan(layers.quality(np.array([False]), np.array([1]), _pairs(1)).ratio_to_optimal)
+
+
+def test_the_rival_searches_the_steps_seen():
+    steps = layers.steps_seen(_WALKS)
+    assert steps.tolist() == [[0, 1], [1, 2], [3, 4]]
+    matrix = scipy.sparse.csr_array((np.ones(3, np.int8), steps.T), shape=(5, 5))
+    assert layers.search_way(matrix, 0, 2) == [1, 2]
+    assert layers.search_way(matrix, 2, 0) == []
+    assert layers.search_way(matrix, 0, 4) == []
+
+
+def test_what_abstractions_store_counts_as_rows():
+    # Two communities of 3 and a bridge: the community of each of 6 states, and one gate for each of two.
+    edges = [[a, b] for a in range(6) for b in range(6) if a != b and (a // 3 == b // 3 or {a, b} == {2, 3})]
+    (gates,) = find_bridges(Trajectories.from_arrays(edges), 6)
+    assert layers.abstraction_rows((gates, Skip(1))) == 6 + 2
+    # The top layer's own stores nothing new.
+    assert layers.abstraction_rows((gates, gates)) == 6 + 2
+
+
+def test_rows_are_needed_for_pairs_within_reach():
+    # As above: 3 * 2 pairs in both communities, both ways between two gates, and the two steps of the bridge.
+    edges = np.array([[a, b] for a in range(6) for b in range(6) if a != b and (a // 3 == b // 3 or {a, b} == {2, 3})])
+    (gates,) = find_bridges(Trajectories.from_arrays(edges), 6)
+    assert layers.rows_needed((gates, gates), edges, 6) == 6 + 6 + 2 + 2
+    assert layers.rows_needed((Skip(1),), edges, 6) == 6 * 5
+
+
+def _settings() -> ml_collections.ConfigDict:
+    settings = simple.get_config("layers_smoke")
+    settings.lock()
+    return settings
+
+
+def test_with_the_same_memory_layers_arrive_where_one_does_not(tmp_path):
+    task = small_runs.task(tmp_path, _settings())
+    layers.check(task)
+    flat, three = (layers.measure(task, name) for name in ("1", "3"))
+    # Each pair that arrives has a row of its own in a flat table; 1,024 rows serve 36 % of 54 * 53 pairs.
+    assert flat["arrived"] < 0.5
+    assert sum(flat["rows"]) <= 1024
+    assert flat["rows_refused"] > 0
+    assert three["arrived"] == three["optimal"] == three["within_5_percent"] == three["react_arrived"] == 1
+    assert sum(three["rows"]) + three["abstraction_rows"] < three["capacity"] + three["abstraction_rows"] <= 1024
+    assert (three["rows_refused"], three["sweep_waiting"]) == (0, 0)
+    assert sum(three["rows"]) == three["rows_needed"]
+    found = layers.search(task)
+    assert found["optimal"] == 1
+    assert found["rows"] == [len(layers.make_world(task.config, 0)[0].edges)]
+
+
+def test_a_set_with_more_memory_than_the_others_is_refused(tmp_path):
+    settings = _settings()
+    settings.max_rows = 800
+    settings.sets["1"].bounded = False
+    # 512 + 128 + 64 rows of tables, and 54 communities on each of two levels.
+    with pytest.raises(errors.UserError, match=r"set 3: tables and abstractions have 812 rows, more than max_rows"):
+        layers.check(small_runs.task(tmp_path, settings))
+    settings.sets["3"].bounded = False
+    layers.check(small_runs.task(tmp_path, settings))
+    settings.learning.num_steps = 15
+    with pytest.raises(errors.UserError, match="learning.num_steps must be a multiple of chunk_steps"):
+        layers.check(small_runs.task(tmp_path, settings))
