@@ -285,6 +285,11 @@ def test_the_table_chooses_how_it_keeps_its_rows():
     assert make(sparse_capacity=8).rows == SparseRows(8)
 
 
+def test_a_config_of_a_capacity_that_can_not_be_is_refused_before_anything_is_built():
+    with pytest.raises(ValueError, match="power of two, not 12"):
+        TableConfig(sparse_capacity=12)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
