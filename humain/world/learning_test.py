@@ -136,9 +136,10 @@ def test_a_config_may_go_to_the_very_edge(values):
 
 
 @pytest.mark.parametrize("name", ["num_branches", "num_judged", "branch_steps", "num_pushes", "subgoal_steps"])
-def test_no_count_of_a_config_is_0(name):
-    with pytest.raises(ValueError, match=f"^{name} must be at least 1, not 0$"):
-        dataclasses.replace(CONFIG, **{name: 0})
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_count_of_a_config_is_below_1(name, count):
+    with pytest.raises(ValueError, match=f"^{name} must be at least 1, not {count}$"):
+        dataclasses.replace(CONFIG, **{name: count})
 
 
 @pytest.mark.parametrize("name", ["explore", "restart", "goal_share", "reach", "averaging"])
