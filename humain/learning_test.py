@@ -104,6 +104,7 @@ def test_the_top_layer_s_own_abstraction_lifts_nothing_and_hindsight_lifts_along
         (lambda: ReplayConfig(imagine_max_steps=0), "imagine_max_steps must be at least 1, not 0"),
         (lambda: ReplayConfig(pivot_share=1.5), "pivot_share must lie between 0 and 1, not 1.5"),
         (lambda: ReplayConfig(pivot_share=float("nan")), "pivot_share must lie between 0 and 1, not nan"),
+        (lambda: ReplayConfig(pivot_share=-0.01), "pivot_share must lie between 0 and 1, not -0.01"),
         (lambda: LearningConfig(batch_size=0), "batch_size must be at least 1, not 0"),
         (lambda: LearningConfig(candidates=0), "candidates must be at least 1, not 0"),
         (lambda: LearningConfig(candidates=2, remembered=-1), "remembered must be 0 or more, not -1"),

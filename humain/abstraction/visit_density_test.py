@@ -117,6 +117,9 @@ def test_states_of_another_space_are_refused(states, space, message):
     [
         ({"width": 0}, "width must be 1 or more, not 0"),
         ({"num_scales": -1}, "num_scales must be 0 or more, not -1"),
+        ({"num_steps": 0}, "num_steps must be 1 or more, not 0"),
+        ({"batch_size": 0}, "batch_size must be 1 or more, not 0"),
+        ({"learning_rate": float("inf")}, "learning_rate must be a number above 0"),
         ({"learning_rate": 0.0}, "learning_rate must be a number above 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0"),
     ],
@@ -124,3 +127,8 @@ def test_states_of_another_space_are_refused(states, space, message):
 def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         DensityConfig(**settings)
+
+
+def test_settings_may_go_to_the_very_edge():
+    config = DensityConfig(width=1, num_scales=0, num_steps=1, batch_size=1, learning_rate=1e-9)
+    assert (config.width, config.num_scales, config.num_steps, config.batch_size) == (1, 0, 1, 1)

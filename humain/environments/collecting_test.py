@@ -86,6 +86,15 @@ def test_a_simulator_s_episodes_are_cut_off_at_their_cap():
         np.testing.assert_array_equal(np.flatnonzero(found.truncated[agent]), [19, 39, 49])
 
 
+def test_episodes_are_cut_off_at_their_cap_where_the_simulator_does_not():
+    # The simulator itself would go on for 999 steps.
+    environment = dataclasses.replace(gymnasium_adapter.adapt("MountainCarContinuous-v0"), max_steps=20)
+    found = stores(environment, 50, policy=RandomPolicy(environment.actions))
+    for agent in range(2):
+        np.testing.assert_array_equal(np.flatnonzero(found.truncated[agent]), [19, 39, 49])
+        assert not np.array_equal(found.next_states[agent, 19], found.states[agent, 20])
+
+
 def test_trajectories_are_those_of_all_environments():
     found = collecting.collect(SHORT, jax.random.key(0), num_steps=20, num_environments=2)
     # Ten steps in each: seven, and three.

@@ -58,6 +58,19 @@ def test_what_an_environment_says_of_itself():
     assert (car.actions, car.max_steps) == (BoxActions((-1.0,), (1.0,)), 50)
 
 
+def test_simulators_are_made_in_this_process_unless_asked_otherwise():
+    makings = []
+
+    def make():
+        makings.append("here")
+        return gymnasium.make("CartPole-v1")
+
+    environment = gymnasium_adapter.adapt(make)
+    with contextlib.closing(environment.simulate(3)):
+        # One to look at, and three to act in.
+        assert makings == ["here"] * 4
+
+
 @pytest.mark.parametrize("in_processes", [False, True])
 def test_simulators_step_and_are_reset_apart(in_processes):
     environment = gymnasium_adapter.adapt("CartPole-v1", in_processes=in_processes)

@@ -78,3 +78,39 @@ def test_an_encoding_without_effect_is_refused():
 def test_a_table_of_vectors_is_refused():
     with pytest.raises(ValueError, match="a table stores ids, and Continuous"):
         TableConfig().build(Continuous(2), Continuous(2))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TransformerConfig(num_slots=1, num_blocks=1, num_heads=1, width=1, hidden=1, window=1, offset=0.0),
+        LinearConfig(num_slots=1, num_keys=1, sharpness=1e-6),
+        LinearConfig(asymmetry=1e-6, score_delta=1e-6, suppression_weight=0.0, learning_rate=1e-9, num_updates=1),
+        LinearConfig(asymmetry=1 - 1e-6),
+    ],
+)
+def test_settings_may_go_to_the_very_edge(config):
+    kernel = config.build(Discrete(1), Discrete(1), context_length=1)
+    assert kernel.num_slots == config.num_slots
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"asymmetry": 0.0}, "asymmetry must lie between 0 and 1"),
+        ({"asymmetry": 1.0}, "asymmetry must lie between 0 and 1"),
+        ({"score_delta": 0.0}, "score_delta must be more than 0"),
+        ({"suppression_weight": -1e-6}, "suppression_weight must be 0 or more"),
+        ({"learning_rate": 0.0}, "learning_rate must be a number above 0"),
+        ({"num_updates": 0}, "num_updates must be at least 1"),
+        ({"num_blocks": 0}, "num_blocks must be at least 1"),
+        ({"num_heads": 0}, "num_heads must be at least 1"),
+        ({"width": 0}, "width must be at least 1"),
+        ({"hidden": 0}, "hidden must be at least 1"),
+        ({"window": 0}, "window must be at least 1"),
+        ({"offset": -1e-6}, "offset must be 0 or more"),
+    ],
+)
+def test_settings_beyond_the_edge_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TransformerConfig(**settings)

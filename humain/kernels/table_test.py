@@ -253,18 +253,19 @@ def test_ids_at_their_limits(sparse_capacity):
 
 @pytest.mark.parametrize("sparse_capacity", [None, 2**12])
 def test_every_context_has_its_own_row(sparse_capacity):
-    # Contexts of up to three states out of 4: 4 alone, 16 of two, 64 of three.
+    # Contexts of up to three states out of 4: 4 alone, 16 of two, 16 of two with a gap between them, 64 of three.
     space = Discrete(4)
     config = TableConfig(num_slots=1, sparse_capacity=sparse_capacity)
-    kernel = config.build(space, Discrete(84), context_length=3)
+    kernel = config.build(space, Discrete(100), context_length=3)
     states = np.array(list(itertools.product(range(4), repeat=3)))
-    contexts = np.concatenate([states[:4] * 0 + np.arange(4)[:, None], states[:16], states])
-    masks = np.array([[0, 0, 1]] * 4 + [[0, 1, 1]] * 16 + [[1, 1, 1]] * 64, bool)
-    context = Context(states=jnp.asarray(contexts, jnp.int32), features=jnp.zeros((84, 3, 1)), mask=jnp.asarray(masks))
-    batch = examples_of([0] * 84, [2] * 84, np.arange(84), [0.5] * 84).replace(context=context)
+    contexts = np.concatenate([states[:4] * 0 + np.arange(4)[:, None], states[:16], states[:16][:, [1, 0, 2]], states])
+    masks = np.array([[0, 0, 1]] * 4 + [[0, 1, 1]] * 16 + [[1, 0, 1]] * 16 + [[1, 1, 1]] * 64, bool)
+    features = jnp.zeros((100, 3, 1))
+    context = Context(states=jnp.asarray(contexts, jnp.int32), features=features, mask=jnp.asarray(masks))
+    batch = examples_of([0] * 100, [2] * 100, np.arange(100), [0.5] * 100).replace(context=context)
     state, _ = learned(kernel, batch)
     slots = kernel.recall(state, context, batch.goals)
-    np.testing.assert_array_equal(slots.values[:, 0], np.arange(84))
+    np.testing.assert_array_equal(slots.values[:, 0], np.arange(100))
 
 
 def test_the_improvement_is_counted():
@@ -283,6 +284,11 @@ def test_the_table_chooses_how_it_keeps_its_rows():
     assert make(state_space=Discrete(1100)).rows == SparseRows(2**20)
     assert make(state_space=Discrete(100_000)).rows == SparseRows(2**22)
     assert make(sparse_capacity=8).rows == SparseRows(8)
+
+
+def test_a_config_of_a_capacity_that_can_not_be_is_refused_before_anything_is_built():
+    with pytest.raises(ValueError, match="power of two, not 12"):
+        TableConfig(sparse_capacity=12)
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,16 @@ def test_a_way_that_is_too_long_is_not_learned():
     assert all(abs(here - goal) <= 2 for here, goal in rows)
 
 
+def test_a_way_that_has_arrived_stays_as_it_is_while_others_go_on():
+    model, state = stacks.line_world(6)
+    goals = jnp.array([0, 1, 2, 3, 4])
+    ways, arrived = composition._roll(model, state, jnp.zeros(5, jnp.int32), goals, 3)
+    np.testing.assert_array_equal(ways.lengths, [1, 2, 3, 4, 4])
+    np.testing.assert_array_equal(ways.states, [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 2, 0], [0, 1, 2, 3], [0, 1, 2, 3]])
+    # 4 is one step too far.
+    np.testing.assert_array_equal(arrived, [True, True, True, True, False])
+
+
 def test_replaying_again_does_not_recompile(chain):
     model, state = chain
     experience = experience_of([0, 1, 2, 3])

@@ -39,6 +39,8 @@ def _state(seed: int = 0) -> dict[str, Any]:
         "mask": jnp.array([True, False]),
         "host": np.array([2**60 + 1, -1]),
         "scalar": np.float64(0.1),
+        "small": np.float32(0.1),
+        "whole": np.int16(-3),
         "number": 7,
         "share": 0.1,
         "flag": True,
