@@ -62,7 +62,8 @@ def _taught() -> tuple[Model, ModelState]:
     return model, _teach(model, state, 1, [(2, 3, 3, 1)])
 
 
-def _ask(model: Model, state: ModelState, starts: list[int], goals: list[int]) -> Answer:
+def _ask(taught: tuple[Model, ModelState], starts: list[int], goals: list[int]) -> Answer:
+    model, state = taught
     return answering.answerer(model, state, 1)(_context(starts), jnp.array(goals, jnp.int32), None)
 
 
@@ -74,17 +75,18 @@ def test_the_way_leads_from_gate_to_gate(taught, alone):
     values, scores = [2, 3, 5, 1, 0], [1 - 3 / 64, 1 - 2 / 64, 1 - 1 / 64, 1 - 1 / 64, -np.inf]
     if alone:
         # One by one those at a gate take the other branch.
-        found = [_ask(*taught, [start], [goal]) for start, goal in zip(starts, goals, strict=True)]
+        found = [_ask(taught, [start], [goal]) for start, goal in zip(starts, goals, strict=True)]
         answer = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *found)
     else:
-        answer = _ask(*taught, starts, goals)
+        answer = _ask(taught, starts, goals)
     assert answer.value.tolist() == values
     np.testing.assert_allclose(answer.score, scores, atol=1e-6)
     assert answer.known.tolist() == [True] * 4 + [False]
 
 
 def test_a_plan_has_the_gates_above_its_steps(taught):
-    plan = planning.think(*taught, [0, 5], [5, 0])
+    model, state = taught
+    plan = planning.think(model, state, [0, 5], [5, 0])
     assert plan.complete.tolist() == [True, False]
     assert plan.layers[1].states[0][plan.layers[1].valid[0]].tolist() == [2, 3, 5]
     assert plan.layers[0].states[0][plan.layers[0].valid[0]].tolist() == [2, 3, 5]
@@ -102,7 +104,7 @@ def test_what_is_stored_of_a_state_for_itself_is_having_arrived(taught):
 def test_layers_below_no_gates_answer_by_their_cortex(taught):
     model, state = taught
     plain = ModelState(kernels=state.kernels, abstractions=(Skip(2), Skip(2)))
-    answer = _ask(model, plain, [2, 0], [3, 5])
+    answer = _ask((model, plain), [2, 0], [3, 5])
     assert answer.known.tolist() == [True, False]
 
 

@@ -1,5 +1,6 @@
 """Bridges: spans by hand and against a search, and two triangles that one edge joins."""
 
+import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
@@ -43,9 +44,9 @@ def test_two_triangles_are_two_communities_and_the_ends_of_their_bridge_the_gate
     (found,) = bridges.find_bridges(_walks(_both_ways([*_TRIANGLES, (2, 3)])), 6)
     assert found.communities.tolist() == [0, 0, 0, 1, 1, 1]
     assert found.is_gate.tolist() == [False, False, True, True, False, False]
-    ids, valid = found.gates(np.array([1, 5]))
+    ids, valid = found.gates(jnp.array([1, 5]))
     assert (ids.tolist(), valid.tolist()) == ([[2], [3]], [[True], [True]])
-    assert found.together(np.array([0, 0]), np.array([2, 3])).tolist() == [True, False]
+    assert found.together(jnp.array([0, 0]), jnp.array([2, 3])).tolist() == [True, False]
 
 
 def test_the_pairs_of_all_layers_are_counted():
@@ -75,7 +76,7 @@ def test_levels_are_nested():
 
 def test_padding_and_states_that_stay_are_no_steps():
     # 0 1 1 2 0 with a length of 4: 1 -> 1 stays, and 2 -> 0 lies behind the end.
-    trajectories = Trajectories(states=np.array([[0, 1, 1, 2, 0]]), lengths=np.array([4]))
+    trajectories = Trajectories(states=jnp.array([[0, 1, 1, 2, 0]]), lengths=jnp.array([4]))
     assert bridges._steps(trajectories).tolist() == [[0, 1], [1, 2]]
 
 
@@ -86,4 +87,4 @@ def test_what_can_not_be_is_refused():
     with pytest.raises(ValueError, match="steps of 1 different spans make no 2 levels"):
         bridges.find_bridges(walks, 6, num_levels=2)
     with pytest.raises(ValueError, match="bridges are found between ids"):
-        bridges.find_bridges(Trajectories(states=np.zeros((1, 3, 2)), lengths=np.array([3])), 6)
+        bridges.find_bridges(Trajectories(states=jnp.zeros((1, 3, 2)), lengths=jnp.array([3])), 6)

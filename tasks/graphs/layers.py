@@ -251,7 +251,7 @@ def rows_needed(abstractions: tuple[Abstraction, ...], steps: np.ndarray, num_no
     below = [each for each in abstractions[:-1] if isinstance(each, Bridges)]
     if not below:
         return num_nodes * (num_nodes - 1)
-    crossing = ~np.asarray(below[0].together(steps[:, 0], steps[:, 1]))
+    crossing = ~np.asarray(below[0].together(jnp.asarray(steps[:, 0]), jnp.asarray(steps[:, 1])))
     return num_pairs([(np.asarray(each.communities), np.asarray(each.is_gate)) for each in below]) + int(crossing.sum())
 
 

@@ -1,5 +1,6 @@
 """What layers are worth, on a world of a few communities; quality and the rival by hand."""
 
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from humain.types import Trajectories
 from tasks.graphs import layers, small_runs
 from tasks.graphs.world import Pairs
 
-_WALKS = Trajectories(states=np.array([[0, 1, 2, 0], [3, 4, 4, 4]]), lengths=np.array([3, 2]))
+_WALKS = Trajectories(states=jnp.array([[0, 1, 2, 0], [3, 4, 4, 4]]), lengths=jnp.array([3, 2]))
 
 
 def _pairs(*shortest: int) -> Pairs:

@@ -42,7 +42,7 @@ def test_the_rest_is_that_of_a_sentence_that_was_said():
     embeddings = np.concatenate([embeddings, np.zeros((9, 1), np.float32)], axis=1)
     embeddings[4:, 5] = names
     found = imagining.imagine(_DIVIDED, embeddings, _BEFORE, number=300, seed=0)
-    by_taken = {}
+    by_taken: dict[tuple[int, ...], set[float]] = {}
     for each in found:
         by_taken.setdefault(each.taken, set()).add(round(float(each.embedding[5]), 3))
     # Five sentences were said, so that each set of things is imagined in five ways.

@@ -379,10 +379,11 @@ def test_without_milestones_blueprints_and_imagined_ones_are_learned_as_wholes()
 
 def test_guidance_has_the_layer_of_milestones():
     built = models.build(_CONFIG, "divided", _more_data())
+    assert built.milestones is not None
     learned, above = (one.model.init(jax.random.key(1), one.abstractions) for one in (built, built.milestones))
     guidance = built.guidance(learned, above, max_sub_steps=2, max_top_steps=3, max_steps=4)
     assert guidance.num_shared == 4
-    assert guidance.milestones.state is above
+    assert guidance.milestones is not None and guidance.milestones.state is above
     # Untrained: it can be asked for what is given.
     assert len(guidance.think([4]).nodes) >= 1
 
