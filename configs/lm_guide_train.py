@@ -1,9 +1,9 @@
 """Configs of `//tasks:lm_guide_train`, the hierarchy over embeddings.
 
     bazel run //tasks:lm_guide_train
-        Three layers, and two baselines trained alike: one flat layer of as many parameters, and the same three layers
-        with one slot, a plain regression. All four tasks take 2.3 min on two cores (AMD EPYC); seeds 0 to 2: 98 % and
-        more of the training plans come out as they were, all held-out plans are valid.
+        Three layers with one of milestones above them, and two models to compare with: one flat layer of as many
+        parameters, examples and updates, and the same three layers with one slot, a plain regression. Seed 0: all
+        training plans come out as they were, all held-out plans are complete, and 77.5 % of the compositions are.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:linear
         The same with linear kernels, which have not enough keys for it: seed 0 has 8 % of the training plans.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:kmeans
