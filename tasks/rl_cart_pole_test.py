@@ -207,7 +207,7 @@ def test_a_run_that_is_interrupted_within_a_stage_goes_on_to_the_same(words, tmp
         (
             "--config.learning.action_examples=24",
             1,
-            "learning, for the set one_layer: action_examples must be less than branch_steps (24) for a layer by itself",
+            "learning, for the set one_layer: action_examples must be less than branch_steps (24) for a layer by ",
         ),
         ("--dataset=nowhere", 1, "--dataset=nowhere can't be read: No such file or directory"),
     ],
