@@ -196,7 +196,18 @@ def test_a_run_that_is_interrupted_within_a_stage_goes_on_to_the_same(words, tmp
         (
             "--config.moving.moving_goals.span_steps=501",
             1,
-            "moving.moving_goals: span_steps must be at most 500, the steps of an episode, and trials at least 1, not",
+            "moving.moving_goals: span_steps, hold_steps and trials must be whole numbers, at least 1, and span_steps "
+            "at most 500, the steps of an episode, not 501, ",
+        ),
+        (
+            "--config.moving.moving_goals.goals=('y=1.0',)",
+            2,
+            "moving.moving_goals: y=1.0: ",
+        ),
+        (
+            "--config.learning.action_examples=24",
+            1,
+            "learning, for the set one_layer: action_examples must be less than branch_steps (24) for a layer by ",
         ),
         ("--dataset=nowhere", 1, "--dataset=nowhere can't be read: No such file or directory"),
     ],

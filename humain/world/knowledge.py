@@ -87,11 +87,16 @@ def fit(
         spread=first.scale / normalizer.scale,
         starts=states,
         num_starts=transitions.count,
-        lowest=jnp.maximum(lowest, config.reach * down),
-        highest=jnp.minimum(highest, config.reach * up),
+        lowest=jnp.maximum(lowest, _within(config.reach, down)),
+        highest=jnp.minimum(highest, _within(config.reach, up)),
         target=target,
         free=world.free(fitted),
     )
+
+
+def _within(reach: float, extent: Array) -> Array:
+    """A share of how far what is known extends `[D]`; none of what has no end is none, and not 0 times infinity."""
+    return reach * extent if reach > 0 else jnp.zeros_like(extent)
 
 
 def goal_state(config: ImaginationConfig, normalizer: normalization.Normalizer, wanted: dict[int, float]) -> np.ndarray:
@@ -115,7 +120,7 @@ def origin(knowledge: Knowledge, states: Array) -> Array:
     """Where layers count from in states `[..., D]`: `[..., D]`, to be taken from these and from goals alike.
 
     It is the present state in coordinates that nothing depends on, and 0 in the others. What is done at one place is
-    right at every other then, and has not to be learned for each: a goal may lie far from all that was experienced.
+    right at every other then, and need not be learned for each: a goal may lie far from all that was experienced.
     """
     return jnp.where(jnp.broadcast_to(knowledge.free, states.shape), states, 0)
 

@@ -83,6 +83,21 @@ def go_on(model: Model, begun: ImaginationState, before: ModelState) -> Imaginat
     return dataclasses.replace(begun, model=state, slow=_top(model, state).params)
 
 
+def check(config: ImaginationConfig, num_layers: int) -> None:
+    """Whether imagination can teach as many layers.
+
+    Raises:
+        ValueError: for more than two layers, and for a branch that is too short for the examples of a layer by itself.
+    """
+    if num_layers > 2:
+        raise ValueError(f"the model has {num_layers} layers; imagination teaches 1 or 2")
+    if num_layers == 1 and config.action_examples >= config.branch_steps:
+        raise ValueError(
+            f"action_examples must be less than branch_steps ({config.branch_steps}) for a layer by itself, which "
+            f"learns as many steps of a branch and one more, not {config.action_examples}"
+        )
+
+
 def build_update(config: ImaginationConfig, model: Model, world: World) -> Update:
     """One update of all layers from one step of imagination.
 
@@ -92,10 +107,9 @@ def build_update(config: ImaginationConfig, model: Model, world: World) -> Updat
         world: to imagine in.
 
     Raises:
-        ValueError: for a model of more layers.
+        ValueError: as `check` does.
     """
-    if len(model.layers) > 2:
-        raise ValueError(f"the model has {len(model.layers)} layers; imagination teaches 1 or 2")
+    check(config, len(model.layers))
     bottom, top = model.layers[0], model.layers[-1]
     pool, ahead, behind = config.pool_size, config.subgoal_steps, config.branch_steps - config.subgoal_steps
 

@@ -347,6 +347,23 @@ def test_more_layers_than_imagination_teaches_are_refused():
         learning.build_update(CONFIG, three, WORLD)
 
 
+def test_a_reach_of_nothing_is_nothing_where_the_known_has_no_end():
+    # Nothing depends on the place, and no episode ended on its left.
+    assert WORLD.extent(KNOWLEDGE.world)[0][0] == -jnp.inf
+    nowhere = know(experience(), dataclasses.replace(CONFIG, reach=0.0))
+    np.testing.assert_array_equal(nowhere.lowest, [0.0, 0.0])
+    np.testing.assert_array_equal(nowhere.highest, [0.0, 0.0])
+
+
+def test_a_layer_by_itself_learns_no_more_steps_than_a_branch_has():
+    # Of a branch of three steps it can learn three: one, and one for each of two action examples.
+    short = dataclasses.replace(CONFIG, branch_steps=3, subgoal_steps=2, num_pushes=1, action_examples=3)
+    with pytest.raises(ValueError, match=r"^action_examples must be less than branch_steps \(3\) .*, not 3$"):
+        learning.check(short, 1)
+    learning.check(dataclasses.replace(short, action_examples=2), 1)
+    learning.check(short, 2)
+
+
 def test_an_update_depends_on_state_and_step_alone(begun):
     traced = []
 

@@ -17,7 +17,7 @@ from humain.files import records
 from humain.training import loop
 from humain.viewing import plan_tree
 from humain.world import knowledge as knowledge_lib
-from humain.world import plans
+from humain.world import learning, plans
 from tasks.control import curriculum, datasets, evaluation, report, sets, training
 from tasks.control.curriculum import Stage, Trainer
 from tasks.control.domain import Domain
@@ -72,26 +72,33 @@ def check(domain: Domain, task: TaskContext) -> None:
             raise errors.UserError(f"test.{key} must be more than 0, not {value}")
     for name, moving in config.moving.items():
         turns = _turns(domain, config, name)
-        if turns.span_steps > domain.tested_in.max_steps or not _is_count(moving.trials):
+        counts = {key: moving[key] for key in ("span_steps", "hold_steps", "trials")}
+        if turns.span_steps > domain.tested_in.max_steps or not all(map(_is_count, counts.values())):
             raise errors.UserError(
-                f"moving.{name}: span_steps must be at most {domain.tested_in.max_steps}, the steps of an episode, and "
-                f"trials at least 1, not {turns.span_steps} and {moving.trials}"
+                f"moving.{name}: span_steps, hold_steps and trials must be whole numbers, at least 1, and span_steps "
+                f"at most {domain.tested_in.max_steps}, the steps of an episode, not "
+                + ", ".join(map(str, counts.values()))
             )
     for key, value in config.shown.items():
         if not value >= 0:
             raise errors.UserError(f"shown.{key} must be at least 0, not {value}")
-    moving_goals = [text for moving in config.moving.values() for text in moving.goals]
-    for text in (*task.flags.goal, *moving_goals):
-        for coordinate in parse_goal(domain, text):
+    goals = {f"--goal={text}": text for text in task.flags.goal}
+    goals |= {f"moving.{name}: {text}": text for name, moving in config.moving.items() for text in moving.goals}
+    for where, text in goals.items():
+        for coordinate in parse_goal(domain, text, where):
             if domain.coordinates[coordinate] not in config.learning.goal_coordinates:
                 raise errors.UserError(
-                    f"--goal={text}: the layers learn goals in {', '.join(config.learning.goal_coordinates)} only "
+                    f"{where}: the layers learn goals in {', '.join(config.learning.goal_coordinates)} only "
                     "(learning.goal_coordinates)"
                 )
     for name in config.sets:
         ablation = sets.ablation(config, name)
         imagination = sets.build_imagination(config.learning, domain, ablation.learning)
         task.check_batches({"learning.pool_size": imagination.pool_size})
+        try:
+            learning.check(imagination, ablation.num_layers)
+        except ValueError as error:
+            raise errors.UserError(f"learning, for the set {name}: {error}") from error
     if task.flags.plan_step is not None and sets.ablation(config, config.asked_set).num_layers < 2:
         raise errors.UserError(f"--plan_step: asked_set {config.asked_set!r} has no layer that asks for sub-goals")
     if task.flags.save_dataset is not None:
@@ -101,12 +108,18 @@ def check(domain: Domain, task: TaskContext) -> None:
     sets.build_model(config.model, config.num_updates, domain)
 
 
-def parse_goal(domain: Domain, text: str) -> dict[int, float]:
+def parse_goal(domain: Domain, text: str, where: str = "") -> dict[int, float]:
     """A goal such as `x=1.0` or `x=1.0,theta=0.1` by coordinate.
+
+    Args:
+        domain: whose coordinates are named.
+        text: the goal.
+        where: what an error names; by default the flag.
 
     Raises:
         UsageError: for anything else.
     """
+    where = where or f"--goal={text}"
     goal: dict[int, float] = {}
     for part in text.split(","):
         name, separator, value = part.partition("=")
@@ -118,11 +131,9 @@ def parse_goal(domain: Domain, text: str) -> dict[int, float]:
                 raise ValueError(f"{name.strip()} is named twice")
             goal[coordinate] = float(value)
         except ValueError as error:
-            raise errors.UsageError(
-                f"--goal={text}: {error}; expected something like {domain.coordinates[0]}=1.0"
-            ) from error
+            raise errors.UsageError(f"{where}: {error}; expected something like {domain.coordinates[0]}=1.0") from error
         if not np.isfinite(goal[coordinate]):
-            raise errors.UsageError(f"--goal={text}: {value} is not a finite number")
+            raise errors.UsageError(f"{where}: {value} is not a finite number")
     return goal
 
 
@@ -265,7 +276,7 @@ def _turns(domain: Domain, config: Any, test: str) -> Turns:
     moving = config.moving[test]
     try:
         return Turns(
-            goals=tuple(parse_goal(domain, text) for text in moving.goals),
+            goals=tuple(parse_goal(domain, text, f"moving.{test}: {text}") for text in moving.goals),
             span_steps=moving.span_steps,
             hold_steps=moving.hold_steps,
             distance=config.test.hold_distance,
