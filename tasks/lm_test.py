@@ -363,6 +363,34 @@ def test_a_split_of_a_corpus_that_the_results_can_t_tell_apart_is_refused(tmp_pa
     assert "a split can't be called 'candidates8'" in error
 
 
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (
+            {"steps": ["Boil water.", "Stir."], "given": ["Stir."]},
+            "plan 4 ('make it', split 'train') has the given sentence 'Stir.', and plans of this split can have none",
+        ),
+        (
+            {"steps": ["Stir.", "Boil water."], "given": ["Stir."], "split": "blueprints"},
+            "plan 4 ('make it', split 'blueprints') has the given sentence 'Stir.', which must be its last step",
+        ),
+        (
+            {"steps": ["Grind the beans."], "given": ["Grind the beans."], "split": "composition"},
+            "plan 2 ('make coffee', split 'train') has the step 'Grind the beans.', which is given with plan 4",
+        ),
+        (
+            {"steps": ["Fold a filter.", "Stir."], "given": ["Stir."], "split": "blueprints"},
+            "plan 4 ('make it', split 'blueprints') has the step 'Fold a filter.', which is a step of no plan of",
+        ),
+    ],
+)
+def test_given_sentences_of_a_corpus_that_nothing_can_be_learned_from_are_refused(tmp_path, capfd, plan, message):
+    corpus = tmp_path / "plans.jsonl"
+    corpus.write_text("".join(json.dumps(each) + "\n" for each in (*_CORPUS, {"goal": "make it", **plan})))
+    error = _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    assert f"{corpus}: {message}" in error
+
+
 def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd):
     copy = _copy(folder, tmp_path / "w")
     shutil.rmtree(copy / "lm_data_interpret")
