@@ -14,7 +14,7 @@ from humain.language import dataset, plans, preparation, sentences
 from humain.language.plans import TextPlan
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
-from tasks.language import crafting, embedding, family, recipes, writing
+from tasks.language import crafting, embedding, family, given, recipes, writing
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -78,9 +78,11 @@ def _splits(prepared: Sequence[Any]) -> list[str]:
 def _plans(task: TaskContext) -> tuple[Sequence[TextPlan], str]:
     """The plans, and the name of what wrote them."""
     if task.flags.corpus is not None:
-        corpus = plans.read_corpus(task.resolve(task.flags.corpus))
+        path = task.resolve(task.flags.corpus)
+        corpus = plans.read_corpus(path)
         for split in _splits(corpus):
             family.check_split(split)
+        given.check(corpus, str(path))
         return corpus, "corpus"
     if task.flags.goals is not None:
         return _written(task, task.resolve(task.flags.goals))

@@ -36,6 +36,7 @@ def check(task: TaskContext) -> None:
             raise errors.UserError(f"{name} must be at least 1, not {number}")
     if config.num_imagined < 0:
         raise errors.UserError(f"num_imagined must be 0 or more, not {config.num_imagined}")
+    models.check(config)
     task.check_batches({"batch_size": config.batch_size})
 
 

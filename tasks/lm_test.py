@@ -363,6 +363,34 @@ def test_a_split_of_a_corpus_that_the_results_can_t_tell_apart_is_refused(tmp_pa
     assert "a split can't be called 'candidates8'" in error
 
 
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (
+            {"steps": ["Boil water.", "Stir."], "given": ["Stir."]},
+            "plan 4 ('make it', split 'train') has the given sentence 'Stir.', and plans of this split can have none",
+        ),
+        (
+            {"steps": ["Stir.", "Boil water."], "given": ["Stir."], "split": "blueprints"},
+            "plan 4 ('make it', split 'blueprints') has the given sentence 'Stir.', which must be its last step",
+        ),
+        (
+            {"steps": ["Grind the beans."], "given": ["Grind the beans."], "split": "composition"},
+            "plan 2 ('make coffee', split 'train') has the step 'Grind the beans.', which is given with plan 4",
+        ),
+        (
+            {"steps": ["Fold a filter.", "Stir."], "given": ["Stir."], "split": "blueprints"},
+            "plan 4 ('make it', split 'blueprints') has the step 'Fold a filter.', which is a step of no plan of",
+        ),
+    ],
+)
+def test_given_sentences_of_a_corpus_that_nothing_can_be_learned_from_are_refused(tmp_path, capfd, plan, message):
+    corpus = tmp_path / "plans.jsonl"
+    corpus.write_text("".join(json.dumps(each) + "\n" for each in (*_CORPUS, {"goal": "make it", **plan})))
+    error = _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    assert f"{corpus}: {message}" in error
+
+
 def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd):
     copy = _copy(folder, tmp_path / "w")
     shutil.rmtree(copy / "lm_data_interpret")
@@ -395,6 +423,20 @@ def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd)
         (lm_guide_train, "--config.chunk_steps=7", 1, "num_updates must be a multiple of chunk_steps (7), not 40"),
         (lm_guide_train, "--config.batch_size=0", 1, "batch_size must be at least 1, not 0"),
         (lm_guide_train, "--config.models={}", 1, "models is empty; there must be at least one"),
+        (lm_guide_train, "--config.milestones.hidden=0", 1, "milestones.hidden must be at least 1, not 0"),
+        (
+            lm_guide_train,
+            "--config.milestones.width=18",
+            1,
+            "milestones.width must be a multiple of models.hierarchy.k",
+        ),
+        (lm_guide_train, "--config.models.regression.blueprints=all", 1, "models.regression.blueprints must be 'divid"),
+        (
+            lm_guide_train,
+            f"--config.models={dict.fromkeys(('hierarchy', 'hierarchy_milestones'), _small_hierarchy())}",
+            1,
+            "models.hierarchy_milestones has the name of the layer of milestones of models.hierarchy",
+        ),
         (lm_data_interpret, "--config.num_candidates=0", 1, "num_candidates must be at least 1, not 0"),
         (lm_data_interpret, "--config.decoder.name=loud", 1, "decoder.name must be nearest, rewrite or steered"),
     ],

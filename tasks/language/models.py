@@ -19,6 +19,7 @@ from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.kmeans import KMeans
 from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
+from humain.kernels.transformer import TransformerConfig
 from humain.language.dataset import Dataset
 from humain.model import Model, ModelState
 from humain.types import Trajectories
@@ -105,11 +106,55 @@ class Setup:
         return Guidance(model, state, self.embeddings, max_steps, self.num_shared, above)
 
 
+def check(config: Any) -> None:
+    """Refuses what can be seen to be wrong with blueprints and layers of milestones before any data is read.
+
+    Args:
+        config: the whole of `configs/lm_guide_train.py`.
+
+    Raises:
+        UserError: naming the key, its value and what is expected.
+    """
+    sizes = config.milestones
+    for key in ("width", "hidden"):
+        if sizes[key] < 1:
+            raise errors.UserError(f"milestones.{key} must be at least 1, not {sizes[key]}")
+    for name, chosen in config.models.items():
+        if chosen.blueprints not in ("divided", "whole", "unused"):
+            raise errors.UserError(
+                f"models.{name}.blueprints must be 'divided', 'whole' or 'unused', not {chosen.blueprints!r}"
+            )
+        if chosen.blueprints != "divided":
+            continue
+        if milestones_name(name) in config.models:
+            raise errors.UserError(
+                f"models.{milestones_name(name)} has the name of the layer of milestones of models.{name}, under which "
+                "that is kept; rename one of the two"
+            )
+        _check_heads(chosen, name, sizes.width)
+
+
+def _check_heads(chosen: Any, name: str, width: int) -> None:
+    """Refuses a width of a model's layer of milestones that its heads can't share."""
+    if chosen.kernel.name != "transformer":
+        return
+    num_heads = chosen.kernel.get("num_heads", TransformerConfig.num_heads)
+    if num_heads < 1:
+        raise errors.UserError(f"models.{name}.kernel.num_heads must be at least 1, not {num_heads}")
+    # A rotary encoding turns pairs.
+    rotary = chosen.encoding == "rotary"
+    if width % (2 * num_heads if rotary else num_heads):
+        expected = "an even multiple" if rotary else "a multiple"
+        raise errors.UserError(
+            f"milestones.width must be {expected} of models.{name}.kernel.num_heads ({num_heads}), not {width}"
+        )
+
+
 def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None = None) -> Setup:
     """A model of a config.
 
     Args:
-        config: the whole of `configs/lm_guide_train.py`.
+        config: the whole of `configs/lm_guide_train.py`, of which `check` found nothing wrong.
         name: one of its `models`.
         data: to learn from.
         trained: what `save` wrote, whose clusters are taken; by default they are found anew.
@@ -122,10 +167,6 @@ def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None
     if not train:
         raise errors.UserError(f"the data has no plan of the split {TRAIN!r} to learn from; prepare some")
     blueprints = [plan.steps for plan in data.plans if plan.split == BLUEPRINTS]
-    if chosen.blueprints not in ("divided", "whole", "unused"):
-        raise errors.UserError(
-            f"models.{name}.blueprints must be 'divided', 'whole' or 'unused', not {chosen.blueprints!r}"
-        )
     divides = chosen.blueprints == "divided" and bool(blueprints)
     fitted = scaling.fit(data.vocabulary_embeddings[: data.num_shared])
     embeddings = fitted.scale(data.vocabulary_embeddings)

@@ -288,6 +288,64 @@ def test_a_config_that_can_not_be_is_one_line_for_the_user(name, message):
         models.build(_CONFIG, name, _data())
 
 
+def _heads(*, width, hidden=4, num_heads=2, **values):
+    """A config of one model whose layer of milestones attends."""
+    chosen = _model(**{"blueprints": "divided", **values})
+    chosen["kernel"] = {"name": "transformer", "num_heads": num_heads, "width": 8, "hidden": 8}
+    return ConfigDict({"milestones": {"width": width, "hidden": hidden}, "models": {"one": chosen}})
+
+
+def _named(name, **values):
+    """The config of above with another model."""
+    config = _CONFIG.copy_and_resolve_references()
+    config.models = {"divided": _model(blueprints="divided"), name: _model(**values)}
+    return config
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (_heads(width=0), "milestones.width must be at least 1, not 0"),
+        (_heads(width=-4), "milestones.width must be at least 1, not -4"),
+        (_heads(width=4, hidden=0), "milestones.hidden must be at least 1, not 0"),
+        (_heads(width=5), r"milestones.width must be a multiple of models.one.kernel.num_heads \(2\), not 5"),
+        (_heads(width=4, num_heads=0), "models.one.kernel.num_heads must be at least 1, not 0"),
+        # Of 6, each of two heads has 3, which are no pairs.
+        (
+            _heads(width=6, encoding="rotary"),
+            r"milestones.width must be an even multiple of models.one.kernel.num_heads \(2\), not 6",
+        ),
+        (
+            _named("other", blueprints="halved"),
+            "models.other.blueprints must be 'divided', 'whole' or 'unused', not 'halved'",
+        ),
+        (
+            _named("divided_milestones"),
+            "models.divided_milestones has the name of the layer of milestones of models.divided, .*; rename one of.*",
+        ),
+    ],
+)
+def test_what_is_wrong_with_milestones_is_seen_before_there_is_data(config, message):
+    with pytest.raises(errors.UserError, match=f"^{message}$"):
+        models.check(config)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        _CONFIG,
+        _heads(width=6),
+        _heads(width=8, encoding="rotary"),
+        # Without a layer of milestones no heads share it.
+        _heads(width=5, blueprints="unused"),
+        # No layer of milestones has the name.
+        _named("other_milestones"),
+    ],
+)
+def test_milestones_that_can_be_are_taken(config):
+    models.check(config)
+
+
 def test_data_without_a_plan_to_learn_from_is_refused():
     with pytest.raises(errors.UserError, match="^the data has no plan of the split 'train' to learn from; prepare"):
         models.build(_CONFIG, "hierarchy", _data(_PLANS[2:]))
