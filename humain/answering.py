@@ -29,6 +29,12 @@ def answerer(model: Model, state: ModelState, number: int) -> Answerer:
         model: the stack.
         state: what it has learned.
         number: of the layer, 0 at the bottom.
+
+    Returns:
+        What its cortex answers, or above a gated abstraction the best way by gates, which takes no heed of ranks.
+
+    Raises:
+        ValueError: as `gated_below`.
     """
     cortex, kernel = model.layers[number].cortex, model.kernel_state(state, number)
     gated = gated_below(state.abstractions, number)

@@ -78,13 +78,14 @@ def find_bridges(trajectories: Trajectories, num_states: int, *, num_levels: int
         `num_levels` of them; for a stack of one layer more.
 
     Raises:
-        ValueError: if the states are not ids, or the steps have too few different spans for as many levels.
+        ValueError: if `num_levels` is below 1, the states are not ids, or the steps have too few different spans for as
+            many levels.
     """
     if num_levels < 1:
         raise ValueError(f"num_levels must be 1 or more, not {num_levels}")
     steps = _steps(trajectories)
     lengths = spans(steps)
-    # A span of one more than the longest asks for no bridge at all.
+    # Not more than the longest span: that would leave no bridge at all.
     choices = np.unique(lengths).tolist()
     levels = {least: _split(steps, lengths, least, num_states) for least in choices}
     if len(choices) < num_levels:

@@ -58,9 +58,10 @@ class Draws:
     """Where examples of one layer lie in its experience.
 
     Attributes:
-        walks: `[B]` int32, the trajectories; for a layer that learns from pivot to pivot, numbers of its stretches.
-        times: `[B]` int32; the next three are 0 for a layer that learns from pivot to pivot.
-        goal_times: `[B]` int32.
+        walks: `[B]` int32, the trajectories; for a layer that learns from pivot to pivot, numbers of its stretches, and
+            all other fields are 0.
+        times: `[B]` int32, of the present state.
+        goal_times: `[B]` int32, of the goal.
         kept: `[B]` int32, see `contexts`.
     """
 

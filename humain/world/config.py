@@ -26,7 +26,8 @@ class ImaginationConfig:
         branch_steps: length of a future, T; a multiple of `num_pushes`.
         num_pushes: parts of a future, each with a tendency to one action.
         subgoal_steps: how far ahead the upper layer's sub-goal lies; less than `branch_steps`.
-        action_examples: examples of the bottom layer for each imagined state.
+        action_examples: examples of the bottom layer for each imagined state; a layer by itself gets one more, and all
+            of them must lie within `branch_steps`.
         discount: of the values of states to come.
         explore: share of the pool that follows a random branch in place of the best.
         restart: share of the pool that begins anew at an experienced state.

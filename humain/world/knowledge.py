@@ -115,7 +115,7 @@ def origin(knowledge: Knowledge, states: Array) -> Array:
     """Where layers count from in states `[..., D]`: `[..., D]`, to be taken from these and from goals alike.
 
     It is the present state in coordinates that nothing depends on, and 0 in the others. What is done at one place is
-    right at every other then, and has not to be learned for each: a goal may lie far from all that was experienced.
+    right at every other then, and need not be learned for each: a goal may lie far from all that was experienced.
     """
     return jnp.where(jnp.broadcast_to(knowledge.free, states.shape), states, 0)
 

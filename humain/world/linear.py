@@ -125,7 +125,7 @@ class LinearWorld:
         return jnp.maximum(-reach, state.limits.lower), jnp.minimum(reach, state.limits.upper)
 
     def free(self, state: LinearWorldState) -> Array:
-        """Bool `[D]`, where one unit of a coordinate changes each step of every other by less than `_NO_EFFECT`."""
+        """Bool `[D]`, where one unit of a coordinate changes no coordinate's step by `_NO_EFFECT` or more."""
         return _free(state.dynamics)
 
     def branch(self, state: LinearWorldState, states: Array, sequences: Array) -> LinearBranches:

@@ -24,8 +24,8 @@ def choose(
     """The first action of the best branch from each state.
 
     Args:
-        config: how many branches there are, how long they are, and what counts as close; nothing else of it is used
-            but how far ahead a sub-goal would lie.
+        config: how many branches there are, how long they are and of how many parts, the discount, what counts as
+            close, and how far ahead the states lie that are returned; nothing else of it is used.
         world: the kind.
         knowledge: of it; a branch is over where it is not known.
         states: `[B, D]`, normalised.

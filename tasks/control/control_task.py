@@ -80,12 +80,13 @@ def check(domain: Domain, task: TaskContext) -> None:
     for key, value in config.shown.items():
         if not value >= 0:
             raise errors.UserError(f"shown.{key} must be at least 0, not {value}")
-    moving_goals = [text for moving in config.moving.values() for text in moving.goals]
-    for text in (*task.flags.goal, *moving_goals):
+    goals = {f"--goal={text}": text for text in task.flags.goal}
+    goals |= {f"moving.{name}: {text}": text for name, moving in config.moving.items() for text in moving.goals}
+    for where, text in goals.items():
         for coordinate in parse_goal(domain, text):
             if domain.coordinates[coordinate] not in config.learning.goal_coordinates:
                 raise errors.UserError(
-                    f"--goal={text}: the layers learn goals in {', '.join(config.learning.goal_coordinates)} only "
+                    f"{where}: the layers learn goals in {', '.join(config.learning.goal_coordinates)} only "
                     "(learning.goal_coordinates)"
                 )
     for name in config.sets:

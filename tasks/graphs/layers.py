@@ -132,7 +132,7 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
     """Trains one set and tests it.
 
     Returns:
-        See `results.json` in `docs/tasks/simple.md`.
+        See `results.json` in `docs/tasks/simple_layers.md`.
     """
     config, settings = task.config, task.config.sets[name]
     graph, trajectories = make_world(config, task.seed)

@@ -120,7 +120,7 @@ class Overlay(contextlib.AbstractContextManager["Overlay"]):
     """A copy of the repository in which modules are mutated, and a worker that runs its tests."""
 
     def __init__(self, root: pathlib.Path) -> None:
-        """Copies the repository, without what is hidden or generated; `close` deletes the copy."""
+        """Copies the repository, without what is hidden or generated; to leave the context deletes the copy."""
         self._folder = tempfile.TemporaryDirectory(prefix="mutation-")
         self.root = pathlib.Path(self._folder.name) / "workspace"
         shutil.copytree(
