@@ -102,7 +102,12 @@ def _through_gates(
     at_gates = abstractions[-1].is_pivot(states, states, states, position) | (states == goals)
     choose = partial(_best_gates, model, kernels, abstractions)
     value, score = jax.lax.cond(
-        jnp.all(at_gates), partial(choose, at_gates=True), partial(choose, at_gates=False), states, goals
+        jnp.all(at_gates),
+        partial(choose, all_at_gates=True),
+        partial(choose, all_at_gates=False),
+        states,
+        goals,
+        at_gates,
     )
     return Answer(value=value, score=score, known=score > -jnp.inf, ends=jnp.zeros(score.shape, bool))
 
@@ -113,10 +118,14 @@ def _best_gates(
     abstractions: tuple[GatedAbstraction, ...],
     states: Array,
     goals: Array,
+    at_gates: Array,
     *,
-    at_gates: bool,
+    all_at_gates: bool,
 ) -> tuple[Array, Array]:
-    """Values and scores `[B]`, `-inf` where no way is known; `at_gates` if all states are gates, or at their goals."""
+    """Values and scores `[B]`, `-inf` where no way is known; `at_gates` `[B]` are gates, or at their goals.
+
+    With `all_at_gates` it is known beforehand that all of them are, which saves most of the work.
+    """
 
     def score(number: int, starts: Array, ends: Array) -> tuple[Array, Array]:
         starts, ends = jnp.broadcast_arrays(starts, ends)
@@ -131,14 +140,18 @@ def _best_gates(
     _, best = score(0, states, goals)
     values = goals
     starts, ends = states[:, None], goals[:, None]
-    to_starts = from_ends = score(0, starts, starts)[1]
+    arrived = score(0, starts, starts)[1]
+    to_starts = from_ends = arrived
     for number, abstraction in enumerate(abstractions, start=1):
         # Up to the gates of the next larger community on both sides, by the best of those of the one before.
-        if not at_gates:
+        if not all_at_gates:
             exits, out = abstraction.gates(states)
             _, legs = score(number - 1, starts[:, :, None], exits[:, None, :])
             reached = jnp.max(join(number, to_starts[:, :, None], legs), axis=1)
-            to_starts, starts = jnp.where(out, reached, -jnp.inf), exits
+            # Who is at a gate sets out from it alone, whoever else is in the batch.
+            alone = jnp.where(jnp.arange(exits.shape[1]) == 0, arrived, -jnp.inf)
+            to_starts = jnp.where(at_gates[:, None], alone, jnp.where(out, reached, -jnp.inf))
+            starts = jnp.where(at_gates[:, None], states[:, None], exits)
         entries, into = abstraction.gates(goals)
         _, legs = score(number - 1, entries[:, :, None], ends[:, None, :])
         reached = jnp.max(join(number, legs, from_ends[:, None, :]), axis=2)

@@ -84,6 +84,29 @@ def test_the_way_leads_from_gate_to_gate(taught, alone):
     assert answer.known.tolist() == [True] * 4 + [False]
 
 
+@pytest.mark.parametrize("company", [[], [0]])
+def test_an_answer_does_not_depend_on_the_others_of_the_batch(company):
+    # Two triangles and two bridges: the gates of the first one are 1 and 2, of the other one 3 and 4.
+    gates = find_bridges(_walks([*_EDGES[:6], (1, 3), (2, 4)]), 6)[0]
+    assert gates.gate_ids.tolist() == [[1, 2], [3, 4]]
+    model = _model(6, 2)
+    state = model.init(jax.random.key(0), (gates, gates))
+    state = _teach(model, state, 0, [(0, 1, 1, 1), (0, 2, 2, 1), (2, 1, 1, 1), (3, 5, 5, 1), (4, 5, 5, 1)])
+    state = _teach(model, state, 1, [(1, 3, 3, 1), (2, 4, 4, 2)])
+    # From 2 to 5 it is 2 + 1 by 4, and by 1 and 3 as many. From 2 to 3 the layer has no row, nor can it be reached by
+    # 4. At the goal there is nothing to do. Who is at a gate goes on from it, and not by another one: 0 goes by 1, and
+    # takes 1 + 1 + 1.
+    starts, goals = [2, 2, 5, *company], [5, 3, 5, *[5] * len(company)]
+    answer = _ask((model, state), starts, goals)
+    assert answer.value.tolist() == [4, 3, 5, *[1] * len(company)]
+    by_hand = [1 - 3 / 64, -np.inf, 1, *[1 - 3 / 64] * len(company)]
+    np.testing.assert_allclose(answer.score, by_hand, atol=1e-6)
+    assert answer.known.tolist() == [True, False, True, *[True] * len(company)]
+    one_by_one = [_ask((model, state), [start], [goal]) for start, goal in zip(starts, goals, strict=True)]
+    found = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *one_by_one)
+    jax.tree.map(np.testing.assert_array_equal, answer, found)
+
+
 def test_a_plan_has_the_gates_above_its_steps(taught):
     model, state = taught
     plan = planning.think(model, state, [0, 5], [5, 0])
