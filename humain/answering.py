@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from humain.abstraction.abstraction import Abstraction, GatedAbstraction
 from humain.kernels.kernel import KernelState
+from humain.kernels.table import Table
 from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.types import Answer, Array, Context
@@ -34,12 +35,13 @@ def answerer(model: Model, state: ModelState, number: int) -> Answerer:
         What its cortex answers, or above a gated abstraction the best way by gates, which takes no heed of ranks.
 
     Raises:
-        ValueError: as `gated_below`.
+        ValueError: as `gated_below` and, above a gated abstraction, `check_kernels`.
     """
     cortex, kernel = model.layers[number].cortex, model.kernel_state(state, number)
     gated = gated_below(state.abstractions, number)
     if not gated:
         return lambda context, goals, ranks: cortex.answer(kernel, context, goals, ranks)
+    check_kernels(model.layers[: number + 1])
     kernels = tuple(model.kernel_state(state, below) for below in range(number + 1))
 
     def through_gates(context: Context, goals: Array, ranks: Array | None) -> Answer:
@@ -66,6 +68,24 @@ def gated_below(abstractions: Sequence[Abstraction], number: int) -> tuple[Gated
             f"{len(gated)} of the {number} abstractions below layer {number} have gates; all must have them, or none"
         )
     return gated
+
+
+def check_kernels(layers: Sequence[Layer]) -> None:
+    """Refuses kernels that can't say what they have not learned: gates are sought among pairs far out of reach.
+
+    Args:
+        layers: those below the gates and above them, bottom first.
+
+    Raises:
+        ValueError: naming the layer and its kernel.
+    """
+    for number, layer in enumerate(layers):
+        if not isinstance(layer.cortex.kernel, Table):
+            raise ValueError(
+                "by way of gates only the table kernel answers, as it knows which pairs it has not learned, and layer "
+                f"{number} has {type(layer.cortex.kernel).__name__}; take `TableConfig` for it, or abstractions "
+                "without gates"
+            )
 
 
 def stored(layer: Layer, kernel: KernelState, states: Array, goals: Array) -> tuple[Array, Array]:

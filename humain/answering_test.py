@@ -16,6 +16,7 @@ from humain.layer import Layer
 from humain.learning import LearningConfig, ReplayConfig
 from humain.model import Model, ModelState
 from humain.spaces import Discrete
+from humain.testing.probe import Probe
 from humain.types import Answer, Context, Examples, Trajectories
 
 _LONGEST = 64
@@ -187,3 +188,20 @@ def test_stacks_that_can_not_go_by_gates_are_refused(region):
         learning.check(_model(24, 2), imagining, (gates, gates))
     with pytest.raises(ValueError, match="layer 0 sees 2; set its context_length to 1"):
         learning.check(Model(layers, space, group_layers=False), LearningConfig(), (gates, gates))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_kernel_that_answers_all_alike_is_refused_above_gates(taught, number):
+    # What a network has not learned it answers all the same, and pairs far out of reach would count as known.
+    model, state = taught
+    cortex = Cortex(Probe(Discrete(6), Discrete(6)), Linear(_LONGEST))
+    layers = [*model.layers]
+    layers[number] = Layer(cortex)
+    network = Model(tuple(layers), model.space, group_layers=False)
+    message = f"layer {number} has Probe; take `TableConfig` for it, or abstractions without gates"
+    with pytest.raises(ValueError, match=message):
+        learning.check(network, LearningConfig(), state.abstractions)
+    with pytest.raises(ValueError, match=message):
+        answering.answerer(network, network.init(jax.random.key(0), state.abstractions), 1)
+    # Without gates it may be.
+    learning.check(network, LearningConfig(), (Skip(2), Skip(2)))

@@ -381,11 +381,7 @@ def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Ab
             raise ValueError(
                 f"by way of gates there is no stop signal, and layer {number} answers with one; leave `Stopping` out"
             )
-        if config.sweeps and not isinstance(layer.cortex.kernel, Table):
-            raise ValueError(
-                f"sweep_batch_size needs the table kernel on every layer above a gated abstraction, and layer {number} "
-                "has another; set it to 0"
-            )
+    answering.check_kernels(model.layers)
 
 
 def _check_replay(model: Model, replay: ReplayConfig, abstractions: Sequence[Abstraction]) -> None:
