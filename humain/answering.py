@@ -45,7 +45,7 @@ def answerer(model: Model, state: ModelState, number: int) -> Answerer:
     kernels = tuple(model.kernel_state(state, below) for below in range(number + 1))
 
     def through_gates(context: Context, goals: Array, ranks: Array | None) -> Answer:
-        # Which hypothesis is no question where the best gates are chosen.
+        # There is no choice of hypotheses where the best gates are chosen: `think` refuses ranks that a user gives.
         del ranks
         return _through_gates(model, kernels, gated, context.states[:, -1], goals)
 

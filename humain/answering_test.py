@@ -116,6 +116,16 @@ def test_a_plan_has_the_gates_above_its_steps(taught):
     assert plan.layers[0].states[0][plan.layers[0].valid[0]].tolist() == [2, 3, 5]
 
 
+def test_ranks_are_refused_above_gates(taught):
+    model, state = taught
+    message = r"ranks are given, and the top layer stands above gates \(Bridges\), where .*; leave ranks out"
+    with pytest.raises(ValueError, match=message):
+        planning.think(model, state, [0], [5], ranks=[0])
+    # Without layers above the gates they are what they always were.
+    alone = ModelState(kernels=state.kernels, abstractions=(Skip(2), state.abstractions[1]))
+    assert bool(planning.think(model, alone, [0], [1], ranks=[0]).complete.all())
+
+
 def test_what_is_stored_of_a_state_for_itself_is_having_arrived(taught):
     model, state = taught
     values, scores = answering.stored(
