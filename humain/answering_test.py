@@ -193,6 +193,8 @@ def test_stacks_that_can_not_go_by_gates_are_refused(region):
         ValueError, match="1 of the 2 abstractions below layer 2 have gates; all must have them, or none"
     ):
         learning.check(_model(24, 3), LearningConfig(), (gates, Skip(2), gates))
+    with pytest.raises(ValueError, match=r"candidates \(3\) would count what .*; set candidates to 1"):
+        learning.check(_model(24, 2), LearningConfig(candidates=3), (gates, gates))
     imagining = LearningConfig(replay=ReplayConfig(imagine_batch_size=8))
     with pytest.raises(ValueError, match="set compose_batch_size and imagine_batch_size to 0, and sweep"):
         learning.check(_model(24, 2), imagining, (gates, gates))

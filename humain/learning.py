@@ -371,6 +371,11 @@ def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Ab
             "layers with gates learn the goals near them, and composed and imagined ways lead to any; set "
             "compose_batch_size and imagine_batch_size to 0, and sweep"
         )
+    if config.candidates > 1:
+        raise ValueError(
+            f"layers with gates learn the goals near them alone, and candidates ({config.candidates}) would count what "
+            "is left out of the examples as learned; set candidates to 1"
+        )
     for number, layer in enumerate(model.layers):
         if layer.shown_length > 1:
             raise ValueError(
