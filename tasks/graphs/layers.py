@@ -218,7 +218,10 @@ def search(task: TaskContext) -> dict[str, Any]:
 
 
 def search_way(matrix: scipy.sparse.csr_array, start: int, goal: int) -> list[int]:
-    """The nodes of a shortest way after its start, by the edges of a sparse matrix; empty where there is none."""
+    """The nodes of a shortest way after its start, by the edges of a sparse matrix; empty where there is none.
+
+    It visits all that can be reached: SciPy's search doesn't stop at a goal.
+    """
     _, parents = scipy.sparse.csgraph.breadth_first_order(matrix, int(start), return_predecessors=True)
     way, node = [], int(goal)
     while node != start and node >= 0:
