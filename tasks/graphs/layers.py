@@ -179,7 +179,7 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
     starts, goals = jnp.asarray(pairs.starts[chosen]), jnp.asarray(pairs.goals[chosen])
     episode = acting.begin(model, _BATCH)
     tables = [kernel for kernel in state.kernels if isinstance(kernel, TableState)]
-    queues = (trained.state.queue, *trained.state.upper_queues)
+    queues = [queue for queue in (trained.state.queue, *trained.state.upper_queues) if queue is not None]
     return {
         **dataclasses.asdict(quality(np.asarray(arrived), np.asarray(lengths), pairs)),
         "react_arrived": react.arrived,
@@ -191,7 +191,8 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
         "capacity": sum(settings.capacities),
         "abstraction_rows": entries,
         "rows_refused": sum(int(table.index.refused) for table in tables),
-        "sweep_waiting": sum(int(queue.size) for queue in queues if queue is not None),
+        "sweep_waiting": sum(int(queue.size) for queue in queues),
+        "sweep_dropped": sum(int(queue.dropped) for queue in queues),
         "abstraction_seconds": abstraction_seconds,
         "train_seconds": trained.run_seconds,
         "compile_seconds": trained.compile_seconds,

@@ -73,7 +73,7 @@ def test_with_the_same_memory_layers_arrive_where_one_does_not(tmp_path):
     assert flat["rows_refused"] > 0
     assert three["arrived"] == three["optimal"] == three["within_5_percent"] == three["react_arrived"] == 1
     assert sum(three["rows"]) + three["abstraction_rows"] < three["capacity"] + three["abstraction_rows"] <= 1024
-    assert (three["rows_refused"], three["sweep_waiting"]) == (0, 0)
+    assert (three["rows_refused"], three["sweep_waiting"], three["sweep_dropped"]) == (0, 0, 0)
     assert sum(three["rows"]) == three["rows_needed"]
     found = layers.search(task)
     assert found["optimal"] == 1
