@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from humain import acting, answering, learning, planning
-from humain.abstraction.bridges import find_bridges
+from humain.abstraction.bridges import find_bridges, num_pairs
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
@@ -170,9 +170,13 @@ def test_every_way_is_a_shortest_one(region, num_layers):
     expected = [nx.shortest_path_length(graph, a, b) for a, b in zip(starts.tolist(), goals.tolist(), strict=True)]
     assert bool(plan.complete.all())
     assert lengths.tolist() == expected
-    # Each layer stores what it has to: the bottom its communities and the bridges, the others their gates.
+    # Each layer stores what it has to and nothing else: the pairs of its communities, and the bottom one the steps that
+    # lead from one of the smallest communities to another, both ways.
     used = [int((kernel.packed > 0).any(axis=1).sum()) for kernel in learner.state.kernels]
-    assert sum(used) < 24 * 23 / 2
+    communities = np.asarray(gates[0].communities)
+    crossing = 2 * sum(communities[a] != communities[b] for a, b in graph.edges)
+    levels = [(np.asarray(level.communities), np.asarray(level.is_gate)) for level in gates]
+    assert sum(used) == num_pairs(levels) + crossing
     # A step at a time it goes the same number of steps.
     here, episode, count = jnp.asarray(starts), acting.begin(model, len(starts)), np.zeros(len(starts), int)
     for _ in range(max(expected)):
