@@ -66,7 +66,7 @@ class LearningConfig:
     Attributes:
         batch_size: examples of each layer in an update.
         candidates: so many times as many are drawn, of which those learned least often are learned, see
-            `cortex.balance`; 1 takes examples as they come. More than 1 needs a space of ids.
+            `cortex.balance`; 1 takes examples as they come. More than 1 needs a space of ids, and no gates.
         remembered: to the candidates come so many of the best examples met so far, those of the questions that were
             learned least often; 0 for none. More than 0 needs candidates.
         replay: what is learned beside hindsight, or None.
