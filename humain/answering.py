@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from humain.abstraction.abstraction import Abstraction, GatedAbstraction
 from humain.kernels.kernel import KernelState
+from humain.kernels.table import Table
 from humain.layer import Layer
 from humain.model import Model, ModelState
 from humain.types import Answer, Array, Context
@@ -34,16 +35,17 @@ def answerer(model: Model, state: ModelState, number: int) -> Answerer:
         What its cortex answers, or above a gated abstraction the best way by gates, which takes no heed of ranks.
 
     Raises:
-        ValueError: as `gated_below`.
+        ValueError: as `gated_below` and, above a gated abstraction, `check_kernels`.
     """
     cortex, kernel = model.layers[number].cortex, model.kernel_state(state, number)
     gated = gated_below(state.abstractions, number)
     if not gated:
         return lambda context, goals, ranks: cortex.answer(kernel, context, goals, ranks)
+    check_kernels(model.layers[: number + 1])
     kernels = tuple(model.kernel_state(state, below) for below in range(number + 1))
 
     def through_gates(context: Context, goals: Array, ranks: Array | None) -> Answer:
-        # Which hypothesis is no question where the best gates are chosen.
+        # There is no choice of hypotheses where the best gates are chosen: `think` refuses ranks that a user gives.
         del ranks
         return _through_gates(model, kernels, gated, context.states[:, -1], goals)
 
@@ -66,6 +68,24 @@ def gated_below(abstractions: Sequence[Abstraction], number: int) -> tuple[Gated
             f"{len(gated)} of the {number} abstractions below layer {number} have gates; all must have them, or none"
         )
     return gated
+
+
+def check_kernels(layers: Sequence[Layer]) -> None:
+    """Refuses kernels that can't say what they have not learned: gates are sought among pairs far out of reach.
+
+    Args:
+        layers: those below the gates and above them, bottom first.
+
+    Raises:
+        ValueError: naming the layer and its kernel.
+    """
+    for number, layer in enumerate(layers):
+        if not isinstance(layer.cortex.kernel, Table):
+            raise ValueError(
+                "by way of gates only the table kernel answers, as it knows which pairs it has not learned, and layer "
+                f"{number} has {type(layer.cortex.kernel).__name__}; take `TableConfig` for it, or abstractions "
+                "without gates"
+            )
 
 
 def stored(layer: Layer, kernel: KernelState, states: Array, goals: Array) -> tuple[Array, Array]:
@@ -102,7 +122,12 @@ def _through_gates(
     at_gates = abstractions[-1].is_pivot(states, states, states, position) | (states == goals)
     choose = partial(_best_gates, model, kernels, abstractions)
     value, score = jax.lax.cond(
-        jnp.all(at_gates), partial(choose, at_gates=True), partial(choose, at_gates=False), states, goals
+        jnp.all(at_gates),
+        partial(choose, all_at_gates=True),
+        partial(choose, all_at_gates=False),
+        states,
+        goals,
+        at_gates,
     )
     return Answer(value=value, score=score, known=score > -jnp.inf, ends=jnp.zeros(score.shape, bool))
 
@@ -113,10 +138,14 @@ def _best_gates(
     abstractions: tuple[GatedAbstraction, ...],
     states: Array,
     goals: Array,
+    at_gates: Array,
     *,
-    at_gates: bool,
+    all_at_gates: bool,
 ) -> tuple[Array, Array]:
-    """Values and scores `[B]`, `-inf` where no way is known; `at_gates` if all states are gates, or at their goals."""
+    """Values and scores `[B]`, `-inf` where no way is known; `at_gates` `[B]` are gates, or at their goals.
+
+    With `all_at_gates` it is known beforehand that all of them are, which saves most of the work.
+    """
 
     def score(number: int, starts: Array, ends: Array) -> tuple[Array, Array]:
         starts, ends = jnp.broadcast_arrays(starts, ends)
@@ -131,14 +160,18 @@ def _best_gates(
     _, best = score(0, states, goals)
     values = goals
     starts, ends = states[:, None], goals[:, None]
-    to_starts = from_ends = score(0, starts, starts)[1]
+    arrived = score(0, starts, starts)[1]
+    to_starts = from_ends = arrived
     for number, abstraction in enumerate(abstractions, start=1):
         # Up to the gates of the next larger community on both sides, by the best of those of the one before.
-        if not at_gates:
+        if not all_at_gates:
             exits, out = abstraction.gates(states)
             _, legs = score(number - 1, starts[:, :, None], exits[:, None, :])
             reached = jnp.max(join(number, to_starts[:, :, None], legs), axis=1)
-            to_starts, starts = jnp.where(out, reached, -jnp.inf), exits
+            # Who is at a gate sets out from it alone, whoever else is in the batch.
+            alone = jnp.where(jnp.arange(exits.shape[1]) == 0, arrived, -jnp.inf)
+            to_starts = jnp.where(at_gates[:, None], alone, jnp.where(out, reached, -jnp.inf))
+            starts = jnp.where(at_gates[:, None], states[:, None], exits)
         entries, into = abstraction.gates(goals)
         _, legs = score(number - 1, entries[:, :, None], ends[:, None, :])
         reached = jnp.max(join(number, legs, from_ends[:, None, :]), axis=2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from humain import acting, answering, learning, planning
-from humain.abstraction.bridges import find_bridges
+from humain.abstraction.bridges import find_bridges, num_pairs
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
@@ -16,6 +16,7 @@ from humain.layer import Layer
 from humain.learning import LearningConfig, ReplayConfig
 from humain.model import Model, ModelState
 from humain.spaces import Discrete
+from humain.testing.probe import Probe
 from humain.types import Answer, Context, Examples, Trajectories
 
 _LONGEST = 64
@@ -84,12 +85,45 @@ def test_the_way_leads_from_gate_to_gate(taught, alone):
     assert answer.known.tolist() == [True] * 4 + [False]
 
 
+@pytest.mark.parametrize("company", [[], [0]])
+def test_an_answer_does_not_depend_on_the_others_of_the_batch(company):
+    # Two triangles and two bridges: the gates of the first one are 1 and 2, of the other one 3 and 4.
+    gates = find_bridges(_walks([*_EDGES[:6], (1, 3), (2, 4)]), 6)[0]
+    assert gates.gate_ids.tolist() == [[1, 2], [3, 4]]
+    model = _model(6, 2)
+    state = model.init(jax.random.key(0), (gates, gates))
+    state = _teach(model, state, 0, [(0, 1, 1, 1), (0, 2, 2, 1), (2, 1, 1, 1), (3, 5, 5, 1), (4, 5, 5, 1)])
+    state = _teach(model, state, 1, [(1, 3, 3, 1), (2, 4, 4, 2)])
+    # From 2 to 5 it is 2 + 1 by 4, and by 1 and 3 as many. From 2 to 3 the layer has no row, nor can it be reached by
+    # 4. At the goal there is nothing to do. Who is at a gate goes on from it, and not by another one: 0 goes by 1, and
+    # takes 1 + 1 + 1.
+    starts, goals = [2, 2, 5, *company], [5, 3, 5, *[5] * len(company)]
+    answer = _ask((model, state), starts, goals)
+    assert answer.value.tolist() == [4, 3, 5, *[1] * len(company)]
+    by_hand = [1 - 3 / 64, -np.inf, 1, *[1 - 3 / 64] * len(company)]
+    np.testing.assert_allclose(answer.score, by_hand, atol=1e-6)
+    assert answer.known.tolist() == [True, False, True, *[True] * len(company)]
+    one_by_one = [_ask((model, state), [start], [goal]) for start, goal in zip(starts, goals, strict=True)]
+    found = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *one_by_one)
+    jax.tree.map(np.testing.assert_array_equal, answer, found)
+
+
 def test_a_plan_has_the_gates_above_its_steps(taught):
     model, state = taught
     plan = planning.think(model, state, [0, 5], [5, 0])
     assert plan.complete.tolist() == [True, False]
     assert plan.layers[1].states[0][plan.layers[1].valid[0]].tolist() == [2, 3, 5]
     assert plan.layers[0].states[0][plan.layers[0].valid[0]].tolist() == [2, 3, 5]
+
+
+def test_ranks_are_refused_above_gates(taught):
+    model, state = taught
+    message = r"ranks are given, and the top layer stands above gates \(Bridges\), where .*; leave ranks out"
+    with pytest.raises(ValueError, match=message):
+        planning.think(model, state, [0], [5], ranks=[0])
+    # Without layers above the gates they are what they always were.
+    alone = ModelState(kernels=state.kernels, abstractions=(Skip(2), state.abstractions[1]))
+    assert bool(planning.think(model, alone, [0], [1], ranks=[0]).complete.all())
 
 
 def test_what_is_stored_of_a_state_for_itself_is_having_arrived(taught):
@@ -136,9 +170,13 @@ def test_every_way_is_a_shortest_one(region, num_layers):
     expected = [nx.shortest_path_length(graph, a, b) for a, b in zip(starts.tolist(), goals.tolist(), strict=True)]
     assert bool(plan.complete.all())
     assert lengths.tolist() == expected
-    # Each layer stores what it has to: the bottom its communities and the bridges, the others their gates.
+    # Each layer stores what it has to and nothing else: the pairs of its communities, and the bottom one the steps that
+    # lead from one of the smallest communities to another, both ways.
     used = [int((kernel.packed > 0).any(axis=1).sum()) for kernel in learner.state.kernels]
-    assert sum(used) < 24 * 23 / 2
+    communities = np.asarray(gates[0].communities)
+    crossing = 2 * sum(communities[a] != communities[b] for a, b in graph.edges)
+    levels = [(np.asarray(level.communities), np.asarray(level.is_gate)) for level in gates]
+    assert sum(used) == num_pairs(levels) + crossing
     # A step at a time it goes the same number of steps.
     here, episode, count = jnp.asarray(starts), acting.begin(model, len(starts)), np.zeros(len(starts), int)
     for _ in range(max(expected)):
@@ -159,8 +197,27 @@ def test_stacks_that_can_not_go_by_gates_are_refused(region):
         ValueError, match="1 of the 2 abstractions below layer 2 have gates; all must have them, or none"
     ):
         learning.check(_model(24, 3), LearningConfig(), (gates, Skip(2), gates))
+    with pytest.raises(ValueError, match=r"candidates \(3\) would count what .*; set candidates to 1"):
+        learning.check(_model(24, 2), LearningConfig(candidates=3), (gates, gates))
     imagining = LearningConfig(replay=ReplayConfig(imagine_batch_size=8))
     with pytest.raises(ValueError, match="set compose_batch_size and imagine_batch_size to 0, and sweep"):
         learning.check(_model(24, 2), imagining, (gates, gates))
     with pytest.raises(ValueError, match="layer 0 sees 2; set its context_length to 1"):
         learning.check(Model(layers, space, group_layers=False), LearningConfig(), (gates, gates))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_kernel_that_answers_all_alike_is_refused_above_gates(taught, number):
+    # What a network has not learned it answers all the same, and pairs far out of reach would count as known.
+    model, state = taught
+    cortex = Cortex(Probe(Discrete(6), Discrete(6)), Linear(_LONGEST))
+    layers = [*model.layers]
+    layers[number] = Layer(cortex)
+    network = Model(tuple(layers), model.space, group_layers=False)
+    message = f"layer {number} has Probe; take `TableConfig` for it, or abstractions without gates"
+    with pytest.raises(ValueError, match=message):
+        learning.check(network, LearningConfig(), state.abstractions)
+    with pytest.raises(ValueError, match=message):
+        answering.answerer(network, network.init(jax.random.key(0), state.abstractions), 1)
+    # Without gates it may be.
+    learning.check(network, LearningConfig(), (Skip(2), Skip(2)))

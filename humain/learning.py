@@ -66,7 +66,7 @@ class LearningConfig:
     Attributes:
         batch_size: examples of each layer in an update.
         candidates: so many times as many are drawn, of which those learned least often are learned, see
-            `cortex.balance`; 1 takes examples as they come. More than 1 needs a space of ids.
+            `cortex.balance`; 1 takes examples as they come. More than 1 needs a space of ids, and no gates.
         remembered: to the candidates come so many of the best examples met so far, those of the questions that were
             learned least often; 0 for none. More than 0 needs candidates.
         replay: what is learned beside hindsight, or None.
@@ -371,6 +371,11 @@ def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Ab
             "layers with gates learn the goals near them, and composed and imagined ways lead to any; set "
             "compose_batch_size and imagine_batch_size to 0, and sweep"
         )
+    if config.candidates > 1:
+        raise ValueError(
+            f"layers with gates learn the goals near them alone, and candidates ({config.candidates}) would count what "
+            "is left out of the examples as learned; set candidates to 1"
+        )
     for number, layer in enumerate(model.layers):
         if layer.shown_length > 1:
             raise ValueError(
@@ -381,11 +386,7 @@ def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Ab
             raise ValueError(
                 f"by way of gates there is no stop signal, and layer {number} answers with one; leave `Stopping` out"
             )
-        if config.sweeps and not isinstance(layer.cortex.kernel, Table):
-            raise ValueError(
-                f"sweep_batch_size needs the table kernel on every layer above a gated abstraction, and layer {number} "
-                "has another; set it to 0"
-            )
+    answering.check_kernels(model.layers)
 
 
 def _check_replay(model: Model, replay: ReplayConfig, abstractions: Sequence[Abstraction]) -> None:

@@ -67,11 +67,12 @@ def think(
         states: `[B, *S]`; a list or a NumPy array will do, as it will for the goals.
         goals: `[B, *S]`.
         ranks: `[B]` int32, which of its hypotheses the top layer begins with, the best one first; from 0 to its
-            kernel's number of slots less 1. By default with the best one.
+            kernel's number of slots less 1. By default with the best one. Not above a gated abstraction.
 
     Raises:
         ValueError: if the bottom layer answers actions: the model has not learned where they lead. Or naming ids
-            outside the space, NaN, a wrong type or shape, ranks that there are not, or a state of another model.
+            outside the space, NaN, a wrong type or shape, ranks that there are not, ranks above a gated abstraction, or
+            a state of another model.
     """
     if not model.layers[0].answers_states:
         raise ValueError("plans are made of states, and the bottom layer answers actions; use react")
@@ -79,6 +80,12 @@ def think(
     begins, asked = guards.questions(model.space, states, goals)
     numbers = None
     if ranks is not None:
+        gated = answering.gated_below(state.abstractions, len(model.layers) - 1)
+        if gated:
+            raise ValueError(
+                f"ranks are given, and the top layer stands above gates ({type(gated[-1]).__name__}), where it answers "
+                "with the best of them and has no other hypotheses; leave ranks out"
+            )
         num_slots = model.layers[-1].cortex.kernel.num_slots
         numbers = jnp.asarray(guards.numbers("ranks", ranks, size=begins.shape[0], limit=num_slots))
     return _think(model, state, begins, asked, numbers)

@@ -78,12 +78,18 @@ def find_bridges(trajectories: Trajectories, num_states: int, *, num_levels: int
         `num_levels` of them; for a stack of one layer more.
 
     Raises:
-        ValueError: if `num_levels` is below 1, the states are not ids, or the steps have too few different spans for as
-            many levels.
+        ValueError: if `num_levels` is below 1, the states are not ids or not below `num_states`, or the steps have too
+            few different spans for as many levels.
     """
     if num_levels < 1:
         raise ValueError(f"num_levels must be 1 or more, not {num_levels}")
     steps = _steps(trajectories)
+    if steps.size and (steps.min() < 0 or steps.max() >= num_states):
+        wrong = steps.min() if steps.min() < 0 else steps.max()
+        raise ValueError(
+            f"ids of {num_states} states lie between 0 and {num_states - 1}, and the trajectories have {wrong}; raise "
+            "num_states, or number the states from 0 on"
+        )
     lengths = spans(steps)
     # Not more than the longest span: that would leave no bridge at all.
     choices = np.unique(lengths).tolist()

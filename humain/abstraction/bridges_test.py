@@ -88,3 +88,12 @@ def test_what_can_not_be_is_refused():
         bridges.find_bridges(walks, 6, num_levels=2)
     with pytest.raises(ValueError, match="bridges are found between ids"):
         bridges.find_bridges(Trajectories(states=jnp.zeros((1, 3, 2)), lengths=jnp.array([3])), 6)
+
+
+@pytest.mark.parametrize(("shift", "wrong"), [(1, 6), (-1, -1)])
+def test_ids_that_there_are_not_are_refused(shift, wrong):
+    # The triangles have the ids 0 to 5.
+    walks = _walks(_both_ways([*_TRIANGLES, (2, 3)]) + shift)
+    message = f"ids of 6 states lie between 0 and 5, and the trajectories have {wrong}; raise num_states, or number"
+    with pytest.raises(ValueError, match=message):
+        bridges.find_bridges(walks, 6)

@@ -3,6 +3,10 @@
 It is what `replay.sweeping` does at the bottom, with other steps. A step of an upper layer leads from a gate to another
 gate of the same community, as far as the layer below knows the way, or over a bridge. Layers are swept from the bottom
 up, each when nothing waits below it any more: what a step costs is then known.
+
+A step that gets better below after the layer above was swept isn't passed up again: that layer keeps the ways it has
+composed, which are then longer than they need be. With fixed data this is fine: all steps are there from the start, and
+where nothing waits below, it has nothing left to gain.
 """
 
 import jax

@@ -59,14 +59,22 @@ def check(task: TaskContext) -> None:
         UserError: naming the key, its value and what was expected.
     """
     config = task.config
+    _check_numbers(config)
     num_nodes = _num_nodes(config)
     for name, settings in config.sets.items():
+        num_layers = len(settings.capacities)
+        if config.learning.batch_size % num_layers:
+            raise errors.UserError(
+                f"set {name}: learning.batch_size must be a multiple of {num_layers}, the layers that share it, not "
+                f"{config.learning.batch_size}"
+            )
         try:
             learning.check(build_model(config.learning, settings.capacities, num_nodes), _learning(config, settings))
         except (TypeError, ValueError) as error:
             raise errors.UserError(f"set {name}: {error}") from error
-        _check_memory(config, name, settings, num_nodes * (len(settings.capacities) - 1))
-        task.check_batches({"learning.batch_size": config.learning.batch_size // len(settings.capacities)})
+        _check_memory(config, name, settings, num_nodes * (num_layers - 1))
+        task.check_batches({f"learning.batch_size of each layer of set {name}": _layer_batch(config, settings)})
+    task.check_batches({"learning.sweep_batch_size": config.learning.sweep_batch_size})
     if config.learning.num_steps % config.learning.chunk_steps:
         raise errors.UserError(
             f"learning.num_steps must be a multiple of chunk_steps ({config.learning.chunk_steps}), not "
@@ -133,12 +141,18 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
 
     Returns:
         See `results.json` in `docs/tasks/simple_layers.md`.
+
+    Raises:
+        UserError: if the walks don't make the abstractions for so many layers, or these have too many rows.
     """
     config, settings = task.config, task.config.sets[name]
     graph, trajectories = make_world(config, task.seed)
     model = build_model(config.learning, settings.capacities, graph.num_nodes)
     started = time.monotonic()
-    abstractions = _abstractions(trajectories, graph.num_nodes, len(settings.capacities))
+    try:
+        abstractions = _abstractions(trajectories, graph.num_nodes, len(settings.capacities))
+    except ValueError as error:
+        raise errors.UserError(f"set {name}: {error}") from error
     abstraction_seconds = time.monotonic() - started
     entries = abstraction_rows(abstractions)
     _check_memory(config, name, settings, entries)
@@ -165,7 +179,7 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
     starts, goals = jnp.asarray(pairs.starts[chosen]), jnp.asarray(pairs.goals[chosen])
     episode = acting.begin(model, _BATCH)
     tables = [kernel for kernel in state.kernels if isinstance(kernel, TableState)]
-    queues = (trained.state.queue, *trained.state.upper_queues)
+    queues = [queue for queue in (trained.state.queue, *trained.state.upper_queues) if queue is not None]
     return {
         **dataclasses.asdict(quality(np.asarray(arrived), np.asarray(lengths), pairs)),
         "react_arrived": react.arrived,
@@ -177,7 +191,8 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
         "capacity": sum(settings.capacities),
         "abstraction_rows": entries,
         "rows_refused": sum(int(table.index.refused) for table in tables),
-        "sweep_waiting": sum(int(queue.size) for queue in queues if queue is not None),
+        "sweep_waiting": sum(int(queue.size) for queue in queues),
+        "sweep_dropped": sum(int(queue.dropped) for queue in queues),
         "abstraction_seconds": abstraction_seconds,
         "train_seconds": trained.run_seconds,
         "compile_seconds": trained.compile_seconds,
@@ -204,7 +219,10 @@ def search(task: TaskContext) -> dict[str, Any]:
 
 
 def search_way(matrix: scipy.sparse.csr_array, start: int, goal: int) -> list[int]:
-    """The nodes of a shortest way after its start, by the edges of a sparse matrix; empty where there is none."""
+    """The nodes of a shortest way after its start, by the edges of a sparse matrix; empty where there is none.
+
+    It visits all that can be reached: SciPy's search doesn't stop at a goal.
+    """
     _, parents = scipy.sparse.csgraph.breadth_first_order(matrix, int(start), return_predecessors=True)
     way, node = [], int(goal)
     while node != start and node >= 0:
@@ -264,9 +282,34 @@ def _abstractions(trajectories: Trajectories, num_nodes: int, num_layers: int) -
 def _learning(config: Any, settings: Any) -> LearningConfig:
     """As many examples an update for all sets: layers share those of hindsight, and their queues take turns."""
     return LearningConfig(
-        batch_size=config.learning.batch_size // len(settings.capacities),
+        batch_size=_layer_batch(config, settings),
         replay=ReplayConfig(sweep_batch_size=config.learning.sweep_batch_size),
     )
+
+
+def _layer_batch(config: Any, settings: Any) -> int:
+    return int(config.learning.batch_size // len(settings.capacities))
+
+
+def _check_numbers(config: Any) -> None:
+    """Refuses keys that are missing, and values that the parts of a set do not see."""
+    if "max_rows" not in config:
+        raise errors.UserError("the config has no max_rows, which experiment 'layers' needs")
+    numbers = {"max_rows": config.max_rows, **{f"learning.{key}": value for key, value in config.learning.items()}}
+    for key, value in numbers.items():
+        if not isinstance(value, int) or value < 1:
+            raise errors.UserError(f"{key} must be a whole number of at least 1, not {value}")
+    for name, settings in config.sets.items():
+        for key in ("capacities", "bounded"):
+            if key not in settings:
+                raise errors.UserError(f"set {name}: its config lacks {key}")
+        capacities = settings.capacities
+        if not isinstance(capacities, tuple | list) or not capacities:
+            raise errors.UserError(f"set {name}: capacities must be one for each layer, not {capacities}")
+        if not all(isinstance(capacity, int) for capacity in capacities):
+            raise errors.UserError(f"set {name}: capacities must be whole numbers, not {capacities}")
+        if not isinstance(settings.bounded, bool):
+            raise errors.UserError(f"set {name}: bounded must be True or False, not {settings.bounded}")
 
 
 def _check_memory(config: Any, name: str, settings: Any, entries: int) -> None:

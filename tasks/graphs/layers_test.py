@@ -13,6 +13,7 @@ from humain.abstraction.skip import Skip
 from humain.types import Trajectories
 from tasks.graphs import layers, small_runs
 from tasks.graphs.world import Pairs
+from tasks.harness import context
 
 _WALKS = Trajectories(states=jnp.array([[0, 1, 2, 0], [3, 4, 4, 4]]), lengths=jnp.array([3, 2]))
 
@@ -72,7 +73,7 @@ def test_with_the_same_memory_layers_arrive_where_one_does_not(tmp_path):
     assert flat["rows_refused"] > 0
     assert three["arrived"] == three["optimal"] == three["within_5_percent"] == three["react_arrived"] == 1
     assert sum(three["rows"]) + three["abstraction_rows"] < three["capacity"] + three["abstraction_rows"] <= 1024
-    assert (three["rows_refused"], three["sweep_waiting"]) == (0, 0)
+    assert (three["rows_refused"], three["sweep_waiting"], three["sweep_dropped"]) == (0, 0, 0)
     assert sum(three["rows"]) == three["rows_needed"]
     found = layers.search(task)
     assert found["optimal"] == 1
@@ -91,3 +92,54 @@ def test_a_set_with_more_memory_than_the_others_is_refused(tmp_path):
     settings.learning.num_steps = 15
     with pytest.raises(errors.UserError, match="learning.num_steps must be a multiple of chunk_steps"):
         layers.check(small_runs.task(tmp_path, settings))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_rows": None}, "the config has no max_rows, which experiment 'layers' needs"),
+        ({"sets.3.bounded": None}, "set 3: its config lacks bounded"),
+        ({"sets.3.capacities": None}, "set 3: its config lacks capacities"),
+        ({"sets.3.capacities": ()}, r"set 3: capacities must be one for each layer, not \(\)"),
+        ({"sets.3.capacities": (512, "128")}, r"set 3: capacities must be whole numbers, not \(512, '128'\)"),
+        ({"sets.3.bounded": "no"}, "set 3: bounded must be True or False, not no"),
+        ({"max_rows": 0}, "max_rows must be a whole number of at least 1, not 0"),
+        ({"learning.sweep_batch_size": 0}, "learning.sweep_batch_size must be a whole number of at least 1, not 0"),
+        ({"learning.sweep_batch_size": 2.5}, "learning.sweep_batch_size must be a whole number of at least 1, not 2.5"),
+        # Three layers of 33 examples would learn from one less than a single layer of 100.
+        (
+            {"learning.batch_size": 100},
+            "set 3: learning.batch_size must be a multiple of 3, the layers that .* not 100",
+        ),
+    ],
+)
+def test_what_can_not_be_trained_is_refused_before_it(tmp_path, changes, message):
+    settings = simple.get_config("layers_smoke")
+    for key, value in changes.items():
+        *groups, last = key.split(".")
+        group = settings
+        for each in groups:
+            group = group[each]
+        del group[last]
+        if value is not None:
+            group[last] = value
+    with pytest.raises(errors.UserError, match=message):
+        layers.check(small_runs.task(tmp_path, settings))
+
+
+def test_batches_that_devices_can_not_share_are_refused(tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(context.TaskContext, "check_batches", lambda self, sizes: asked.update(sizes))
+    layers.check(small_runs.task(tmp_path, _settings()))
+    assert asked == {
+        "learning.batch_size of each layer of set 1": 96,
+        "learning.batch_size of each layer of set 3": 32,
+        "learning.sweep_batch_size": 256,
+    }
+
+
+def test_more_layers_than_the_walks_have_spans_for_are_refused(tmp_path):
+    settings = simple.get_config("layers_smoke")
+    settings.sets["3"].capacities = (32,) * 24
+    with pytest.raises(errors.UserError, match="set 3: steps of .* different spans make no 23 levels; take fewer lay"):
+        layers.measure(small_runs.task(tmp_path, settings), "3")
