@@ -35,13 +35,12 @@ def answerer(model: Model, state: ModelState, number: int) -> Answerer:
         What its cortex answers, or above a gated abstraction the best way by gates, which takes no heed of ranks.
 
     Raises:
-        ValueError: as `gated_below` and, above a gated abstraction, `check_kernels`.
+        ValueError: as `gated_below`. Kernels are checked before they learn, by `check_kernels`.
     """
     cortex, kernel = model.layers[number].cortex, model.kernel_state(state, number)
     gated = gated_below(state.abstractions, number)
     if not gated:
         return lambda context, goals, ranks: cortex.answer(kernel, context, goals, ranks)
-    check_kernels(model.layers[: number + 1])
     kernels = tuple(model.kernel_state(state, below) for below in range(number + 1))
 
     def through_gates(context: Context, goals: Array, ranks: Array | None) -> Answer:

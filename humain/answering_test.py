@@ -218,6 +218,6 @@ def test_a_kernel_that_answers_all_alike_is_refused_above_gates(taught, number):
     with pytest.raises(ValueError, match=message):
         learning.check(network, LearningConfig(), state.abstractions)
     with pytest.raises(ValueError, match=message):
-        answering.answerer(network, network.init(jax.random.key(0), state.abstractions), 1)
+        learning.begin(network, LearningConfig(), state.abstractions, jax.random.key(0))
     # Without gates it may be.
     learning.check(network, LearningConfig(), (Skip(2), Skip(2)))
