@@ -57,7 +57,7 @@ def goals_table(results: Mapping[str, Any]) -> ReportTable:
     goals = results.get("goals", {})
     seeds = ["seeds"] if any("seeds" in entry for entry in goals.values()) else []
     fewer = ["set"] if any("fewer_layers" in entry for entry in goals.values()) else []
-    asked = [(goal, "as asked", entry) for goal, entry in goals.items()]
+    asked = [(goal, "the asked set", entry) for goal, entry in goals.items()]
     asked += [(goal, name, entry) for goal, top in goals.items() for name, entry in top.get("fewer_layers", {}).items()]
     return ReportTable(
         columns=["goal", *fewer, *seeds, "trials", "successes", "success %"],

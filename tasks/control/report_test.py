@@ -109,7 +109,7 @@ def test_goals_of_sets_with_fewer_layers_stand_below():
     table = report.goals_table({"goals": goals})
     assert list(table.columns) == ["goal", "set", "seeds", "trials", "successes", "success %"]
     rows = _rows(table.to_text())
-    assert rows == [["x=1.0", "as asked", "1", "20", "19", "95.0"], ["x=1.0", "no_layers", "1", "20", "5", "25.0"]]
+    assert rows == [["x=1.0", "the asked set", "1", "20", "19", "95.0"], ["x=1.0", "no_layers", "1", "20", "5", "25.0"]]
 
 
 def test_moving_goals():
