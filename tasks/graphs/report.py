@@ -99,7 +99,8 @@ def layers_table(results: Mapping[str, Any]) -> ReportTable:
     figures = results["world"]
     caption = (
         f"{figures['nodes']:,} nodes, {figures['edges']:,} edges, mean shortest path {figures['mean_shortest']:.1f}, "
-        f"{100 * figures['edges_seen']:.1f} % of the edges seen; at most {results['max_rows']:,} rows but for sets named _all"
+        f"{100 * figures['edges_seen']:.1f} % of the edges seen; at most {results['max_rows']:,} rows but for sets "
+        "named _all"
     )
     return ReportTable(columns=columns, rows=rows, formats=formats | {"alone us": ".0f"}, caption=caption)
 
