@@ -52,7 +52,7 @@ def _check_place(plan: TextPlan, sentence: str, name: str) -> None:
     if plan.split != BLUEPRINTS and len(grounding.parts(plan.goal)) > 1:
         if sentence not in plan.steps:
             raise errors.UserError(
-                f"{name} has the given sentence {sentence!r}, which is none of its steps; add it where it is to be done"
+                f"{name} has the given sentence {sentence!r}, which is not one of its steps; add it where it belongs"
             )
     elif sentence != plan.steps[-1] or sentence in plan.steps[:-1]:
         raise errors.UserError(

@@ -58,7 +58,7 @@ def test_the_plans_of_the_project_are_taken():
         ([_plan("wood raft kite", "raft kite", "heldout")], "'raft', which must be its last step"),
         (
             [_plan("wood lamp", "raft", "pairs", "a raft and a lamp")],
-            "'raft', which is none of its steps; add it where",
+            "'raft', which is not one of its steps; add it where it belongs",
         ),
         (
             [_plan("wood plank boat", "boat")],

@@ -67,7 +67,7 @@ class Chosen:
 
 
 def modules(root: pathlib.Path, patterns: Sequence[str]) -> list[str]:
-    """The modules that patterns name, as paths from the root, in order; tests and `_LEFT_OUT` are none of them.
+    """The modules that patterns name, as paths from the root, in order, without tests and `_LEFT_OUT`.
 
     Args:
         root: of the repository.

@@ -14,7 +14,7 @@ _FILES = {
     "pyproject.toml": "",
     "humain/__init__.py": "",
     "humain/testing/__init__.py": "",
-    # In place of the plugin that makes JAX strict, which there is none of here.
+    # In place of the plugin that makes JAX strict: this package has no JAX.
     "humain/testing/settings.py": "",
     "humain/sums.py": "def total(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n",
     "humain/sums_test.py": "from humain import sums\n\n\ndef test_total():\n    assert sums.total(1, 2) == 3\n",
