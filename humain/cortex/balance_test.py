@@ -74,11 +74,11 @@ def test_equals_are_taken_in_order():
 
 
 def test_a_question_is_asked_where_the_context_ends():
-    # From 0 by 2 to goal 1, and from 2 by 0: questions 3 * 2 + 1 and 3 * 0 + 1.
+    # Both come from 0 and are at 2, with goal 1: question 3 * 2 + 1, twice.
     candidates = examples([0, 0], [1, 1], [0.5, 0.5])
-    context = dataclasses.replace(candidates.context, states=jnp.array([[0, 2], [2, 0]]))
+    context = dataclasses.replace(candidates.context, states=jnp.array([[0, 2], [0, 2]]))
     _, tally = choose(balance.begin(SPACE), dataclasses.replace(candidates, context=context), 2)
-    np.testing.assert_array_equal(tally.counts, [0, 1, 0, 0, 0, 0, 0, 1, 0])
+    np.testing.assert_array_equal(tally.counts, [0, 0, 0, 0, 0, 0, 0, 2, 0])
 
 
 def test_masked_candidates_come_last_and_count_for_nothing():
