@@ -27,6 +27,21 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def reached(path: str, graph: Mapping[str, set[str]]) -> set[str]:
+    """A file and all that it imports, on however long a way, but not by way of a package's `__init__.py`.
+
+    Args:
+        path: of the file.
+        graph: what each file imports.
+    """
+    found = {path}
+    while (
+        new := {other for file in found for other in graph.get(file, ()) if not other.endswith("__init__.py")} - found
+    ):
+        found |= new
+    return found
+
+
 def nearest_tests(module: str, graph: Mapping[str, set[str]]) -> list[str]:
     """The test modules that import a module, on however long a way, and its own.
 

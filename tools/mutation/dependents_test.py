@@ -46,3 +46,10 @@ def test_the_nearest_tests_come_first():
 def test_modules_that_import_each_other_end_the_search():
     graph = {"a.py": {"b.py"}, "b.py": {"a.py"}, "b_test.py": {"b.py"}}
     assert dependents.nearest_tests("a.py", graph) == ["b_test.py"]
+
+
+def test_what_is_reached_is_all_that_is_imported_on_any_way():
+    graph = {"a.py": {"b.py"}, "b.py": {"c.py", "a.py", "p/__init__.py"}, "c.py": set(), "d.py": {"a.py"}}
+    graph["p/__init__.py"] = {"p/one.py"}
+    assert dependents.reached("a.py", graph) == {"a.py", "b.py", "c.py"}
+    assert dependents.reached("nowhere.py", graph) == {"nowhere.py"}

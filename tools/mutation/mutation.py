@@ -38,6 +38,8 @@ _LEFT_OUT = {"viewing", "testing", "native"}
 _CPU_SECONDS, _WALL_SECONDS = 60.0, 900.0
 _IMPORTS = ("jax", "jax.numpy", "flax.nnx", "flax.struct", "optax", "numpy.testing")
 _LANGUAGE_IMPORTS = ("torch", "transformers")
+# What each process of a test imports to share compiled programs.
+_SHARING = "humain/testing/settings.py"
 _CPU = {
     "JAX_PLATFORMS": "cpu",
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
@@ -129,6 +131,8 @@ class Overlay(contextlib.AbstractContextManager["Overlay"]):
             symlinks=True,
             ignore=shutil.ignore_patterns(".?*", "bazel-*", "artifacts", "__pycache__"),
         )
+        self._programs = pathlib.Path(self._folder.name) / "programs"
+        self._programs.mkdir(mode=0o700)
         self._clock = int(time.time())
         self._worker: subprocess.Popen[str] | None = None
 
@@ -154,14 +158,23 @@ class Overlay(contextlib.AbstractContextManager["Overlay"]):
         self._clock += 1
         os.utime(self.root / path, (self._clock, self._clock))
 
-    def run(self, test: str, *, cpu_seconds: float, wall_seconds: float) -> dict[str, Any]:
-        """Runs a test module, or one of its tests, and returns what `tools.mutation.worker` answers."""
+    def run(self, test: str, *, cpu_seconds: float, wall_seconds: float, shared: bool = True) -> dict[str, Any]:
+        """Runs a test module, or one of its tests, and returns what `tools.mutation.worker` answers.
+
+        Args:
+            test: the module or the test.
+            cpu_seconds: after which it is ended.
+            wall_seconds: the same.
+            shared: whether it takes compiled programs that earlier tests have left. They are found by all that they
+                are made of, so a test does the same with them and without.
+        """
         request = {
             "test": test,
             "cpu_seconds": cpu_seconds,
             "wall_seconds": wall_seconds,
             "imports": [*_IMPORTS, *(_LANGUAGE_IMPORTS if "/language/" in test else ())],
             "log": str(self.root.parent / "log"),
+            "programs": str(self._programs) if shared else "",
         }
         worker = self._start() if self._worker is None else self._worker
         assert worker.stdin is not None and worker.stdout is not None
@@ -203,6 +216,8 @@ class MutationRun:
         self._lock = threading.Lock()
         files = [path.relative_to(root).as_posix() for path in (root / "humain").rglob("*.py")]
         self._graph = {path: dependents.imports(root, path) for path in files}
+        # A mutant of what shares programs could fail for that alone, and not for what a test says.
+        self._unshared = dependents.reached(_SHARING, self._graph)
         self._unchanged: dict[str, bool] = {}
         self._tried: dict[str, dict[str, Any]] = {}
         for line in output.read_text().splitlines() if output.exists() else ():
@@ -232,7 +247,12 @@ class MutationRun:
                 continue
             # Processor seconds are what a busy machine changes least; the other limit is for what sleeps.
             with overlay.changed(chosen.path, chosen.mutant.text):
-                answer = overlay.run(test, cpu_seconds=_CPU_SECONDS, wall_seconds=_WALL_SECONDS)
+                answer = overlay.run(
+                    test,
+                    cpu_seconds=_CPU_SECONDS,
+                    wall_seconds=_WALL_SECONDS,
+                    shared=chosen.path not in self._unshared,
+                )
             record["seconds"] = round(record["seconds"] + answer["seconds"], 2)
             if answer["status"] == 0:
                 record["outcome"] = "survived"

@@ -6,12 +6,13 @@ To start Python, JAX and pytest takes longer than most tests. Here they are star
 starts its threads with its first device, which is why nothing here may compute. Reads one request a line from standard
 input and answers each with a line, JSON both:
 
-    {"test": "humain/layer_test.py", "cpu_seconds": 20, "wall_seconds": 200, "imports": ["jax"], "log": "/tmp/log"}
+    {"test": "humain/layer_test.py", "cpu_seconds": 20, "wall_seconds": 200, "imports": ["jax"], "log": "/tmp/log",
+     "programs": "/tmp/programs"}  (all on one line)
     {"status": 1, "seconds": 2.5, "failed": "humain/layer_test.py::test_a_layer"}
 
-A request's `test` is a module or one of its tests. `status` is pytest's, or null where it ran out of time or was ended
-by a signal; `seconds` are a processor's; `failed` is the first test that failed, or null where none did, as in a module
-that can't be imported.
+A request's `test` is a module or one of its tests, and `programs` a folder of compiled programs that tests share, or
+empty. `status` is pytest's, or null where it ran out of time or was ended by a signal; `seconds` are a processor's;
+`failed` is the first test that failed, or null where none did, as in a module that can't be imported.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ import tempfile
 import time
 from typing import Any
 
-from tools.mutation import first_failure
+from tools.mutation import first_failure, shared_programs
 from tools.pytest import pytest_main
 
-_PLUGINS = ("humain.testing.settings", "tools.mutation.first_failure")
+_PLUGINS = (shared_programs.SETTINGS, shared_programs.__name__, first_failure.__name__)
 
 
 def serve() -> None:
@@ -92,6 +93,7 @@ def _become_test(request: dict[str, Any], folder: str) -> None:
         for number, opened in enumerate((nothing, log, log)):
             os.dup2(opened, number)
         os.environ.update({"TEST_TMPDIR": folder, "HOME": folder, first_failure.VARIABLE: str(_failure(folder))})
+        os.environ[shared_programs.VARIABLE] = request["programs"]
         importlib.invalidate_caches()
         plugins = [option for name in _PLUGINS for option in ("-p", name)]
         status = pytest_main.main([*plugins, "-x", "-q", "--tb=line", request["test"]])
