@@ -80,14 +80,45 @@ def test_padding_and_states_that_stay_are_no_steps():
     assert bridges._steps(trajectories).tolist() == [[0, 1], [1, 2]]
 
 
+def test_a_bridge_is_as_long_as_its_level_asks_for_or_longer():
+    steps = _both_ways([*_TRIANGLES, (2, 3)])
+    lengths = bridges.spans(steps)
+    # The longest span is 15: asked for that the bridge still is one, and asked for 16 nothing is.
+    communities, gates = bridges._split(steps, lengths, 15, 6)
+    assert communities.tolist() == [0, 0, 0, 1, 1, 1]
+    assert np.flatnonzero(gates).tolist() == [2, 3]
+    communities, gates = bridges._split(steps, lengths, 16, 6)
+    assert communities.tolist() == [0] * 6
+    assert not gates.any()
+
+
+def test_states_that_no_step_touches_have_communities_without_gates():
+    (found,) = bridges.find_bridges(_walks(_both_ways([*_TRIANGLES, (2, 3)])), 8)
+    assert found.communities.tolist() == [0, 0, 0, 1, 1, 1, 2, 3]
+    assert found.gate_valid.tolist() == [[True], [True], [False], [False]]
+    # Nor has one that is all there is.
+    alone = bridges._table(np.zeros(3, int), np.zeros(3, bool))
+    assert (alone.gate_ids.shape, alone.gate_valid.tolist()) == ((1, 1), [[False]])
+
+
+def test_gates_stand_in_the_rows_of_their_communities():
+    found = bridges._table(np.array([1, 0, 1, 1, 0]), np.array([True, True, False, True, False]))
+    assert found.gate_ids.tolist() == [[1, 0], [0, 3]]
+    assert found.gate_valid.tolist() == [[True, False], [True, True]]
+
+
 def test_what_can_not_be_is_refused():
     walks = _walks(_both_ways(_TRIANGLES))
     with pytest.raises(ValueError, match="num_levels must be 1 or more, not 0"):
         bridges.find_bridges(walks, 6, num_levels=0)
     with pytest.raises(ValueError, match="steps of 1 different spans make no 2 levels"):
         bridges.find_bridges(walks, 6, num_levels=2)
-    with pytest.raises(ValueError, match="bridges are found between ids"):
-        bridges.find_bridges(Trajectories(states=jnp.zeros((1, 3, 2)), lengths=jnp.array([3])), 6)
+    for states in (jnp.zeros((1, 3, 2), jnp.int32), jnp.zeros((1, 3))):
+        with pytest.raises(ValueError, match=r"bridges are found between ids \[W, T\], not (int32|float32)\["):
+            bridges.find_bridges(Trajectories(states=states, lengths=jnp.array([3])), 6)
+    stays = Trajectories(states=jnp.zeros((1, 3), jnp.int32), lengths=jnp.array([3]))
+    with pytest.raises(ValueError, match="steps of 0 different spans make no 1 levels"):
+        bridges.find_bridges(stays, 6)
 
 
 @pytest.mark.parametrize(("shift", "wrong"), [(1, 6), (-1, -1)])

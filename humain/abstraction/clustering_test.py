@@ -248,6 +248,33 @@ def test_clusters_of_a_sample_are_nearly_as_good_as_of_all():
     np.testing.assert_allclose(short.inertia, inertia_of(points, short.centroids), rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("num_points", "num_clusters", "expected"),
+    [
+        # All points, and then no tolerance.
+        (16_384, 1, (16_384, 0.0)),
+        (16_385, 1, (16_384, 0.005)),
+        (20_000, 1024, (16_384, 0.005)),
+        (20_000, 1025, (16_400, 0.005)),
+        (20_000, 1250, (20_000, 0.0)),
+    ],
+)
+def test_the_sample_has_16_points_a_cluster_and_16384_at_least(monkeypatch, num_points, num_clusters, expected):
+    asked = []
+
+    def fit(points, key, max_iterations, tolerance, *, num_clusters, sample_size):
+        asked.append((sample_size, tolerance))
+
+    monkeypatch.setattr(clustering, "_fit", fit)
+    clustering.fit(jnp.zeros((num_points, 1)), num_clusters, jax.random.key(0))
+    assert asked == [expected]
+
+
+def test_by_default_a_hundred_iterations_are_made_without_tolerance():
+    assert clustering.fit.__kwdefaults__ == {"max_iterations": 100, "tolerance": None, "sample_size": None}
+    assert clustering.improve.__kwdefaults__ == {"max_iterations": 100, "tolerance": 0.0}
+
+
 @pytest.mark.parametrize("size", [1, 1023, 1024, 1025, 2500])
 def test_points_are_assigned_in_chunks_as_all_at_once(size):
     rng = np.random.default_rng(size)

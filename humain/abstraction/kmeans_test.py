@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from humain.abstraction.kmeans import cluster_states
+from humain.abstraction.kmeans import around, cluster_states
 from humain.abstraction.pivots import pivot_mask, reverse_mask
 from humain.cortex import hindsight
 from humain.types import Trajectories
@@ -113,3 +113,15 @@ def test_the_key_decides():
 def test_states_that_cannot_be_clustered_are_refused(states, message):
     with pytest.raises(ValueError, match=message):
         cluster_states(states, 2, jax.random.key(0))
+
+
+def test_by_default_a_hundred_iterations_are_made():
+    assert cluster_states.__kwdefaults__ == {"max_iterations": 100, "tolerance": None}
+
+
+def test_centroids_that_were_found_before_stay_where_they_are():
+    abstraction = around(on_a_line(2.5, 20), on_a_line(*_STATES))
+    np.testing.assert_array_equal(abstraction.clusters.centroids, on_a_line(2.5, 20))
+    # Nearest to 2.5 is 1, and not 5; 20 is a state.
+    np.testing.assert_array_equal(abstraction.representatives, on_a_line(1, 20))
+    assert abstraction.clusters.counts.tolist() == [3, 3]

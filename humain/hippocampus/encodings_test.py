@@ -63,3 +63,10 @@ def test_a_scaled_encoding_is_smaller_by_the_factor():
 def test_a_factor_that_leaves_nothing_is_refused(factor):
     with pytest.raises(ValueError, match=f"greater than 0, not {factor}"):
         encodings.Scaled(encodings.sinusoidal, factor)
+
+
+def test_a_period_of_more_than_1_will_do():
+    # Both pairs turn by nearly the same: 1 and 1.0001**(-2/4).
+    encoded = encodings.sinusoidal(jnp.array([1]), 4, longest_period=1.0001)
+    np.testing.assert_allclose(encoded, [[0.841471, 0.540302, 0.841471, 0.540302]], atol=1e-4)
+    assert encodings.sinusoidal.__kwdefaults__ == {"longest_period": 10_000.0}

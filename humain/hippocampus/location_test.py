@@ -123,3 +123,27 @@ def test_spaces_made_alike_are_equal():
 def test_what_makes_no_sense_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_by_default_there_are_six_wavelengths_and_no_features_of_its_own():
+    assert Scales(4.0) == Scales(4.0, num_scales=6)
+    assert Located(Discrete(4), SQUARE, Scales(4.0)) == Located(Discrete(4), SQUARE, Scales(4.0), own_features=False)
+
+
+@pytest.mark.parametrize(
+    "places",
+    [PlacesOfIds(((1.0,) * 3,)), PlacesInVectors((0,)), PlacesInVectors((2, 1, 0))],
+    ids=["three of an id", "one", "three"],
+)
+def test_one_to_three_coordinates_are_taken(places):
+    space = Discrete(1) if isinstance(places, PlacesOfIds) else Continuous(3)
+    assert Located(space, places, Scales(1.0, 1)).num_features == 2 * places.num_coordinates
+
+
+def test_four_coordinates_and_a_negative_one_are_refused():
+    with pytest.raises(ValueError, match="1 to 3 coordinates, not 4"):
+        PlacesInVectors((0, 1, 2, 3))
+    with pytest.raises(ValueError, match="different and at least 0"):
+        PlacesInVectors((-1,))
+    with pytest.raises(ValueError, match="longest wavelength must be a number above 0, not inf"):
+        Scales(float("inf"))

@@ -166,3 +166,17 @@ def test_what_makes_no_sense_is_refused():
         recall.recall(Recall(num_recalled=3), memory.empty(2, PLANE), PLANE, jnp.zeros(2))
     with pytest.raises(ValueError, match="2 states are to be recalled from 1"):
         focus([1, 2], 1)
+
+
+def test_by_default_one_state_is_recalled_four_times_as_sharply():
+    assert Recall() == Recall(num_recalled=1, sharpness=4.0)
+
+
+def test_as_many_states_as_there_are_may_be_asked_for_and_no_more():
+    found = recall.recall(Recall(num_recalled=2), fill(2, [[1.0, 1.0]]), PLANE, jnp.ones(2))
+    assert found.mask.tolist() == [True, False]
+    with pytest.raises(ValueError, match="3 states are to be recalled, but the memory keeps 2"):
+        recall.recall(Recall(num_recalled=3), fill(2, []), PLANE, jnp.ones(2))
+    np.testing.assert_array_equal(focus([3, 5, 7], 3, num_recalled=2).states, [3, 5, 7])
+    with pytest.raises(ValueError, match="3 states are to be recalled from 2"):
+        focus([3, 5, 7], 3, num_recalled=3)

@@ -63,3 +63,7 @@ def test_an_odd_width_is_refused():
 def test_periods_without_a_ladder_are_refused(longest, shortest):
     with pytest.raises(ValueError, match=f"less than longest_period, {longest}, and is {shortest}"):
         Rotary(longest_period=longest, shortest_period=shortest)
+
+
+def test_by_default_the_periods_go_from_1_to_10000():
+    assert Rotary() == Rotary(longest_period=10_000.0, shortest_period=1.0)

@@ -67,3 +67,9 @@ def test_a_kernel_that_would_not_notice_is_refused(name, features, attention, me
 )
 def test_a_kernel_with_the_part_is_taken(name, features, attention):
     routing.route(name, SPACE, location=LOCATION).check_kernel("mine", features=features, attention=attention)
+
+
+def test_a_location_has_no_features_of_its_own_unless_asked_to():
+    plain = routing.Location(LOCATION.places, LOCATION.scales)
+    assert plain == routing.Location(LOCATION.places, LOCATION.scales, own_features=False)
+    assert routing.route("location", SPACE, location=plain).space.num_features == 2 * 6

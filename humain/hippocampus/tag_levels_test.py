@@ -55,3 +55,22 @@ def test_showing_nothing_and_less_than_nothing_is_refused():
         TagLevels()
     with pytest.raises(ValueError, match="levels of age must be at least 0"):
         TagLevels(age=-1)
+
+
+def test_levels_may_have_any_axes_before_their_own():
+    # The same rows alone, in a row and in a grid.
+    rows = jnp.array([[2, 0], [0, 1], [1, 1]])
+    for shape in ((), (3,), (1, 3), (3, 1)):
+        levels = jnp.broadcast_to(rows[2] if shape == () else rows.reshape(*shape, 2), (*shape, 2))
+        features = LEVELS.encode(levels)
+        assert features.shape == (*shape, 5)
+        np.testing.assert_array_equal(LEVELS.decode(features), levels)
+        assert LEVELS.equal(levels, levels).shape == LEVELS.loss(features, levels).shape == shape
+        assert LEVELS.is_any(levels).shape == (*shape, 2)
+    tag = Tag(*(jnp.full((2, 3), number) for number in (0, 2, 1, 0, 0)))
+    np.testing.assert_array_equal(LEVELS.of(tag), np.broadcast_to([2, 0], (2, 3, 2)))
+
+
+def test_a_field_that_is_not_named_is_hidden():
+    assert TagLevels(order=1) == TagLevels(identity=0, order=1, visits=0, age=0, absence=0)
+    assert TagLevels(age=1).fields == ("age",)

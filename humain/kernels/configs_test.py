@@ -114,3 +114,45 @@ def test_settings_may_go_to_the_very_edge(config):
 def test_settings_beyond_the_edge_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         TransformerConfig(**settings)
+
+
+def test_the_defaults_of_each_kernel():
+    # A default is a setting too: whoever leaves it out has learned with it.
+    assert configs.to_values(TableConfig()) == {
+        "name": "table",
+        "num_slots": 4,
+        "access": "value",
+        "sparse_capacity": None,
+    }
+    shared = {
+        "num_slots": 4,
+        "access": "score",
+        "asymmetry": 0.9,
+        "score_delta": 0.05,
+        "suppression": "per_slot",
+        "suppression_weight": 0.2,
+        "relative": False,
+        "learning_rate": 1e-3,
+        "num_updates": None,
+    }
+    assert configs.to_values(LinearConfig()) == {"name": "linear", **shared, "num_keys": 512, "sharpness": 2.0}
+    assert configs.to_values(TransformerConfig()) == {
+        "name": "transformer",
+        **shared,
+        "num_blocks": 1,
+        "num_heads": 4,
+        "width": 96,
+        "hidden": 384,
+        "window": None,
+        "offset": 0.0,
+    }
+
+
+@pytest.mark.parametrize("config", [TableConfig(), LinearConfig(num_keys=2), TransformerConfig(width=4)], ids=repr)
+def test_a_context_is_one_state_by_default(config):
+    assert config.build(SPACE, SPACE) == config.build(SPACE, SPACE, context_length=1)
+
+
+def test_what_each_kernel_reads():
+    read = {name: (kind.reads_features, kind.attends) for name, kind in configs.KERNELS.items()}
+    assert read == {"table": (False, False), "linear": (True, False), "transformer": (True, True)}

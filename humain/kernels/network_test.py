@@ -219,3 +219,25 @@ def test_ids_have_no_differences():
 def test_a_kernel_without_slots_is_refused():
     with pytest.raises(ValueError, match="at least one slot, not 0"):
         dataclasses.replace(kernel_of(), num_slots=0)
+
+
+def test_the_goal_is_shown_as_it_is_unless_relative_is_asked_for():
+    kernel = kernel_of()
+    plain = NetworkKernel(
+        state_space=kernel.state_space,
+        target_space=kernel.target_space,
+        num_slots=3,
+        build=kernel.build,
+        optimizer=kernel.optimizer,
+    )
+    assert (plain.relative, plain.loss) == (False, SlotLoss())
+
+
+@pytest.mark.parametrize("num_slots", [1, 2])
+def test_one_slot_is_enough(num_slots):
+    kernel = dataclasses.replace(kernel_of(), build=Build(SLOTS[:num_slots]), num_slots=num_slots)
+    outputs, metrics = learned(kernel, examples_of([[1.0, 0.0]], [0.0], [True]))
+    # The first slot holds the example already; what others there are is held down.
+    np.testing.assert_array_equal(outputs[0], SLOTS[0])
+    expected = [0, np.log1p(np.exp(0.5))][num_slots - 1]
+    assert metrics["suppression"] == pytest.approx(expected)

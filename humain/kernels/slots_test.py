@@ -8,6 +8,12 @@ import pytest
 from humain.kernels.slots import SlotLoss, expectile_huber, score_ranks, suppress
 
 
+def test_the_defaults():
+    assert SlotLoss() == SlotLoss(
+        access="score", asymmetry=0.9, score_delta=0.05, suppression="per_slot", suppression_weight=0.2
+    )
+
+
 def test_each_quality_level_has_its_slot():
     # Four levels: (0.75, 1] is rank 0, and so on; 0.75 itself still belongs to it.
     scores = jnp.array([1.0, 0.9, 0.75, 0.74, 0.5, 0.49, 0.25, 0.24, 0.0])

@@ -305,3 +305,75 @@ def test_a_config_of_a_capacity_that_can_not_be_is_refused_before_anything_is_bu
 def test_what_makes_no_table_is_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_probing_begins_with_the_home_and_goes_round_at_the_end():
+    # Four questions whose home is the last of four places: the others stand in places 0, 1 and 2, in any order.
+    homes = [(context, goal) for context in range(40) for goal in range(40) if mixed(context, goal) % 4 == 3][:4]
+    rows = SparseRows(4, max_probes=4)
+    index, found = rows.init(), []
+    for question in homes:
+        context, goal = (jnp.array([word], jnp.int32) for word in question)
+        index, at = rows.locate(index, context, goal, jnp.array([True]))
+        found.append(int(at[0]))
+    assert found == [3, 0, 1, 2]
+    contexts, goals = (jnp.array(words, jnp.int32) for words in zip(*homes, strict=True))
+    assert rows.find(index, contexts, goals).tolist() == found
+    # With one probe less the last one is neither found nor stored.
+    shorter = SparseRows(4, max_probes=3)
+    assert shorter.find(index, contexts, goals).tolist() == [3, 0, 1, 4]
+    index = rows.init()
+    for context, goal in homes:
+        index, at = shorter.locate(index, jnp.array([context]), jnp.array([goal]), jnp.array([True]))
+    assert (int(at[0]), int(index.refused)) == (4, 1)
+
+
+def test_a_question_that_shares_one_word_with_another_is_another():
+    rows = SparseRows(1)
+    asked = jnp.array([3, 3, 2], jnp.int32), jnp.array([5, 4, 5], jnp.int32)
+    index, found = rows.locate(rows.init(), asked[0][:1], asked[1][:1], jnp.array([True]))
+    assert found.tolist() == [0]
+    assert rows.find(index, *asked).tolist() == [0, 1, 1]
+
+
+def test_masked_questions_get_no_row_and_are_not_refused():
+    for rows in (SparseRows(8), DenseRows(3, 4)):
+        index, found = rows.locate(rows.init(), jnp.array([1, 2]), jnp.array([1, 3]), jnp.array([False, True]))
+        assert found[0] == rows.num_rows
+        assert found[1] < rows.num_rows
+        assert index.refused == 0
+    assert DenseRows(3, 4).find(DenseRows(3, 4).init(), jnp.array([0, 2]), jnp.array([3, 1])).tolist() == [3, 9]
+
+
+def test_the_default_of_probes():
+    assert SparseRows(4) == SparseRows(4, max_probes=256)
+    assert (SparseRows(1).num_rows, DenseRows(3, 4).num_rows) == (1, 12)
+    with pytest.raises(ValueError, match="power of two, not 0"):
+        SparseRows(0)
+
+
+def test_without_the_last_but_one_state_a_context_is_another():
+    kernel = make(context_length=2)
+    states = jnp.array([[2, 4], [2, 4]], jnp.int32)
+    context = Context(states=states, features=jnp.zeros((2, 2, 1)), mask=jnp.array([[True, True], [False, True]]))
+    batch = examples_of([0, 0], [1, 1], [3, 5], [0.5, 0.5]).replace(context=context)
+    state, _ = learned(kernel, batch)
+    slots = kernel.recall(state, context, batch.goals)
+    assert slots.values[:, 0].tolist() == [3, 5]
+    # What is stored of nothing is the present state, the last one.
+    assert slots.values[:, 1].tolist() == [4, 4]
+
+
+def test_dense_rows_up_to_four_million_slots():
+    # 2**10 states are 2**20 questions: four slots just fit into 2**22, five do not.
+    assert make(state_space=Discrete(2**10)).rows == DenseRows(2**10, 2**10)
+    assert make(state_space=Discrete(2**10), num_slots=5).rows == SparseRows(2**20)
+    # Of 2**15 states half of all questions are 2**29, more than 2**22 rows.
+    assert make(state_space=Discrete(2**15)).rows == SparseRows(2**22)
+
+
+def test_as_many_contexts_as_an_id_can_number():
+    # 46340 * 46341 is just below 2**31, 46341 * 46342 just above.
+    assert make(state_space=Discrete(46_340), context_length=2).context_length == 2
+    with pytest.raises(ValueError, match="46341 make .* more than a table can number"):
+        make(state_space=Discrete(46_341), context_length=2)
