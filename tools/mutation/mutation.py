@@ -30,7 +30,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tools.lint import sources
-from tools.mutation import dependents, operators
+from tools.mutation import dependents, operators, targets
 
 # Not mutated: what draws and what tests are made of; and native/, whose tests need what a compiler builds.
 _LEFT_OUT = {"viewing", "testing", "native"}
@@ -40,12 +40,6 @@ _IMPORTS = ("jax", "jax.numpy", "flax.nnx", "flax.struct", "optax", "numpy.testi
 _LANGUAGE_IMPORTS = ("torch", "transformers")
 # What each process of a test imports to share compiled programs.
 _SHARING = "humain/testing/settings.py"
-_CPU = {
-    "JAX_PLATFORMS": "cpu",
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false",
-}
-"""Tests run as `pytest_test` runs them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +127,7 @@ class Overlay(contextlib.AbstractContextManager["Overlay"]):
         )
         self._programs = pathlib.Path(self._folder.name) / "programs"
         self._programs.mkdir(mode=0o700)
+        self._targets = targets.tests(self.root, "humain")
         self._clock = int(time.time())
         self._worker: subprocess.Popen[str] | None = None
 
@@ -175,6 +170,7 @@ class Overlay(contextlib.AbstractContextManager["Overlay"]):
             "imports": [*_IMPORTS, *(_LANGUAGE_IMPORTS if "/language/" in test else ())],
             "log": str(self.root.parent / "log"),
             "programs": str(self._programs) if shared else "",
+            **dataclasses.asdict(self._targets.get(test.partition("::")[0], targets.Target())),
         }
         worker = self._start() if self._worker is None else self._worker
         assert worker.stdin is not None and worker.stdout is not None
@@ -194,7 +190,7 @@ class Overlay(contextlib.AbstractContextManager["Overlay"]):
             stdout=subprocess.PIPE,
             text=True,
             cwd=self.root,
-            env={**os.environ, **_CPU, "PYTHONPATH": os.pathsep.join(path)},
+            env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(path)},
         )
         return self._worker
 

@@ -13,9 +13,6 @@ from tools.pytest import pytest_main
 _FILES = {
     "pyproject.toml": "",
     "humain/__init__.py": "",
-    "humain/testing/__init__.py": "",
-    # In place of the plugin that makes JAX strict: this package has no JAX.
-    "humain/testing/settings.py": "",
     "humain/sums.py": "def total(a, b):\n    return a + b\n\n\ndef double(a):\n    return 2 * a\n",
     "humain/sums_test.py": "from humain import sums\n\n\ndef test_total():\n    assert sums.total(1, 2) == 3\n",
     "humain/loops.py": "def count(n):\n    while n > 0:\n        n -= 1\n    return n\n",
@@ -23,6 +20,11 @@ _FILES = {
     "humain/broken.py": "def f(a):\n    return a < 1\n",
     "humain/broken_test.py": "from humain import broken\n\n\ndef test_f():\n    assert broken.missing()\n",
     "humain/viewing/plots.py": "SIZE = 3\n",
+    # Its test needs a plugin, which the BUILD file names.
+    "humain/plugged.py": "def answer():\n    return 6 * 7\n",
+    "humain/plugged_test.py": "from humain import plugged as p\n\n\ndef test(known):\n    assert p.answer() == known\n",
+    "humain/known.py": "import pytest\n\n\n@pytest.fixture\ndef known():\n    return 42\n",
+    "humain/BUILD.bazel": 'pytest_test(name = "t", srcs = ["plugged_test.py"], plugins = ["humain.known"])\n',
 }
 
 
@@ -106,9 +108,16 @@ def test_a_test_that_fails_anyway_kills_nothing(run, capsys):
     assert "humain/broken_test.py::test_f" in said
 
 
+def test_a_test_has_the_plugins_of_its_target(run):
+    assert outcomes(run("//humain/plugged.py", "--count=1")).popitem()[1] == "killed"
+
+
+_MODULES = [f"humain/{name}.py" for name in ("__init__", "broken", "known", "loops", "plugged", "sums")]
+
+
 def test_the_choice_is_that_of_the_seed(root):
     paths = mutation.modules(root, ["//humain/..."])
-    assert paths == ["humain/__init__.py", "humain/broken.py", "humain/loops.py", "humain/sums.py"]
+    assert paths == _MODULES
 
     def keys(seed, count=5):
         return [chosen.key for chosen in mutation.choose(root, paths, count=count, seed=seed)]
@@ -126,7 +135,7 @@ def test_the_choice_is_that_of_the_seed(root):
     [
         ("//humain/sums.py", ["humain/sums.py"]),
         ("humain/sums.py", ["humain/sums.py"]),
-        ("//humain", ["humain/__init__.py", "humain/broken.py", "humain/loops.py", "humain/sums.py"]),
+        ("//humain", _MODULES),
     ],
 )
 def test_what_a_pattern_names(root, pattern, expected):

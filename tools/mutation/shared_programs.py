@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 VARIABLE = "MUTATION_PROGRAMS"
-SETTINGS = "humain.testing.settings"
-"""The plugin that shares programs. It is not imported: the library may be a mutant."""
+_SETTINGS = "humain.testing.settings"
+"""The plugin that shares programs."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Names the folder, before the plugin `SETTINGS` looks for it."""
-    settings: Any = config.pluginmanager.get_plugin(SETTINGS)
-    if folder := os.environ.get(VARIABLE):
+    """Names the folder, before the plugin `_SETTINGS` looks for it."""
+    settings: Any = config.pluginmanager.get_plugin(_SETTINGS)
+    if settings is not None and (folder := os.environ.get(VARIABLE)):
         settings.SHARED_PROGRAMS = pathlib.Path(folder)

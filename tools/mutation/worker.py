@@ -7,12 +7,13 @@ starts its threads with its first device, which is why nothing here may compute.
 input and answers each with a line, JSON both:
 
     {"test": "humain/layer_test.py", "cpu_seconds": 20, "wall_seconds": 200, "imports": ["jax"], "log": "/tmp/log",
-     "programs": "/tmp/programs"}  (all on one line)
+     "programs": "/tmp/programs", "plugins": ["humain.testing.settings"], "optimized": false}  (all on one line)
     {"status": 1, "seconds": 2.5, "failed": "humain/layer_test.py::test_a_layer"}
 
-A request's `test` is a module or one of its tests, and `programs` a folder of compiled programs that tests share, or
-empty. `status` is pytest's, or null where it ran out of time or was ended by a signal; `seconds` are a processor's;
-`failed` is the first test that failed, or null where none did, as in a module that can't be imported.
+A request's `test` is a module or one of its tests, `programs` a folder of compiled programs that tests share, or
+empty, and `optimized` says whether JAX compiles as for users. `status` is pytest's, or null where it ran out of time or
+was ended by a signal; `seconds` are a processor's; `failed` is the first test that failed, or null where none did, as
+in a module that can't be imported.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from typing import Any
 from tools.mutation import first_failure, shared_programs
 from tools.pytest import pytest_main
 
-_PLUGINS = (shared_programs.SETTINGS, shared_programs.__name__, first_failure.__name__)
+_PLUGINS = (shared_programs.__name__, first_failure.__name__)
+_LITTLE_OPTIMIZED = "--xla_cpu_use_fusion_emitters=false"
 
 
 def serve() -> None:
@@ -94,8 +96,12 @@ def _become_test(request: dict[str, Any], folder: str) -> None:
             os.dup2(opened, number)
         os.environ.update({"TEST_TMPDIR": folder, "HOME": folder, first_failure.VARIABLE: str(_failure(folder))})
         os.environ[shared_programs.VARIABLE] = request["programs"]
+        # As `pytest_test` says it; XLA reads its flags when JAX makes its first device.
+        os.environ["XLA_FLAGS"] = "" if request["optimized"] else _LITTLE_OPTIMIZED
+        if "jax" in sys.modules:
+            sys.modules["jax"].config.update("jax_disable_most_optimizations", not request["optimized"])
         importlib.invalidate_caches()
-        plugins = [option for name in _PLUGINS for option in ("-p", name)]
+        plugins = [option for name in (*request["plugins"], *_PLUGINS) for option in ("-p", name)]
         status = pytest_main.main([*plugins, "-x", "-q", "--tb=line", request["test"]])
     finally:
         # Without what an interpreter does at its end, which is the parent's.
