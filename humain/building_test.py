@@ -70,3 +70,21 @@ def test_actions_that_are_as_many_as_states_are_told_from_them_by_an_id_too_many
     assert not model.layers[0].answers_states
     plane = building.stack(Continuous(2), actions=Continuous(2, tolerance=0.5), num_layers=1)
     assert not plane.layers[0].answers_states
+
+
+def test_the_defaults_of_a_stack():
+    assert building.stack.__kwdefaults__ == {
+        "actions": None,
+        "num_layers": 2,
+        "kernel": None,
+        "score_rule": Geometric(0.95),
+        "lookahead": 2,
+        "context_length": 1,
+        "encoding": "none",
+        "max_sub_steps": 16,
+        "max_nodes": 64,
+    }
+    plain = building.stack(Discrete(4))
+    assert len(plain.layers) == 2
+    assert not plain.group_layers
+    assert building.stack(Continuous(2), num_layers=1).group_layers

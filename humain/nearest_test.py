@@ -61,3 +61,17 @@ def test_what_is_known_does_not_change_with_the_array_that_it_came_from():
 def test_states_that_can_not_be_are_refused(known, message):
     with pytest.raises(ValueError, match=message):
         Nearest(known)
+
+
+def test_one_state_of_one_number_is_enough():
+    space = Nearest(np.array([[7.0]]))
+    assert space.decode(jnp.array([[1.0], [-3.0]])).tolist() == [[7], [7]]
+    assert (space.shape, space.num_features, space.num_outputs, space.has_differences) == ((1,), 1, 1, False)
+    assert space.index(jnp.array([1.0])) == 0
+
+
+def test_the_tolerance_is_that_of_the_continuous_space():
+    assert Nearest(_KNOWN) == Nearest(_KNOWN, tolerance=1e-3)
+    assert Nearest(_KNOWN, tolerance=0.5).whole == Continuous(2, tolerance=0.5)
+    first, second = jnp.array([[0.0, 0.0], [0.0, 0.0]]), jnp.array([[0.5, 0.0], [0.0, 0.75]])
+    assert Nearest(_KNOWN, tolerance=0.5).equal(first, second).tolist() == [True, False]

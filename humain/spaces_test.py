@@ -80,3 +80,26 @@ def test_spaces_made_alike_are_equal_and_hash_alike():
 def test_what_makes_no_space_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_spaces_may_be_as_small_as_one():
+    assert Discrete(1).encode(jnp.array([0])).tolist() == [[1]]
+    space = Continuous(1, tolerance=0.0)
+    assert space.equal(jnp.array([[1.0], [1.0]]), jnp.array([[1.0], [1.0001]])).tolist() == [True, False]
+    assert Continuous(1) == Continuous(1, tolerance=1e-3)
+
+
+def test_predictions_may_have_any_axes_before_their_own():
+    logits = jnp.array([[[0.0, 2.0, 1.0], [3.0, 0.0, 1.0]]])
+    assert Discrete(3).decode(logits).tolist() == [[1, 0]]
+    assert Discrete(3).decode(logits[0, 0]) == 1
+    # Two vectors of three numbers, which differ by 1, 2 and 0.
+    space = Continuous(3, tolerance=1.0)
+    first, second = jnp.zeros((2, 1, 3)), jnp.array([[[1.0, 2.0, 0.0]], [[1.0, 1.0, -1.0]]])
+    assert space.loss(first, second).tolist() == [[5], [3]]
+    assert space.equal(first, second).tolist() == [[False], [True]]
+
+
+def test_what_can_be_subtracted_and_how_long_predictions_are():
+    assert [space.has_differences for space in (Discrete(3), Continuous(2))] == [False, True]
+    assert [space.num_outputs for space in (Discrete(3), Continuous(2))] == [3, 2]

@@ -57,3 +57,22 @@ def test_ids_have_no_stop_signal():
 def test_a_weight_of_nothing_is_refused(weight):
     with pytest.raises(ValueError, match="the weight must be more than 0"):
         Stopping(Continuous(2), weight)
+
+
+def test_vectors_may_have_any_axes_before_their_own():
+    vectors, stops = jnp.arange(12.0).reshape(2, 3, 2), jnp.array([[True, False, False], [False, True, True]])
+    joined = _SPACE.join(vectors, stops)
+    assert joined.shape == (2, 3, 3)
+    again, ends = _SPACE.split(joined)
+    np.testing.assert_array_equal(again, vectors)
+    np.testing.assert_array_equal(ends, stops)
+    np.testing.assert_array_equal(_SPACE.encode(joined)[..., 2], 4.0 * stops)
+    np.testing.assert_array_equal(_SPACE.decode(_SPACE.encode(joined)), joined)
+    np.testing.assert_array_equal(_SPACE.loss(_SPACE.encode(joined), joined), np.zeros((2, 3)))
+    np.testing.assert_array_equal(_SPACE.equal(joined, joined), np.ones((2, 3), bool))
+
+
+def test_by_default_the_signal_weighs_as_much_as_a_number():
+    assert Stopping(Continuous(2)) == Stopping(Continuous(2), weight=1.0)
+    assert not _SPACE.has_differences
+    assert _SPACE.dtype == jnp.float32

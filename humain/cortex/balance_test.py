@@ -125,3 +125,38 @@ def test_jit_gives_what_eager_gives():
     eager = balance.choose(*arguments)
     jitted = jax.jit(balance.choose, static_argnums=(1, 3))(*arguments)
     jax.tree.map(np.testing.assert_array_equal, eager, jitted)
+
+
+def test_more_questions_than_entries_share_them(monkeypatch):
+    monkeypatch.setattr(balance, "_MAX_QUESTIONS", 4)
+    tally = balance.begin(SPACE)
+    assert tally.counts.shape == tally.best.shape == (4,)
+    # Questions 1 and 5 have one entry, 8 has the first.
+    _, tally = choose(tally, examples([0, 1, 2], [1, 2, 2], [0.5, 0.25, 0.75]), 3)
+    assert tally.counts.tolist() == [1, 2, 0, 0]
+    assert tally.best.tolist() == [0.75, 0.5, -1, -1]
+
+
+def test_a_tally_remembers_only_where_that_is_asked_for():
+    assert [leaf.shape for leaf in jax.tree.leaves(balance.begin(SPACE).places)] == [(0,)] * 4
+    remembering = balance.begin(SPACE, remembers=True)
+    assert [leaf.shape for leaf in jax.tree.leaves(remembering.places)] == [(9,)] * 4
+    assert all(int(leaf.sum()) == 0 for leaf in jax.tree.leaves(remembering.places))
+    assert balance.begin(Discrete(2048)).counts.shape == (2048**2,)
+    assert balance.begin(Discrete(2049)).counts.shape == (2**22,)
+
+
+def test_what_is_outdone_comes_last_however_little_it_was_learned():
+    tally = balance.begin(SPACE)
+    tally = dataclasses.replace(tally, counts=tally.counts.at[5].set(2**20))
+    # Question 1's second example is outdone by its first; question 5 was learned a million times.
+    found, _ = choose(tally, examples([0, 0, 1], [1, 1, 2], [0.75, 0.5, 0.25]), 3)
+    assert chosen(found) == [0, 2, 1]
+
+
+def test_all_questions_may_be_learned_again_and_not_more():
+    tally = balance.begin(SPACE, remembers=True)
+    tally = dataclasses.replace(tally, counts=jnp.arange(9)[::-1], best=jnp.zeros(9), places=places(list(range(9))))
+    found, drawn = balance.least_learned(tally, 9)
+    assert found.walks.tolist() == [8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert drawn.all()

@@ -79,3 +79,23 @@ def test_an_answer_that_ends_the_way_is_the_goal_where_that_is_asked_for(ends_at
 def test_what_makes_no_cortex_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Cortex(Probe(Discrete(2), Discrete(2)), Linear(2), **settings)
+
+
+def test_a_rank_chooses_among_the_slots_the_best_first():
+    slots = Slots(values=jnp.array([[1, 2, 3]] * 4), scores=jnp.array([[0.1, 0.3, 0.2]] * 3 + [[0.5, 0.5, 0.5]]))
+    states = jnp.zeros((4, 1), jnp.int32)
+    context = Context(states=states, features=IDS.encode(states), mask=jnp.ones((4, 1), bool))
+    answer = Cortex(Told(IDS, IDS), Linear(2)).answer(slots, context, states[:, 0], jnp.array([0, 1, 2, 1]))
+    # Of equal ones the first comes first.
+    assert answer.value.tolist() == [2, 3, 1, 2]
+    np.testing.assert_allclose(answer.score, [0.3, 0.2, 0.1, 0.5])
+    assert not answer.ends.any()
+
+
+def test_the_defaults_are_two_pivots_and_goals_drawn_evenly():
+    kernel = Probe(IDS, IDS)
+    assert Cortex(kernel, Linear(2)) == Cortex(
+        kernel, Linear(2), lookahead=2, goal_discount=1.0, pivot_to_pivot=False, ends_at_goal=False
+    )
+    edge = Cortex(kernel, Linear(2), lookahead=1, goal_discount=1e-6)
+    assert (edge.lookahead, edge.goal_discount) == (1, 1e-6)

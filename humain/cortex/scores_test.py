@@ -61,3 +61,17 @@ def test_scores_by_return_need_returns():
 def test_what_makes_no_rule_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_rules_may_go_to_the_very_edge():
+    np.testing.assert_array_equal(Linear(1).score(jnp.array([0, 1, 2])), [1, 0, 0])
+    # 2**-20 and 1 - 2**-20 are exact.
+    for discount in (2.0**-20, 1 - 2.0**-20):
+        assert Geometric(discount).score(jnp.array([1])) == np.float32(discount)
+
+
+def test_a_composed_score_does_not_rise_above_1():
+    assert Linear(4).compose(jnp.array(1.0), jnp.array(1.0)) == 1
+    # On [0, 4]: 3 and 3 make 6, more than 4; on [-4, 0]: -3 and -3 make -6, less than -4.
+    assert Return(0.0, 4.0).compose(jnp.array(0.75), jnp.array(0.75)) == 1
+    assert Return(-4.0, 0.0).compose(jnp.array(0.25), jnp.array(0.25)) == 0
