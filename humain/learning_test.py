@@ -191,3 +191,29 @@ def test_each_layer_s_tally_counts_what_it_learned_from():
     assert len(learner.tallies) == 2
     for tally in learner.tallies:
         assert int(tally.counts.sum()) == 15
+
+
+def test_the_defaults():
+    assert ReplayConfig() == ReplayConfig(
+        sweep_batch_size=0, compose_batch_size=0, pivot_share=0.5, imagine_batch_size=0, imagine_max_steps=16
+    )
+    assert LearningConfig() == LearningConfig(batch_size=64, candidates=1, remembered=0, replay=None)
+
+
+def test_settings_may_go_to_the_very_edge():
+    for share in (0.0, 1.0):
+        assert ReplayConfig(pivot_share=share, imagine_max_steps=1).pivot_share == share
+    assert LearningConfig(batch_size=1, candidates=2, remembered=1).remembered == 1
+
+
+def test_sweeping_is_asked_for_by_its_batch_size():
+    assert not LearningConfig().sweeps
+    assert not replay(compose_batch_size=4).sweeps
+    assert replay(sweep_batch_size=1).sweeps
+
+
+@pytest.mark.parametrize(("num_ids", "capacity"), [(6, 2**15), (128, 2**15), (200, 80_000), (1449, 2**22)])
+def test_the_queue_has_room_for_every_pair_twice(num_ids, capacity):
+    model = stacks.table_stack(num_ids, 1)
+    learner = jax.eval_shape(lambda: begin(model, replay(sweep_batch_size=4)))
+    assert learner.queue.states.shape == (capacity,)

@@ -221,3 +221,8 @@ def test_models_made_alike_are_equal():
     assert models[0] == models[1]
     assert hash(models[0]) == hash(models[1])
     assert models[0] != dataclasses.replace(models[0], group_layers=False)
+
+
+def test_layers_are_grouped_unless_that_is_turned_off():
+    model = stacks.table_stack(6, 2)
+    assert Model(model.layers, model.space) == Model(model.layers, model.space, group_layers=True)

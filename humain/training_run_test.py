@@ -161,3 +161,24 @@ def test_lists_are_trained_on_in_a_work_directory_as_arrays_are(model, tmp_path)
     state = training_run.train(model, lists, **settings)
     arrays = Trajectories(states=jnp.array([[0, 1, 2], [3, 4, 5]]), lengths=jnp.array([3, 2]))
     assert_same(training_run.train(model, arrays, **settings), state)
+
+
+def test_the_defaults():
+    assert training_run.train.__kwdefaults__ == {
+        "abstractions": None,
+        "state": None,
+        "config": LearningConfig(batch_size=256),
+        "seed": 0,
+        "workdir": None,
+        "checkpoint_seconds": 30.0,
+        "show_progress": False,
+        "mesh": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("steps", "done", "expected"),
+    [(1, 0, 1), (100, 0, 100), (101, 0, 1), (102, 0, 51), (300, 0, 100), (300, 90, 30), (7, 7, 7), (202, 101, 1)],
+)
+def test_a_chunk_divides_what_is_to_do_and_what_is_done(steps, done, expected):
+    assert training_run._chunk_steps(steps, done) == expected

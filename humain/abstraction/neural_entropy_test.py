@@ -161,3 +161,26 @@ def test_states_and_goals_pass_unchanged():
 def test_settings_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         with_levels([1.0, 2.0], **settings)
+
+
+def test_the_defaults():
+    plain = with_levels([1.0, 2.0])
+    assert (plain.min_separation, plain.hysteresis, plain.places) == (2, 0.02, None)
+    assert learn_visits.__kwdefaults__ == {"min_separation": 2, "hysteresis": 0.02}
+    assert with_levels([1.0, 2.0], min_separation=1, hysteresis=0.0).min_separation == 1
+
+
+def test_a_peak_may_rise_by_just_as_much_and_lie_just_as_far():
+    # 2 is 1 above 1, and lies 2 states after the peak of 3.
+    assert pivots_of([3, 1, 2, 0], hysteresis=1.0, min_separation=2) == [0, 2]
+    assert pivots_of([3, 1, 2, 0], hysteresis=1.25, min_separation=2) == [0]
+    assert pivots_of([3, 1, 2, 0], hysteresis=1.0, min_separation=3) == [0]
+
+
+def test_vectors_are_the_same_number_by_number():
+    density = VisitDensity((), jnp.zeros(2), jnp.eye(2), space=Continuous(2), num_scales=0)
+    first, second = jnp.array([[1.0, 2.0], [1.0, 2.0]]), jnp.array([[1.0, 2.0], [1.0, 3.0]])
+    assert NeuralEntropy(density)._same(first, second).tolist() == [True, False]
+    assert NeuralEntropy(density)._same(first[None], second[None]).tolist() == [[True, False]]
+    placed = NeuralEntropy(density, places=jnp.zeros((3, 2)))
+    assert placed._same(jnp.array([1, 2]), jnp.array([1, 1])).tolist() == [True, False]

@@ -132,3 +132,45 @@ def test_settings_are_checked(settings, message):
 def test_settings_may_go_to_the_very_edge():
     config = DensityConfig(width=1, num_scales=0, num_steps=1, batch_size=1, learning_rate=1e-9)
     assert (config.width, config.num_scales, config.num_steps, config.batch_size) == (1, 0, 1, 1)
+
+
+def test_the_defaults():
+    assert DensityConfig() == DensityConfig(width=64, num_scales=4, num_steps=1000, batch_size=2048, learning_rate=1e-2)
+
+
+def test_every_state_is_drawn_alike():
+    # Two states, once each: whichever of them were drawn less would look rarer.
+    density = visit_density.fit(jnp.array([0, 1]), jax.random.key(0), space=Discrete(2), config=_SMALL)
+    np.testing.assert_allclose(density.log_density(jnp.arange(2)), np.log([0.5, 0.5]), atol=0.1)
+
+
+def test_weights_begin_by_the_number_of_their_inputs_and_the_last_ones_at_0():
+    layers = visit_density._init(jax.random.key(0), (400, 100, 300, 1))
+    assert [weights.shape for weights, _ in layers] == [(400, 100), (100, 300), (300, 1)]
+    # The spread of 30,000 and more normal numbers is known to within a percent.
+    np.testing.assert_allclose(np.std(layers[0][0]), np.sqrt(2 / 400), rtol=0.02)
+    np.testing.assert_allclose(np.std(layers[1][0]), np.sqrt(2 / 100), rtol=0.02)
+    assert not np.any(layers[2][0])
+    assert not any(np.any(bias) for _, bias in layers)
+
+
+def test_scales_double_from_one_to_the_next():
+    # One hidden unit for each of the features 1, sin x, sin 2x, cos x and cos 2x; silu(30 + h) - 30 = h.
+    params = (jnp.eye(5), jnp.full(5, 30.0)), (jnp.array([[1.0], [10], [100], [1000], [10000]]), jnp.zeros(1))
+    at = jnp.array([[0.5], [2.0]])
+    expected = at[:, 0] + 10 * np.sin(0.5 * np.array([1, 4])) + 100 * np.sin(np.array([1, 4]))
+    expected = expected + 1000 * np.cos(0.5 * np.array([1, 4])) + 10000 * np.cos(np.array([1, 4])) + 30 * 11111
+    np.testing.assert_allclose(visit_density._ratio(params, at, 2), expected, rtol=1e-5)
+
+
+def test_moments_by_hand():
+    # About (1, 2): covariance [[1, 1], [1, 3]] of which the mean variance is 2; the ridge is a millionth of that.
+    points = jnp.array([[0.0, 1.0], [2.0, 3.0], [0.0, 0.0], [2.0, 4.0]])
+    mean, root = visit_density._moments(points)
+    np.testing.assert_array_equal(mean, [1, 2])
+    np.testing.assert_allclose(root @ root.T, [[1, 1.5], [1.5, 2.5]], rtol=1e-5)
+    assert root[0, 1] == 0
+    # What never varies has a spread of 1, and what varies along one axis alone a spread of the ridge along the other.
+    np.testing.assert_array_equal(visit_density._moments(jnp.ones((3, 2)))[1], np.eye(2))
+    _, flat = visit_density._moments(jnp.array([[-1.0, 0.0], [1.0, 0.0]]))
+    np.testing.assert_allclose(flat[1, 1] ** 2, 1e-6 * 0.5, rtol=1e-3)

@@ -122,3 +122,30 @@ def test_a_negative_capacity_is_refused():
 def test_a_length_that_the_memory_cannot_fill_is_refused(length):
     with pytest.raises(ValueError, match=f"a context of {length} states"):
         show(memory.empty(2, SPACE), 0, length)
+
+
+def test_by_default_a_state_is_present_and_a_refresh_happens():
+    store = memory.append(memory.empty(2, SPACE), jnp.int32(3))
+    assert (store.states[0], store.count) == (3, 1)
+    assert memory.refresh(store).count == 0
+
+
+def test_a_memory_without_room_counts_what_it_is_given():
+    store = memory.empty(0, SPACE)
+    for present in (True, False, True):
+        store = memory.append(store, jnp.int32(3), present)
+    assert (store.states.shape, store.count) == ((0,), 2)
+
+
+@pytest.mark.parametrize("length", [1, 4])
+def test_a_context_may_be_as_long_as_the_memory_and_one_more(length):
+    store = memory.empty(3, SPACE)
+    for state in (5, 6, 7, 8):
+        store = memory.append(store, jnp.int32(state))
+    found = memory.context(store, jnp.int32(9), length=length, space=SPACE, encoding=encodings.none)
+    assert found.states.tolist() == [6, 7, 8, 9][-length:]
+    for wrong in (0, 5):
+        with pytest.raises(
+            ValueError, match=f"a context of {wrong} states needs a memory of at least {wrong - 1}, but"
+        ):
+            memory.context(store, jnp.int32(9), length=wrong, space=SPACE, encoding=encodings.none)

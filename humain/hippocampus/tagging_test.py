@@ -234,3 +234,8 @@ def test_a_step_costs_in_proportion_to_the_capacity():
 def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Tagging(**settings)
+
+
+def test_the_defaults():
+    assert Tagging() == Tagging(capacity=64, threshold=0.5, eviction="last_met")
+    assert (Tagging(capacity=1).capacity, Tagging(threshold=0.0).threshold) == (1, 0.0)

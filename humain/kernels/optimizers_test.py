@@ -45,3 +45,8 @@ def test_equal_values_are_equal_optimisers():
 def test_what_cannot_be_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Adam(**settings)
+
+
+def test_the_defaults():
+    assert Adam() == Adam(learning_rate=1e-3, num_updates=None)
+    assert Adam(num_updates=1).num_updates == 1

@@ -57,3 +57,26 @@ def test_the_present_is_now():
 def test_there_is_a_first_try():
     with pytest.raises(ValueError, match="num_tries is 0; it must be at least 1"):
         Backoff(num_tries=0)
+
+
+def test_the_defaults():
+    waits = Backoff()
+    assert (waits.num_tries, waits.first_seconds, waits.longest_seconds, waits.patience_seconds) == (6, 1, 60, 300)
+    assert Backoff(num_tries=1).num_tries == 1
+
+
+def test_a_wait_lies_between_half_and_all_of_a_doubling_bound():
+    # 3, 6, 12 and then the bound of 20: half of each, and of a number just below 1 nearly all.
+    for draw, share in ((0.0, 0.5), (0.5, 0.75)):
+        waits = Backoff(first_seconds=3.0, longest_seconds=20.0, draw=lambda draw=draw: draw)
+        assert [waits.seconds(tried) for tried in (1, 2, 3, 4, 9)] == [share * most for most in (3, 6, 12, 20, 20)]
+    assert Backoff(first_seconds=1.0, longest_seconds=1e30, draw=lambda: 0.0).seconds(10_000) == 2.0**64 / 2
+    assert Backoff(draw=lambda: 0.0).seconds(1, 7.5) == 7.5
+    assert Backoff(draw=lambda: 0.0).seconds(1, 0.25) == 0.5
+
+
+def test_milliseconds_come_before_seconds_and_less_than_nothing_is_nothing():
+    assert backoff.asked_seconds({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
+    assert backoff.asked_seconds({"retry-after-ms": "soon", "retry-after": "9"}) == 9
+    assert backoff.asked_seconds({"retry-after": "-3"}) == 0
+    assert backoff.asked_seconds({"retry-after": "inf"}) is None

@@ -41,3 +41,12 @@ def test_logs_of_the_transport_are_redacted_meanwhile(caplog):
             logger.debug("headers=%r of %d", [b"sk-one-two"], 1)
         logger.debug("after %s", "sk-one-two")
     assert [record.getMessage() for record in caplog.records] == ["headers=[b'[secret]'] of 1", "after sk-one-two"]
+
+
+def test_a_secret_has_eight_characters_or_more():
+    assert redaction.secrets_of({"OPENAI_API_KEY": "12345678", "HF_TOKEN": "1234567"}) == ("12345678",)
+
+
+def test_a_line_is_cut_after_300_characters():
+    assert redaction.one_line("x" * 300, ()) == "x" * 300
+    assert redaction.one_line("x" * 301, ()) == "x" * 300 + " ..."

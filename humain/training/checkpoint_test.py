@@ -276,3 +276,23 @@ def test_orbax_is_quiet_even_where_others_are_not(
     output = capfd.readouterr()
     assert (output.out, output.err, caplog.text) == ("", "", "")
     assert logging.getLogger("absl").isEnabledFor(logging.INFO)
+
+
+def test_two_are_kept_by_default(tmp_path: pathlib.Path) -> None:
+    assert checkpoint.Checkpointer.__init__.__kwdefaults__ == {"keep": 2, "processes": None}
+    one = _checkpointer(tmp_path, keep=1)
+    for step in (1, 2, 3):
+        one.save(step, {"x": np.zeros(1)})
+    assert one.steps() == [3]
+    three = _checkpointer(tmp_path, keep=3)
+    for step in (4, 5, 6):
+        three.save(step, {"x": np.zeros(1)})
+    assert three.steps() == [4, 5, 6]
+    assert three.directory == tmp_path.absolute()
+
+
+def test_only_numbers_come_back_as_notes(tmp_path: pathlib.Path) -> None:
+    _checkpointer(tmp_path).save(5, {"x": np.zeros(2)})
+    restored = _checkpointer(tmp_path).restore({"x": np.zeros(2)})
+    assert restored is not None
+    assert restored.notes == {}

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -288,3 +289,49 @@ def test_several_processes_may_write_the_same(tmp_path):
         for process in processes:
             process.kill()
     assert len(damaged_files.places(tmp_path / "cache")) == 2
+
+
+def test_what_a_process_has_just_begun_is_left_for_an_hour(tmp_path):
+    folder = Store(tmp_path, "here")._path
+    old, young = folder / ".begun-old", folder / ".begun-young"
+    now = time.time()
+    for place, age in ((old, 3660), (young, 3540)):
+        place.write_bytes(b"half")
+        os.utime(place, (now - age, now - age))
+    Store(tmp_path, "elsewhere")
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_by_default_half_a_gigabyte_is_kept_of_every_program(tmp_path):
+    assert Store.__init__.__kwdefaults__ == {"max_bytes": 536_870_912, "task": "task"}
+    with compilation_cache.used(tmp_path, "toy"):
+        assert jax.config.values["jax_persistent_cache_min_compile_time_secs"] == 0
+        assert jax.config.values["jax_persistent_cache_min_entry_size_bytes"] < 1
+
+
+def test_what_just_fits_is_kept(tmp_path):
+    # 32 bytes of checksum and 68 more.
+    store = Store(tmp_path, "here", max_bytes=100)
+    store.put("a", bytes(69))
+    assert store.get("a") is None
+    store.put("a", bytes(68))
+    assert store.get("a") == bytes(68)
+    # And nothing goes before the bound is passed.
+    assert Store(tmp_path, "here", max_bytes=100).get("a") == bytes(68)
+    assert Store(tmp_path, "here", max_bytes=99).get("a") is None
+
+
+def test_folders_are_their_users_alone(tmp_path):
+    Store(tmp_path / "root", "here")
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("root", "root/here")] == [0o700] * 2
+    Store(tmp_path / "root", "here")  # they may be there already
+
+
+def test_a_folder_of_which_the_group_may_write_is_not_used(tmp_path):
+    Store(tmp_path, "here")
+    for mode in (0o720, 0o702):
+        (tmp_path / "here").chmod(mode)
+        with pytest.raises(PermissionError, match="other users can write to it"):
+            Store(tmp_path, "here")
+    (tmp_path / "here").chmod(0o755)
+    Store(tmp_path, "here")

@@ -144,3 +144,35 @@ def test_a_save_is_not_cut_short(tmp_path: pathlib.Path) -> None:
     stdout, _ = process.communicate(timeout=60)
     assert stdout.startswith("saved\n")
     assert process.returncode == 143
+
+
+def test_the_defaults() -> None:
+    assert interruption.Interruption.__init__.__kwdefaults__ == {
+        "grace_seconds": 4.0,
+        "before_forced_exit": None,
+        "processes": None,
+    }
+    # A second request counts as one of its own a second after the first.
+    assert interruption._REPEAT_SECONDS == 1
+
+
+def test_any_positive_grace_time_will_do() -> None:
+    interruption.Interruption(grace_seconds=0.01)
+    with pytest.raises(ValueError, match="grace_seconds is -0.5"):
+        interruption.Interruption(grace_seconds=-0.5)
+
+
+def test_holds_add_up_and_end() -> None:
+    asked = interruption.Interruption()
+    with asked.hold():
+        with asked.hold():
+            assert asked._holds == 2
+        assert asked._holds == 1
+    assert asked._holds == 0
+
+
+def test_the_first_signal_is_the_one_that_counts() -> None:
+    asked = interruption.Interruption()
+    asked._handle(signal.SIGTERM, None)
+    asked._handle(signal.SIGINT, None)
+    assert asked.requested == signal.SIGTERM

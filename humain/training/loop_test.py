@@ -422,3 +422,51 @@ def test_an_error_of_the_compiler_is_raised_where_train_was_called(monkeypatch: 
     monkeypatch.setattr(jax.stages.Lowered, "compile", fail)
     with pytest.raises(RuntimeError, match="no memory"):
         _train(10)
+
+
+def test_the_defaults_of_the_host() -> None:
+    host = loop.Host()
+    assert (host.checkpoint_seconds, host.checkpoint_steps, host.processes) == (60, None, loop.Processes())
+    assert [getattr(host, name) for name in ("checkpointer", "interruption", "metrics", "progress")] == [None] * 4
+    assert (host.executables, host.mesh, host.ahead) == (None, None, None)
+
+
+def test_a_checkpoint_is_due_after_a_time_or_a_number_of_updates(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    by_time = loop._Loop("toy", 1, 100, _host(tmp_path, checkpoint_seconds=10.0))
+    by_steps = loop._Loop("toy", 1, 100, _host(tmp_path, checkpoint_seconds=1e9, checkpoint_steps=5))
+    without = loop._Loop("toy", 1, 100, loop.Host(checkpoint_seconds=0.0, checkpoint_steps=1))
+    for now[0], due in ((9.0, False), (10.0, True)):
+        assert by_time._save_due(3) is due
+    assert [by_steps._save_due(step) for step in (4, 5)] == [False, True]
+    by_steps._saved_step = 5
+    assert [by_steps._save_due(step) for step in (9, 10)] == [False, True]
+    assert not without._save_due(50)
+
+
+def test_a_checkpoint_that_is_no_end_of_a_chunk_is_refused(tmp_path: pathlib.Path) -> None:
+    _train(30, _host(tmp_path))
+    with pytest.raises(ValueError, match="at step 30, which is not a multiple of chunk_steps 20 up to num_steps 60"):
+        _train(60, _host(tmp_path), chunk_steps=20)
+
+
+def test_the_first_update_that_is_not_finite_is_named() -> None:
+    for bad, step in ((0, 1), (3, 4), (4, 5)):
+        with pytest.raises(loop.NonFiniteLossError) as caught:
+            loop.train(
+                {"x": jnp.zeros(())},
+                loop.make_chunk(_diverge(bad, in_state=False), 4),
+                data=(),
+                num_steps=8,
+                chunk_steps=4,
+            )
+        assert (caught.value.step, caught.value.checkpoint_step) == (step, None)
+
+
+def test_a_run_of_no_steps_is_its_beginning() -> None:
+    result = loop.train({"sum": jnp.float32(3)}, loop.make_chunk(_count, 1), data=(), num_steps=0, chunk_steps=1)
+    assert (result.state["sum"], result.step, result.first_step) == (3, 0, 0)
+    assert (result.compile_seconds, result.run_seconds) == (0, 0)

@@ -110,3 +110,31 @@ def test_a_last_line_without_its_end_does_not_count(tmp_path: pathlib.Path) -> N
 
 def test_a_missing_file_has_no_lines(tmp_path: pathlib.Path) -> None:
     assert metrics.read_metrics(tmp_path / "metrics.jsonl") == []
+
+
+def test_events_are_written_unless_they_are_not_asked_for(tmp_path: pathlib.Path) -> None:
+    assert metrics.MetricsWriter.__init__.__kwdefaults__ == {"tensorboard": True}
+    writer = metrics.MetricsWriter(tmp_path, tensorboard=False)
+    writer.write("a", 1, {"loss": 0.5})
+    writer.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_what_came_after_a_step_is_removed_of_one_name_alone(tmp_path: pathlib.Path) -> None:
+    writer = metrics.MetricsWriter(tmp_path, tensorboard=False)
+    for step in (1, 2, 3):
+        for name in ("a", "b"):
+            writer.write(name, step, {"loss": float(step)})
+    writer.resume("a", 2)
+    found = [(line["name"], line["step"]) for line in metrics.read_metrics(writer.path)]
+    assert found == [("a", 1), ("b", 1), ("a", 2), ("b", 2), ("b", 3)]
+    assert [line["step"] for line in metrics.read_metrics(writer.path, name="a")] == [1, 2]
+    writer.resume("a", 0)
+    assert metrics.read_metrics(writer.path, name="a") == []
+
+
+def test_lines_that_are_no_record_are_passed_over(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"name": "a", "step": 1}\n[1]\n{"name": "a"}\n{"step": 2}\nnothing\n{"name": "a", "step": 3}')
+    assert metrics.read_metrics(path) == [{"name": "a", "step": 1}]
+    assert metrics.read_metrics(tmp_path / "missing.jsonl") == []

@@ -46,3 +46,9 @@ def test_data_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
             pair.check_equal({"weights": other, "key": jax.random.key(0)}, "states")
     with pytest.raises(errors.UserError, match="different states"):
         pair.check_equal({"weights": jnp.arange(3.0), "key": jax.random.key(1)}, "states")
+
+
+def test_a_process_is_alone_and_leads_by_default() -> None:
+    assert Processes() == Processes(index=0, count=1)
+    assert Processes().leads
+    assert not Processes(index=1, count=2).leads

@@ -57,3 +57,49 @@ def test_progress_can_be_closed_twice(make) -> None:
 
 def test_anything_else_gets_lines() -> None:
     assert isinstance(progress.make_progress(io.StringIO()), progress.LineProgress)
+
+
+def test_a_line_comes_every_ten_seconds() -> None:
+    now = 0.0
+    stream = io.StringIO()
+    lines = progress.LineProgress(stream, clock=lambda: now)
+    lines.start("skip", 0, 100)
+    for now in (9.0, 10.0, 19.0, 20.0):
+        lines.update(int(now), {})
+    assert stream.getvalue().splitlines() == [
+        "skip: step 0 of 100",
+        "skip: step 10 of 100, 1 steps/s, 90 s left",
+        "skip: step 20 of 100, 1 steps/s, 80 s left",
+    ]
+
+
+def test_without_time_or_steps_there_is_no_rate() -> None:
+    stream = io.StringIO()
+    lines = progress.LineProgress(stream, seconds=0.0, clock=lambda: 5.0)
+    lines.start("skip", 1, 3)
+    lines.update(1, {})
+    lines.update(3, {})
+    assert stream.getvalue().splitlines() == [
+        "skip: step 1 of 3 (resumed)",
+        "skip: step 1 of 3",
+        "skip: step 3 of 3",
+    ]
+
+
+def test_a_bar_that_was_never_started_takes_everything() -> None:
+    bar = progress.BarProgress(io.StringIO())
+    bar.update(3, {})
+    bar.close()
+
+
+def test_a_bar_goes_on_where_it_was(capsys) -> None:
+    bar = progress.BarProgress(_Terminal())
+    bar.start("skip", 30, 40)
+    assert bar._bar is not None
+    assert (bar._bar.n, bar._bar.total) == (30, 40)
+    bar.update(35, {})
+    bar.update(37, {})
+    assert bar._bar.n == 37
+    bar.start("next", 0, 2)
+    assert (bar._bar.n, bar._bar.total) == (0, 2)
+    bar.close()

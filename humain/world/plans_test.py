@@ -134,3 +134,8 @@ def test_a_tree_ends_where_nothing_is_known(trained):
     assert len(child.children) == 1
     assert not child.reached
     assert not root.reached
+
+
+def test_three_sub_goals_are_followed_by_default():
+    defaults = plans.imagine.__kwdefaults__
+    assert (defaults["num_subgoals"], defaults["name"], defaults["action_name"]) == (3, str, str)
