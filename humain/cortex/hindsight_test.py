@@ -377,3 +377,31 @@ def test_what_a_table_learns_from_it_is_the_shortest_way_seen():
     answer = cortex.answer(state, context, jnp.array([9]))
     assert (int(answer.value[0]), bool(answer.known[0])) == (4, True)
     assert float(answer.score[0]) == pytest.approx(0.75)
+
+
+def test_there_is_an_abstraction_for_each_layer():
+    for number in (1, 3):
+        with pytest.raises(ValueError, match=f"there are states for 2 layers and {number} abstractions; one for each"):
+            hindsight.layer_paths((jnp.zeros((1, 3)),) * 2, jnp.array([3]), (Skip(2),) * number)
+
+
+def test_what_lies_behind_the_end_is_on_no_path():
+    # The same crossroads 2 and 5, and behind the end visits of 7 and 8, which would be another.
+    counts = jnp.zeros(100, jnp.int32).at[jnp.arange(1, 9)].set(jnp.array([1, 3, 2, 1, 4, 1, 9, 1]))
+    states = jnp.array([[1, 2, 3, 4, 5, 6, 7, 8]])
+    experience = hindsight.gather(Trajectories(states=states, lengths=jnp.array([6])), (Entropy(counts),) * 2)
+    walks, times = jnp.zeros(6, jnp.int32), jnp.arange(6)
+    assert experience.paths[1].following(walks, times).tolist() == [1, 4, 4, 4, 8, 8]
+    bottom = listed(draw(experience, layer=0, cortex=cortex_of(lookahead=1)))
+    assert max(goal for _, goal, _, _ in bottom) == 6
+
+
+def test_what_layers_can_answer_are_the_states_of_their_paths_and_the_ends():
+    # Walks 10 20 30 40 50 and 10 20 60 (and padding): of every second state 30, 50 and 60; the first ones lead nowhere.
+    states = jnp.array([[10, 20, 30, 40, 50], [10, 20, 60, 99, 99]])
+    bottom, top = hindsight.answers(Trajectories(states=states, lengths=jnp.array([5, 3])), (Skip(2), Skip(2)))
+    assert bottom.tolist() == [20, 30, 40, 50, 60]
+    assert top.tolist() == [30, 50, 60]
+    # An end counts above too, where it is no pivot.
+    _, top = hindsight.answers(Trajectories(states=states, lengths=jnp.array([4, 2])), (Skip(2), Skip(2)))
+    assert top.tolist() == [30, 40, 20]

@@ -174,3 +174,35 @@ def test_the_user_s_goal_is_a_state(number):
 def test_ids_are_not_hidden():
     with pytest.raises(ValueError, match=r"vectors, not those of Discrete\(num_elements=100\); set it to False"):
         _layer(hide_start=True)
+
+
+def _shown(context_length, times, kept, *, number=0, hide_start=True):
+    """The states that are there, of contexts on the path 5, 6, 7, 8, 9, ... of vectors."""
+    space = Continuous(1)
+    walks = Trajectories(states=5.0 + jnp.arange(8.0)[None, :, None], lengths=jnp.array([8]))
+    experience = hindsight.gather(walks, (Skip(2), Skip(2)))
+    layer = Layer(Cortex(Probe(space, space), _LINEAR), context_length, hide_start=hide_start)
+    found = hindsight.contexts(
+        experience,
+        layer,
+        number=number,
+        walks=jnp.zeros(len(times), jnp.int32),
+        times=jnp.array(times),
+        kept=jnp.array(kept),
+    )
+    return [row[mask][:, 0].tolist() for row, mask in zip(*map(np.asarray, (found.states, found.mask)), strict=True)]
+
+
+def test_the_first_state_since_the_refresh_is_hidden_and_no_other():
+    # At time 3 with 0, 1, 2 and 3 states kept, of which there is room for 2.
+    assert _shown(3, [3] * 4, [0, 1, 2, 3]) == [[0], [0, 8], [0, 7, 8], [6, 7, 8]]
+    # Where the walk begins nothing is older, whatever was kept.
+    assert _shown(3, [0, 1, 2], [7] * 3) == [[0], [0, 6], [0, 6, 7]]
+    assert _shown(3, [0, 1, 3], [7, 1, 2], hide_start=False) == [[5], [5, 6], [6, 7, 8]]
+
+
+def test_a_start_without_any_context_is_hidden_too():
+    assert _shown(1, [0, 1, 3, 3], [7, 7, 7, 0]) == [[0], [6], [8], [0]]
+    # Above, 5 and 7 are stored a step late: 5 is not yet at time 0, but at time 1.
+    assert _shown(1, [0, 1, 2, 3], [7] * 4, number=1) == [[0], [6], [7], [8]]
+    assert _shown(2, [0, 1, 2, 3], [7] * 4, number=1) == [[0], [0, 6], [0, 7], [7, 8]]
