@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from humain import acting, planning
+from humain import acting, guards, planning
 from humain.abstraction.skip import Skip
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
@@ -232,3 +232,60 @@ def test_a_question_is_looked_at_as_the_float32_that_it_becomes(ask):
 def test_what_is_too_large_behind_the_end_is_padding_too():
     states = np.array([[[0, 0], [1, 1], [1e300, 7]]])
     assert gather(PLANE, states=states, lengths=[2]).walks.tolist() == [0]
+
+
+def test_while_acting_no_more_than_4096_numbers_of_a_device_are_looked_at():
+    for size, looked_at in ((4096, True), (4097, False)):
+        wrong = jax.block_until_ready(jnp.full(size, 6))
+        if looked_at:
+            with pytest.raises(ValueError, match="states hold 6"):
+                guards.questions(SIX, wrong, wrong, wait=False)
+        else:
+            assert guards.questions(SIX, wrong, wrong, wait=False)[0] is wrong
+        # Where there is time to wait, all are.
+        with pytest.raises(ValueError, match="states hold 6"):
+            guards.questions(SIX, wrong, wrong)
+
+
+@pytest.mark.parametrize("size", [1, 32, 33, 100])
+def test_one_wrong_id_among_many_is_found(size):
+    for wrong, message in ((6, "hold 6"), (-1, "hold -1")):
+        ids = np.arange(size) % 6
+        assert guards.questions(SIX, ids, ids)[0].dtype == np.int32
+        ids[size // 2] = wrong
+        with pytest.raises(ValueError, match=f"goals {message}, and the ids of"):
+            guards.questions(SIX, np.zeros(size, int), ids)
+
+
+def test_numbers_lie_within_their_limit():
+    found = guards.numbers("ranks", [0, 2], size=2, limit=3)
+    assert (found.tolist(), found.dtype) == ([0, 2], np.int32)
+    assert guards.numbers("ranks", np.zeros(0, int), size=0, limit=1).tolist() == []
+    for given, message in (([0, 3], "between 0 and 2, not 3"), ([-1, 5], "between 0 and 2, not -1")):
+        with pytest.raises(ValueError, match=f"ranks must lie {message}"):
+            guards.numbers("ranks", given, size=2, limit=3)
+    for given in ([0.0, 1.0], [0], [[0, 1]], [True, False]):
+        with pytest.raises(ValueError, match=r"ranks are .*, expected whole numbers \[2\]"):
+            guards.numbers("ranks", given, size=2, limit=3)
+
+
+def test_what_comes_beside_the_states_goes_through():
+    given = Trajectories(
+        states=STATES, lengths=[4, 1], actions=[[0, 1, 1, 9]] * 2, rewards=[[1, 2, 3, 4]] * 2, terminated=[True, False]
+    )
+    found = guards.trajectories(given, space=SIX, target_space=Discrete(2))
+    assert found.lengths.tolist() == [4, 1]
+    assert found.terminated.tolist() == [True, False]
+    # What fills up the rest is 0: after three steps, and after none.
+    assert found.rewards.tolist() == [[1, 2, 3, 0], [0, 0, 0, 0]]
+    assert found.actions[0].tolist()[:3] == [0, 1, 1]
+    assert (found.rewards.dtype, found.lengths.dtype) == (jnp.float32, jnp.int32)
+
+
+def test_vectors_of_whole_numbers_and_of_bfloat16_are_vectors():
+    for dtype in (np.int16, jnp.bfloat16, np.float64):
+        states, _ = guards.questions(VECTORS, np.ones((3, 2), dtype), np.zeros((3, 2), dtype))
+        assert (states.shape, states.dtype) == ((3, 2), np.float32)
+    for narrow in (jnp.int16, jnp.bfloat16):
+        states, _ = guards.questions(VECTORS, jnp.ones((3, 2), narrow), jnp.zeros((3, 2)))
+        assert (states.tolist(), states.dtype) == ([[1, 1]] * 3, jnp.float32)

@@ -100,3 +100,36 @@ def test_sequences_of_two_actions_are_those_of_one_probability_a_part():
     tendencies = jnp.repeat(jax.random.uniform(tendency_key, (400, 3)), 4, axis=1)
     expected = jax.random.uniform(action_key, (400, 12)) < tendencies
     np.testing.assert_array_equal(sequences(DiscreteActions(2), 3, seed=3), expected)
+
+
+def test_one_action_is_enough_and_is_always_taken():
+    alone = DiscreteActions(1)
+    assert not np.any(alone.draw(jax.random.key(0), (5,)))
+    assert not np.any(sequences(alone, 3))
+    assert alone.undecided == (1.0,)
+
+
+def test_what_is_contained_up_to_rounding():
+    # A millionth of the range 4 is 4e-6.
+    box = BoxActions((-1.0,), (3.0,))
+    for action, inside in ((3.0, True), (3.000003, True), (3.00001, False), (-1.000003, True), (-1.00001, False)):
+        assert box.contains(np.array([[action]])) is inside
+    assert DiscreteActions(3).contains(np.array([0, 1, 2], np.uint8))
+    assert not DiscreteActions(3).contains(np.array([True, False]))
+
+
+def test_actions_lie_around_their_tendency():
+    # Of a box from -1 to 1, what is left of a part beside its mean spreads by 0.3, but where it is clipped.
+    box = BoxActions((-1.0,), (1.0,))
+    drawn = np.asarray(sequences(box, 2))[..., 0].reshape(400, 2, 6)
+    inner = drawn[np.all(np.abs(drawn) < 0.999, axis=2)]
+    spread = np.std(inner - inner.mean(axis=1, keepdims=True), ddof=0) * np.sqrt(6 / 5)
+    assert 0.22 < spread < 0.34
+
+
+def test_many_actions_are_encoded_at_once():
+    vectors = np.linspace(0.0, 0.5, 12).reshape(2, 3, 2)
+    found = BOX.encode(jnp.asarray(vectors, jnp.float32))
+    np.testing.assert_allclose(found, (vectors - [1.0, 0.25]) / [2.0, 0.25], atol=1e-6)
+    assert BOX.num_features == 2
+    assert DiscreteActions(3).encode(jnp.zeros((2, 3), jnp.int32)).shape == (2, 3, 3)

@@ -200,3 +200,17 @@ def test_trajectories_without_actions_are_refused_and_rewards_may_be_missing():
     np.testing.assert_array_equal(store.rewards, np.zeros(7))
     assert not np.any(store.terminated)
     np.testing.assert_array_equal(np.flatnonzero(store.truncated), [2, 3, 4, 6])
+
+
+def test_a_store_may_be_just_as_large_as_its_steps():
+    assert stored(*EPISODES, capacity=7).states.shape == (7, 2)
+    assert transitions.append(stored(EPISODES[0], capacity=5), stored(EPISODES[3])).count == 5
+
+
+def test_all_fields_have_the_first_steps_and_how_many_they_are():
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), stored(episode(4, terminated=True)))
+    cut = transitions.first(stacked, 1)
+    assert (cut.states.shape, cut.count.tolist(), cut.truncated.tolist()) == ((2, 1, 2), [1, 1], [[True], [True]])
+    whole = transitions.first(stacked, 4)
+    assert whole.truncated[:, -1].tolist() == [False, False]
+    assert transitions.select(stacked, 1).count == 4

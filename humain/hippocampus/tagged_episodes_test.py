@@ -204,3 +204,33 @@ def test_a_model_is_asked_for_a_tag_alone():
     # At its goal it is answered the goal, which tells no state: it stays.
     _, reaction = acting.react(model, state, episode, there, goal)
     assert tagged_episodes.destinations(LINE, reaction.action, there) == 4
+
+
+def test_a_place_at_the_threshold_is_the_one_seen_before():
+    tags = met(VECTORS, [[0.0], [1.0]])
+    for place, found in ((1.25, True), (1.375, False)):
+        goal, there = tagged_episodes.first_seen(VECTORS, tags, jnp.array([[place]]))
+        assert (bool(there[0]), read(VECTORS, goal)[0]) == (found, [1.0] if found else [place])
+        assert bool(tagged_episodes.before(VECTORS, tags, jnp.array([[place]]))[1][0]) is found
+
+
+def test_of_two_places_the_nearer_was_seen_before():
+    # 0.2 lies 0.2 from the first and 0.1 from the second, which is a place of its own.
+    space = TaggedVectors(base=Continuous(1), tagging=Tagging(capacity=4, threshold=0.25), levels=LEVELS)
+    tags = met(space, [[0.0], [0.3]])
+    goal, _ = tagged_episodes.first_seen(space, tags, jnp.array([[0.2]]))
+    assert read(space, goal)[0] == [pytest.approx(0.3)]
+    goal, found = tagged_episodes.before(space, tags, jnp.array([[0.2]]))
+    assert (read(space, goal)[0], bool(found[0])) == ([0.0], True)
+
+
+def test_goals_may_have_any_axes():
+    goals = tagged_episodes.goals(SPACE, jnp.array([[4, 5, 6]]), visits=jnp.array([[1, 2, 9]]))
+    states, levels, known = SPACE.split(goals)
+    assert (states.tolist(), levels.tolist()) == ([[4, 5, 6]], [[[8, 0], [8, 1], [8, 3]]])
+    assert known.all()
+    vectors = tagged_episodes.goals(VECTORS, jnp.array([[[0.5], [1.5]]]))
+    assert vectors.shape == (1, 2, *VECTORS.shape)
+    asked = tagged_episodes.ask(SPACE, goals, fields=["visits"])
+    np.testing.assert_array_equal(asked, goals)
+    assert tagged_episodes.goals(SPACE, order=jnp.array([[1, 2]])).shape == (1, 2)

@@ -147,3 +147,40 @@ def test_tags_are_not_subtracted():
     with pytest.raises(ValueError, match="has no differences that are states: relative must be False"):
         LinearConfig(relative=True).build(VECTORS, VECTORS)
     assert not IDS.has_differences
+
+
+@pytest.mark.parametrize(("space", "states"), SPACES)
+def test_elements_may_have_any_axes_before_their_own(space, states):
+    elements, of_states, levels = all_elements(space, states)
+    for shape in ((2, 12), (24, 1)):
+        grid = space.join(of_states.reshape(*shape, *space.base.shape), levels.reshape(*shape, 2))
+        np.testing.assert_array_equal(grid, elements.reshape(*shape, *space.shape))
+        found_states, found_levels, known = space.split(grid)
+        np.testing.assert_array_equal(found_states, of_states.reshape(*shape, *space.base.shape))
+        np.testing.assert_array_equal(found_levels, levels.reshape(*shape, 2))
+        assert known.shape == shape
+        features = space.encode(grid)
+        assert features.shape == (*shape, space.num_features)
+        np.testing.assert_array_equal(features.reshape(24, -1), space.encode(elements))
+        np.testing.assert_array_equal(space.decode(features), grid)
+        np.testing.assert_array_equal(space.equal(grid, grid), np.ones(shape, bool))
+        assert space.loss(features, grid).shape == shape
+
+
+@pytest.mark.parametrize(("space", "states"), SPACES)
+def test_a_state_is_known_unless_it_is_said_not_to_be(space, states):
+    levels = jnp.array([[0, 1]])
+    np.testing.assert_array_equal(space.join(states[:1], levels), space.join(states[:1], levels, True))
+    blank, _, known = space.split(space.join(states[1:2], levels, False))
+    assert (np.asarray(blank).any(), known.tolist()) == (False, [False])
+
+
+def test_as_many_ids_as_int32_can_number():
+    # (num_states + 1) * 3 * 5 combinations: just below and just at 2**31.
+    levels = TagLevels(order=2, visits=4)
+    largest = (2**31 - 1) // 15 - 1
+    assert TaggedIds(num_states=largest, tagging=Tagging(), levels=levels).num_elements == (largest + 1) * 15
+    with pytest.raises(ValueError, match="more than int32 can number"):
+        TaggedIds(num_states=largest + 1, tagging=Tagging(), levels=levels)
+    with pytest.raises(ValueError, match="2147483648 ids"):
+        TaggedIds(num_states=2**30 - 1, tagging=Tagging(), levels=TagLevels(order=1))

@@ -84,6 +84,7 @@ def test_half_a_character_is_no_text():
         (openai_server.fails(503), r"answers 503 \(failed with 503\)"),
         (openai_server.fails(429), r"answers 429 \(failed with 429\)"),
         (openai_server.fails(408), r"answers 408 \(failed with 408\)"),
+        (openai_server.fails(409), r"answers 409 \(failed with 409\)"),
         (openai_server.breaks_off, r"could not be reached, or closed the connection \(.+\)"),
         (openai_server.is_no_json, "gave an answer that is not JSON"),
         (openai_server.says({}), "gave an answer without a choice"),
@@ -147,6 +148,9 @@ def test_it_is_given_up_at_last():
         (openai_server.fails(403), r"answers 403 \(failed with 403\); check OPENAI_API_KEY, and what it is allowed$"),
         (openai_server.fails(404), r"answers 404 .*; check the name of the model, and OPENAI_BASE_URL$"),
         (openai_server.fails(400), r"answers 400 \(failed with 400\); change the request$"),
+        (openai_server.fails(407), r"answers 407 \(failed with 407\); change the request$"),
+        (openai_server.fails(428), r"answers 428 \(failed with 428\); change the request$"),
+        (openai_server.fails(499), r"answers 499 \(failed with 499\); change the request$"),
         (openai_server.fails(429, code="insufficient_quota"), "answers 429 .*; raise the quota of the account"),
         (openai_server.fails(429, type="insufficient_quota"), "answers 429 .*; raise the quota of the account"),
         (openai_server.says("no\nsuch thing", 404), r"answers 404 \(.*no.*such thing.*\); check the name"),
@@ -247,6 +251,8 @@ def test_threads_may_share_an_endpoint():
         ({"OPENAI_BASE_URL": "http://server:hidden/v1"}, "^OPENAI_BASE_URL is not a URL"),
         ({"OPENAI_BASE_URL": "http://[hidden/v1"}, "^OPENAI_BASE_URL is not a URL"),
         ({"OPENAI_BASE_URL": "http:///hidden"}, "^OPENAI_BASE_URL is not a URL"),
+        ({"OPENAI_BASE_URL": "http://server:0/hidden"}, "^OPENAI_BASE_URL is not a URL"),
+        ({"OPENAI_API_KEY": "hidden\x7f"}, "^OPENAI_API_KEY has a character that keys don.t have"),
     ],
 )
 def test_an_environment_that_will_not_do_is_refused_without_being_shown(environment, match):
@@ -264,3 +270,41 @@ def test_white_space_around_key_and_server_is_no_part_of_them():
         OpenAIEndpoint(environment=environment).complete("m", "Hello")
     assert server.requests[0].authorization == "Bearer sk-test"
     assert server.requests[0].path == "/v1/chat/completions"
+
+
+def test_every_character_that_prints_may_be_in_a_key():
+    key = "".join(map(chr, range(ord("!"), ord("~") + 1)))
+    assert OpenAIEndpoint(environment={"OPENAI_API_KEY": key})._server == "api.openai.com"
+    assert (
+        OpenAIEndpoint(environment={"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://here:1/v1"})._server == "here:1"
+    )
+
+
+def test_by_default_two_minutes_are_waited_for_an_answer():
+    endpoint = OpenAIEndpoint(environment={"OPENAI_API_KEY": "k"})
+    assert (endpoint._timeout_seconds, endpoint._client.timeout, endpoint._client.max_retries) == (120, 120, 0)
+    assert endpoint._retries == Backoff()
+
+
+def test_a_wait_as_long_as_patience_lasts_is_begun():
+    for asked, slept in (("300", [300]), ("301", [])):
+        with openai_server.serving([openai_server.fails(429, {"Retry-After": asked})]) as server:
+            case = _Case(server)
+            if slept:
+                case.endpoint.complete("m", "Hello")
+            else:
+                case.fails("asks to wait 301 s")
+        assert case.slept == slept
+
+
+def test_an_answer_of_nothing_is_a_text_and_a_whole_number_a_number():
+    with openai_server.serving([openai_server.says(openai_server.completion(""))]) as server:
+        assert _Case(server).endpoint.complete("m", "Hello") == Completion("", finished=True)
+    with openai_server.serving([_rows([1, 2])]) as server:
+        assert _Case(server).endpoint.embed("e", ["Mine."], width=2) == [[1, 2]]
+
+
+def test_embeddings_are_sorted_by_their_numbers():
+    entries = [{"embedding": [2.0], "index": 1}, {"embedding": [1.0], "index": 0}]
+    with openai_server.serving([openai_server.says({"data": entries})]) as server:
+        assert _Case(server).endpoint.embed("e", ["Mine.", "Smelt."]) == [[1.0], [2.0]]

@@ -144,3 +144,54 @@ def test_a_text_that_says_nothing_has_no_sentence(text):
 
 def test_normalize_leaves_one_space():
     assert sentences.normalize(" Mine\n\u00a0 ore\t") == "Mine ore"
+
+
+@pytest.mark.parametrize(("length", "is_wrapped"), [(59, False), (60, True)])
+def test_a_line_of_60_characters_may_have_been_wrapped(length, is_wrapped):
+    first = "Mine " + "o" * (length - 5)
+    expected = [f"{first} and more"] if is_wrapped else [first, "and more"]
+    assert sentences.split(f"{first}\nand more") == expected
+
+
+def test_a_line_goes_on_only_in_lower_case_and_within_its_item():
+    long = "The drill that stands on the coal field mines the coal which"
+    assert sentences.split(f"{long}\nFurnaces burn.") == [long, "Furnaces burn."]
+    assert sentences.split(f"{long}\n- furnaces burn.") == [long, "furnaces burn."]
+    # Under an item it is enough to be indented farther than that.
+    assert sentences.split("- Mine\nore") == ["Mine", "ore"]
+    assert sentences.split("  - Mine\n  ore") == ["Mine", "ore"]
+    assert sentences.split("  - Mine\n   ore") == ["Mine ore"]
+    assert sentences.split("Mine\n   ore") == ["Mine", "ore"]
+    # And after a heading nothing goes on.
+    assert sentences.split(f"{long}\n# Plan\nfurnaces burn.") == [long, "furnaces burn."]
+
+
+def test_only_what_comes_before_a_list_and_ends_with_a_colon_introduces_it():
+    assert sentences.split("Do this:\n- Mine") == ["Mine"]
+    assert sentences.split("First rest. Do this:\n- Mine") == ["First rest.", "Mine"]
+    assert sentences.split("Do this\n- Mine") == ["Do this", "Mine"]
+    assert sentences.split("Do this:\nMine") == ["Do this:", "Mine"]
+    assert sentences.split("Do this:") == ["Do this:"]
+
+
+def test_bold_lines_are_titles_unless_they_end_like_sentences():
+    assert sentences.split("**Mining**\nMine ore.") == ["Mine ore."]
+    for end in (".", "!", "?"):
+        assert sentences.split(f"**Mine ore{end}**\nGo.") == [f"Mine ore{end}", "Go."]
+    assert sentences.split("**1. Mining**\nMine ore.") == ["Mining", "Mine ore."]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("J. Smith mines. Then rest.", ["J. Smith mines.", "Then rest."]),
+        ("Ask George W. Bush.", ["Ask George W.", "Bush."]),
+        ("12. Then go.", ["Then go."]),
+        ("See fig. 3 there. See fig. There.", ["See fig. 3 there.", "See fig.", "There."]),
+        ("Stop . Then go.", ["Stop .", "Then go."]),
+        ("One.” Two.", ["One.”", "Two."]),
+        ("第一步。’ 第二步", ["第一步。’", "第二步"]),
+    ],
+)
+def test_what_stands_before_a_full_stop_decides(text, expected):
+    assert sentences.split(text) == expected
