@@ -322,3 +322,18 @@ def test_an_episode_that_is_carried_by_scan_keeps_its_types(line):
 
     _, actions = jax.lax.scan(step, (acting.begin(model, 1), jnp.array([0])), None, length=6)
     np.testing.assert_array_equal(actions[:, 0], [1, 2, 3, 4, 5, 5])
+
+
+@pytest.mark.parametrize(("stride", "passed_up"), [(1, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 3, 6]), (4, [0, 4])])
+def test_every_k_th_state_is_passed_up(stride, passed_up):
+    space = Discrete(9)
+    layer = Layer(Cortex(Probe(space, space), Linear(8)), context_length=9, refresh_on_new_goal=False)
+    model = Model((layer,) * 2, space)
+    state = model.init(jax.random.key(0), (Skip(stride),) * 2)
+    episode = acting.begin(model, 1)
+    for here in range(8):
+        episode, _ = acting.react(model, state, episode, [here], [8])
+    # Whether 7 is a pivot is not known yet.
+    upper = episode.memories[1]
+    assert upper.states[0, : int(upper.count[0])].tolist() == passed_up
+    assert (int(episode.memories[0].count[0]), int(episode.trails[0].count[0])) == (7, 8)

@@ -116,3 +116,9 @@ def test_random_actions_are_drawn_anew_for_each_step_and_agent():
     # A third of 400, give or take 9.
     assert np.all((counts > 95) & (counts < 175))
     assert not np.array_equal(found.actions[0], found.actions[1])
+
+
+def test_one_environment_is_collected_in_by_default():
+    defaults = collecting.collect.__kwdefaults__
+    assert (defaults["num_environments"], defaults["policy"], defaults["given"], defaults["carry"]) == (1, None, (), ())
+    assert collecting.collect(SHORT, jax.random.key(0), num_steps=1).lengths.tolist() == [2]

@@ -159,3 +159,11 @@ def test_a_cap_of_no_steps_is_refused(max_steps):
 def test_without_a_cap_one_must_be_given():
     with pytest.raises(ValueError, match="_Made does not say after how many steps an episode is cut off; give max_st"):
         gymnasium_adapter.adapt(lambda: _Made(BOX, BOX))
+
+
+def test_the_defaults():
+    assert gymnasium_adapter.adapt.__kwdefaults__ == {"max_steps": None, "in_processes": False}
+    made = gymnasium_adapter.adapt("CartPole-v1")
+    plain = gymnasium_adapter.GymnasiumEnvironment("it", made.make, made.observation_space, made.actions, 9)
+    assert (plain.first_action, plain.in_processes) == (0, False)
+    assert gymnasium_adapter.adapt("CartPole-v1", max_steps=1).max_steps == 1

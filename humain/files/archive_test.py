@@ -1,5 +1,6 @@
 """Files of arrays: what comes back, what damage is noticed, and what stays when writing is cut short."""
 
+import hashlib
 import json
 import pathlib
 import zipfile
@@ -91,3 +92,18 @@ def test_writing_that_fails_leaves_the_old_file(path, monkeypatch):
     with pytest.raises(OSError, match="no"):
         archive.write(path, {"kind": "other"}, {})
     assert path.read_bytes() == before
+
+
+def test_members_have_the_earliest_time_that_there_is(path):
+    with zipfile.ZipFile(path) as opened:
+        assert {member.date_time for member in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_the_last_64_characters_are_the_digest_of_all_before(path):
+    content = path.read_bytes()
+    assert content[:-64].endswith(b"sha256:")
+    assert hashlib.sha256(content[:-64]).hexdigest().encode() == content[-64:]
+    # A file that never had the mark is not one of ours, whatever its digest.
+    with pytest.raises(errors.UserError, match="is not a file that humain saved"):
+        path.write_bytes(b"XX" + content[2:])
+        archive.read(path)

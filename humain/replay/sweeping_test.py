@@ -166,3 +166,55 @@ def test_a_full_queue_counts_what_it_drops():
 def test_a_queue_that_cannot_hold_the_goals_is_refused():
     with pytest.raises(ValueError, match="a queue of 3 does not hold 4 goals"):
         sweeping.begin(Discrete(4), 3)
+
+
+def waiting(queue):
+    """The pairs that wait, the one that has waited longest first."""
+    places = (int(queue.first) + np.arange(int(queue.size))) % len(queue.states)
+    return list(zip(queue.states[places].tolist(), queue.goals[places].tolist(), strict=True))
+
+
+def test_a_queue_goes_round_at_its_end():
+    queue = sweeping.begin(Discrete(3), 4)
+    assert waiting(queue) == [(0, 0), (1, 1), (2, 2)]
+    states, goals, there, queue = sweeping.take(queue, 2)
+    assert (states.tolist(), goals.tolist(), there.tolist()) == ([0, 1], [0, 1], [True, True])
+    queue = sweeping._push(queue, jnp.array([5, 6, 7]), jnp.array([8, 9, 1]), jnp.array([True, False, True]))
+    assert (waiting(queue), int(queue.dropped)) == ([(2, 2), (5, 8), (7, 1)], 0)
+    # One fits, and two are dropped.
+    queue = sweeping._push(queue, jnp.array([3, 4, 0]), jnp.array([0, 0, 2]), jnp.ones(3, bool))
+    assert (waiting(queue), int(queue.dropped)) == ([(2, 2), (5, 8), (7, 1), (3, 0)], 2)
+    # More are asked for than wait.
+    states, _, there, queue = sweeping.take(queue, 6)
+    assert (states[:4].tolist(), there.tolist()) == ([2, 5, 7, 3], [True] * 4 + [False] * 2)
+    assert (int(queue.size), int(queue.first)) == (0, 2)
+
+
+def test_a_queue_of_all_goals_is_large_enough():
+    assert waiting(sweeping.begin(Discrete(2), 2)) == [(0, 0), (1, 1)]
+
+
+def test_who_stays_has_made_no_step():
+    _, _, experience = make(3, [[1, 1], [2, 2]])
+    before = sweeping.predecessors(experience, Discrete(3))
+    assert before.valid.shape == (3, 1)
+    assert not before.valid.any()
+
+
+def test_the_bottom_layer_is_swept_by_default():
+    assert sweeping.improvements.__kwdefaults__ == {"number": 0}
+    assert sweeping.enqueue_improvements.__kwdefaults__ == {"number": 0}
+
+
+def test_as_good_as_stored_and_a_little_more_is_no_improvement():
+    model, state, experience = make(3, [[0, 1]])
+    place = jnp.array([0])
+    examples = hindsight.examples_between(
+        experience, model.layers[0], number=0, walks=place, times=place, goal_times=place + 1, kept=place
+    )
+    state, _ = model.learn(state, {0: examples})
+    queue = sweeping.begin(Discrete(3), 8)
+    for more, better in ((0.0, False), (0.009, False), (0.011, True)):
+        raised = examples.replace(scores=examples.scores + more)
+        found, after = sweeping.enqueue_improvements(model, state, queue, raised, resolution=0.01)
+        assert (found.tolist(), int(after.size)) == ([better], 3 + better)

@@ -68,3 +68,8 @@ def test_what_is_replicated_is_whole_on_each_device_and_comes_back() -> None:
     assert [leaf.devices() for leaf in jax.tree.leaves(back)] == [{jax.devices()[0]}] * 2
     np.testing.assert_array_equal(back["weights"], [0, 1, 2])
     np.testing.assert_array_equal(jax.random.key_data(back["key"]), jax.random.key_data(jax.random.key(5)))
+
+
+def test_all_devices_are_taken_by_default() -> None:
+    assert sharding.data_mesh.__defaults__ == (0,)
+    assert dict(_mesh(3).shape) == {"data": 3}

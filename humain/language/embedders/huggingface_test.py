@@ -69,3 +69,7 @@ def test_a_name_says_which_model(folder):
 def test_a_sentence_has_tokens(folder):
     with pytest.raises(ValueError, match="max_tokens is 0; it must be at least 1"):
         HuggingFaceEmbedder(folder, max_tokens=0)
+
+
+def test_the_defaults():
+    assert HuggingFaceEmbedder.__init__.__kwdefaults__ == {"name": "", "max_tokens": 512, "batch_size": 64}

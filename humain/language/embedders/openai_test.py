@@ -52,3 +52,7 @@ def test_a_server_that_changes_its_width_is_refused():
 def test_a_width_is_a_number():
     with openai_server.serving() as server, pytest.raises(ValueError, match="width is 0; it must be at least 1"):
         _embedder(server, width=0)
+
+
+def test_the_defaults():
+    assert OpenAIEmbedder.__init__.__kwdefaults__ == {"width": None, "batch_size": 256}

@@ -251,3 +251,8 @@ def test_a_file_that_is_none_is_refused_in_one_line(tmp_path, control):
 def test_vectors_of_another_model_are_refused(loaded, control):
     with pytest.raises(ValueError, match=r"vectors have the shape \[2, 3\]"), hooks.adding(loaded[0], control.vectors):
         pass
+
+
+def test_the_defaults():
+    assert control_vectors.fit.__kwdefaults__ == {"method": "mean", "batch_size": 16}
+    assert control_vectors.last_hidden_states.__kwdefaults__ == {"batch_size": 16}

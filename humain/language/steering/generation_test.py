@@ -288,3 +288,13 @@ def test_what_does_not_fit_is_refused(trained, steering):
     refused("given 4 rows, but 3 requests", vectors=torch.ones(3, NUM_LAYERS, WIDTH))
     long = [f"{PROMPTS[0]} " + "ore " * 100] * 4
     refused(r"with 64 more it is longer than the model's context of 128", prompts=long, error=errors.UserError)
+
+
+def test_the_defaults(steering):
+    plain = Steering(steering.vocabulary)
+    assert (plain.temperature, plain.floor, plain.layers) == (0.05, 0.01, None)
+    assert Steering.processor.__defaults__ == (1.0,)
+    assert Steering.hidden.__defaults__ == (1.0,)
+    given = steered_generate.__kwdefaults__
+    assert (given["strengths"], given["vector_strengths"]) == (1.0, 1.0)
+    assert dict(generation._DEFAULTS) == {"max_new_tokens": 64, "do_sample": False}

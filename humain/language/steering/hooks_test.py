@@ -283,3 +283,8 @@ def test_what_does_not_fit_the_model_is_refused(model, vectors, change, layers, 
     with pytest.raises(ValueError, match=message), hooks.adding(model, change(vectors), layers=layers):
         pass
     assert num_hooks(model) == hooks_before
+
+
+def test_by_default_vectors_are_added_as_they_are_to_all_layers():
+    made = hooks.adding.__wrapped__
+    assert (made.__defaults__, made.__kwdefaults__) == ((1.0,), {"layers": None})

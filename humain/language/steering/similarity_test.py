@@ -242,3 +242,18 @@ def test_a_batch_or_a_model_that_does_not_fit_is_refused():
         processor(NO_IDS, torch.zeros(4, 3))
     with pytest.raises(ValueError, match="the model has 2 tokens, but the vocabulary has the id 2"):
         processor(NO_IDS, torch.zeros(2, 2))
+
+
+def test_the_defaults():
+    made = SimilarityProcessor.__init__
+    assert (made.__defaults__, made.__kwdefaults__) == ((1.0,), {"floor": 0.01, "prompt_length": None})
+
+
+def test_settings_may_go_to_the_very_edge():
+    counts = torch.tensor([[0.0, 1.0]])
+    # At strength 0 nothing changes; with a floor of nearly 1 a token is hardly worth more than another.
+    assert torch.equal(SimilarityProcessor(counts, 0.0)(NO_IDS[:1], torch.ones(1, 2)), torch.ones(1, 2))
+    raised = SimilarityProcessor(counts, floor=0.999, prompt_length=0)(NO_IDS[:1], torch.zeros(1, 2))
+    torch.testing.assert_close(raised, torch.tensor([[0.0, math.log(1 / 0.999)]]))
+    # A model of just as many tokens as the vocabulary has.
+    assert SimilarityProcessor(counts)(NO_IDS[:1], torch.zeros(1, 2)).shape == (1, 2)

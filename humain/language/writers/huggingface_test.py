@@ -139,3 +139,9 @@ def test_a_prompt_that_fills_the_model_is_refused(folder):
 def test_settings_that_are_none_are_refused_before_anything_is_loaded(settings, match):
     with pytest.raises(ValueError, match=match):
         HuggingFaceWriter("nothing/there", **settings)
+
+
+def test_the_defaults():
+    defaults = dict(HuggingFaceWriter.__init__.__kwdefaults__)
+    del defaults["template"]
+    assert defaults == {"temperature": 0.0, "seed": 0, "max_tokens": 512, "stop": ()}

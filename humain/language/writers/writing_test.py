@@ -140,3 +140,7 @@ def test_no_goals_need_no_text(ledger):
 def test_some_thread_must_write(ledger):
     with pytest.raises(ValueError, match="num_threads is 0; it must be at least 1"):
         write_all(_Writer(), _GOALS, ledger, num_threads=0)
+
+
+def test_one_text_is_written_at_a_time_by_default():
+    assert write_all.__kwdefaults__["num_threads"] == 1
