@@ -264,21 +264,27 @@ def test_numbers_lie_within_their_limit():
     for given, message in (([0, 3], "between 0 and 2, not 3"), ([-1, 5], "between 0 and 2, not -1")):
         with pytest.raises(ValueError, match=f"ranks must lie {message}"):
             guards.numbers("ranks", given, size=2, limit=3)
-    for given in ([0.0, 1.0], [0], [[0, 1]], [True, False]):
+    others: list[Any] = [[0.0, 1.0], [0], [[0, 1]], [True, False]]
+    for other in others:
         with pytest.raises(ValueError, match=r"ranks are .*, expected whole numbers \[2\]"):
-            guards.numbers("ranks", given, size=2, limit=3)
+            guards.numbers("ranks", other, size=2, limit=3)
 
 
 def test_what_comes_beside_the_states_goes_through():
-    given = Trajectories(
-        states=STATES, lengths=[4, 1], actions=[[0, 1, 1, 9]] * 2, rewards=[[1, 2, 3, 4]] * 2, terminated=[True, False]
-    )
-    found = guards.trajectories(given, space=SIX, target_space=Discrete(2))
-    assert found.lengths.tolist() == [4, 1]
-    assert found.terminated.tolist() == [True, False]
+    fields: dict[str, Any] = {
+        "states": STATES,
+        "lengths": [4, 1],
+        "actions": [[0, 1, 1, 9]] * 2,
+        "rewards": [[1, 2, 3, 4]] * 2,
+        "terminated": [True, False],
+    }
+    found = guards.trajectories(Trajectories(**fields), space=SIX, target_space=Discrete(2))
+    np.testing.assert_array_equal(found.lengths, [4, 1])
+    np.testing.assert_array_equal(found.terminated, [True, False])
     # What fills up the rest is 0: after three steps, and after none.
-    assert found.rewards.tolist() == [[1, 2, 3, 0], [0, 0, 0, 0]]
-    assert found.actions[0].tolist()[:3] == [0, 1, 1]
+    np.testing.assert_array_equal(found.rewards, [[1, 2, 3, 0], [0, 0, 0, 0]])
+    assert found.actions is not None and found.rewards is not None
+    assert found.actions[0, :3].tolist() == [0, 1, 1]
     assert (found.rewards.dtype, found.lengths.dtype) == (jnp.float32, jnp.int32)
 
 

@@ -119,6 +119,6 @@ def test_random_actions_are_drawn_anew_for_each_step_and_agent():
 
 
 def test_one_environment_is_collected_in_by_default():
-    defaults = collecting.collect.__kwdefaults__
+    defaults = dict(collecting.collect.__kwdefaults__ or {})
     assert (defaults["num_environments"], defaults["policy"], defaults["given"], defaults["carry"]) == (1, None, (), ())
     assert collecting.collect(SHORT, jax.random.key(0), num_steps=1).lengths.tolist() == [2]

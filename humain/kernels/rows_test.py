@@ -38,8 +38,8 @@ def test_probing_begins_with_the_home_and_goes_round_at_the_end():
     shorter = SparseRows(4, max_probes=3)
     assert shorter.find(index, contexts, goals).tolist() == [3, 0, 1, 4]
     index = rows.init()
-    for context, goal in homes:
-        index, at = shorter.locate(index, jnp.array([context]), jnp.array([goal]), jnp.array([True]))
+    for place in range(4):
+        index, at = shorter.locate(index, contexts[place, None], goals[place, None], jnp.array([True]))
     assert (int(at[0]), int(index.refused)) == (4, 1)
 
 

@@ -1,5 +1,7 @@
 """Prioritized sweeping: chains by hand, and random graphs against Floyd and Warshall."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -215,6 +217,6 @@ def test_as_good_as_stored_and_a_little_more_is_no_improvement():
     state, _ = model.learn(state, {0: examples})
     queue = sweeping.begin(Discrete(3), 8)
     for more, better in ((0.0, False), (0.009, False), (0.011, True)):
-        raised = examples.replace(scores=examples.scores + more)
+        raised = dataclasses.replace(examples, scores=examples.scores + more)
         found, after = sweeping.enqueue_improvements(model, state, queue, raised, resolution=0.01)
         assert (found.tolist(), int(after.size)) == ([better], 3 + better)

@@ -1,5 +1,7 @@
 """How far a linear world is known and what of it is free, by hand; how it goes on is in `imagination_test`."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,7 +61,9 @@ def test_what_is_known_counts_undecided_actions():
     state = world(curvature=(0.0, 0.0))
     root = jnp.diag(jnp.array([0.0, 0.0, 1.0, 1.0, 1.0]))
     for largest, expected in ((1.5, True), (1.49, False)):
-        given = state.replace(dynamics=state.dynamics.replace(root=root), max_leverage=jnp.float32(largest))
+        given = dataclasses.replace(
+            state, dynamics=dataclasses.replace(state.dynamics, root=root), max_leverage=jnp.float32(largest)
+        )
         assert bool(WORLD.known(given, jnp.zeros(2))) is expected
 
 
@@ -73,11 +77,8 @@ def test_a_world_of_no_steps_counts_one():
         truncated=jnp.zeros(3, bool),
         count=jnp.int32(0),
     )
-    assert [int(WORLD.fit(nothing.replace(count=count), jax.random.key(0)).num_steps) for count in (0, 1, 2)] == [
-        1,
-        1,
-        2,
-    ]
+    stores = [dataclasses.replace(nothing, count=jnp.int32(count)) for count in (0, 1, 2)]
+    assert [int(WORLD.fit(store, jax.random.key(0)).num_steps) for store in stores] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("leverage", [0.0, -1.0, np.nan])

@@ -137,5 +137,5 @@ def test_a_tree_ends_where_nothing_is_known(trained):
 
 
 def test_three_sub_goals_are_followed_by_default():
-    defaults = plans.imagine.__kwdefaults__
+    defaults = dict(plans.imagine.__kwdefaults__ or {})
     assert (defaults["num_subgoals"], defaults["name"], defaults["action_name"]) == (3, str, str)

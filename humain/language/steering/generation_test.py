@@ -295,6 +295,6 @@ def test_the_defaults(steering):
     assert (plain.temperature, plain.floor, plain.layers) == (0.05, 0.01, None)
     assert Steering.processor.__defaults__ == (1.0,)
     assert Steering.hidden.__defaults__ == (1.0,)
-    given = steered_generate.__kwdefaults__
+    given = dict(steered_generate.__kwdefaults__ or {})
     assert (given["strengths"], given["vector_strengths"]) == (1.0, 1.0)
     assert dict(generation._DEFAULTS) == {"max_new_tokens": 64, "do_sample": False}

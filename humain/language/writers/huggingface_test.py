@@ -142,6 +142,6 @@ def test_settings_that_are_none_are_refused_before_anything_is_loaded(settings, 
 
 
 def test_the_defaults():
-    defaults = dict(HuggingFaceWriter.__init__.__kwdefaults__)
+    defaults = dict(HuggingFaceWriter.__init__.__kwdefaults__ or {})
     del defaults["template"]
     assert defaults == {"temperature": 0.0, "seed": 0, "max_tokens": 512, "stop": ()}

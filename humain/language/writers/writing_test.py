@@ -143,4 +143,4 @@ def test_some_thread_must_write(ledger):
 
 
 def test_one_text_is_written_at_a_time_by_default():
-    assert write_all.__kwdefaults__["num_threads"] == 1
+    assert dict(write_all.__kwdefaults__ or {})["num_threads"] == 1
