@@ -68,8 +68,9 @@ def test_a_state_is_lifted_alone_or_along_its_path():
 
 
 def test_states_are_lifted_through_all_but_the_top_abstraction():
-    seen = lib.lift_through((Blocks(2), Blocks(4), Blocks(8)), jnp.array([7, 13]))
-    assert [states.tolist() for states in seen] == [[7, 13], [6, 12], [4, 12]]
+    # 7 is in the block of 4, and that is in the block of 3; by itself it would be in the block of 6.
+    seen = lib.lift_through((Blocks(4), Blocks(3), Blocks(8)), jnp.array([7, 13]))
+    assert [states.tolist() for states in seen] == [[7, 13], [4, 12], [3, 12]]
     assert len(lib.lift_through((Blocks(2),), jnp.array([7]))) == 1
 
 
@@ -84,11 +85,18 @@ def test_what_a_layer_has_to_learn():
     # At the bottom within a community; above it from gate to gate, and there is no community of its own.
     assert lib.learns((GATED, GATED), 0, states, goals).tolist() == [True, False, False, False, False]
     assert lib.learns((GATED, GATED), 1, states, goals).tolist() == [False, False, True, False, True]
-    # In the middle both: from gate to gate within the larger community, of all but 5.
-    larger = dataclasses.replace(GATED, communities=jnp.array([0, 0, 0, 0, 0, 1]))
-    assert lib.learns((GATED, larger, larger), 1, states, goals).tolist() == [False, False, True, False, True]
-    apart = dataclasses.replace(GATED, communities=jnp.array([0, 0, 0, 1, 1, 1]))
-    assert not lib.learns((GATED, apart, larger), 1, states, goals).any()
+    # In the middle both: from gate to gate of the layer below, within the larger community, of all but 3.
+    middle = dataclasses.replace(
+        GATED, communities=jnp.array([0, 0, 0, 1, 0, 0]), is_gate=jnp.array([True, True, False, False, True, True])
+    )
+    assert lib.learns((GATED, middle, GATED), 1, jnp.array([2, 3, 0, 2]), jnp.array([3, 3, 1, 2])).tolist() == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    # At the top it is the gates of the middle one.
+    assert lib.learns((GATED, middle, GATED), 2, states, goals).tolist() == [True, False, False, False, False]
     # Where nothing is gated, everything.
     assert lib.learns((Skip(2), Skip(2)), 0, states, goals).all()
     grid = lib.learns((GATED, GATED), 0, states[None].repeat(2, 0), goals[None].repeat(2, 0))
