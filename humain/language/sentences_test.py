@@ -191,7 +191,21 @@ def test_bold_lines_are_titles_unless_they_end_like_sentences():
         ("Stop . Then go.", ["Stop .", "Then go."]),
         ("One.” Two.", ["One.”", "Two."]),
         ("第一步。’ 第二步", ["第一步。’", "第二步"]),
+        ("第一步。", ["第一步。"]),
+        # Marks that need no space need no upper case either.
+        ("Then 第一步。then go.", ["Then 第一步。", "then go."]),
+        # An abbreviation has a full stop.
+        ("Ask Mr! Then go.", ["Ask Mr!", "Then go."]),
     ],
 )
 def test_what_stands_before_a_full_stop_decides(text, expected):
     assert sentences.split(text) == expected
+
+
+def test_a_wrapped_line_stays_what_it_began_as():
+    # An item may introduce a list within it, also where it is not the first and goes on in a further line.
+    assert sentences.split("- Make gears\n  of iron:\n  - Mine") == ["Make gears of iron:", "Mine"]
+    assert sentences.split("Rest.\n- Make gears\n  of iron:\n  - Mine") == ["Rest.", "Make gears of iron:", "Mine"]
+    # A line that is none introduces a list, however far it is indented.
+    first = "   Mine. The drill that stands on the coal field mines the coal of all"
+    assert sentences.split(f"{first}\n   these:\n- Iron") == ["Mine.", "Iron"]

@@ -1,5 +1,6 @@
 """Tests of compiling ahead: what was compiled in a thread is not compiled again."""
 
+import threading
 from functools import partial
 
 import jax
@@ -87,3 +88,24 @@ def test_after_the_end_nothing_is_compiled_and_all_can_be_called(ahead):
         ahead.begin(plus_one, jax.ShapeDtypeStruct((size,), jnp.float32))
     ahead.close()
     np.testing.assert_array_equal(plus_one(jnp.zeros(5)), np.ones(5))
+
+
+def test_closing_waits_for_nothing_and_begins_nothing_more(ahead):
+    let_go, begun = threading.Event(), [threading.Event() for _ in range(3)]
+    ended = threading.Event()
+
+    def work(number):
+        begun[number].set()
+        let_go.wait(5)
+        ended.set()
+
+    for number in range(3):
+        ahead._begin(len, partial(work, number))
+    # Two at a time.
+    assert begun[0].wait(60) and begun[1].wait(60)
+    ahead.close()
+    assert not ended.is_set()
+    let_go.set()
+    assert ended.wait(60)
+    assert not begun[2].is_set()
+    ahead.close()
