@@ -94,3 +94,23 @@ def test_a_broken_file_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "r.json").write_text("{")
     with pytest.raises(ValueError, match=re.escape(str(tmp_path / "r.json")) + " is not valid JSON"):
         records.read_json(tmp_path / "r.json")
+
+
+class _Told:
+    """No mapping, but it says what it would be as one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"a": (1, float("nan"))}
+
+
+def test_what_says_its_own_dictionary_is_one() -> None:
+    assert records.to_json(_Told()) == {"a": [1, None]}
+
+
+def test_text_stays_readable_and_folders_are_made(tmp_path: pathlib.Path) -> None:
+    assert records.dump_line("ü") == '"ü"'
+    path = tmp_path / "two" / "levels" / "r.json"
+    records.write_json(path, "ü")
+    assert path.read_bytes() == '"ü"\n'.encode()
+    records.write_text(path, "a\nb")
+    assert path.read_bytes() == b"a\nb"

@@ -66,6 +66,9 @@ def test_only_a_line_feed_ends_a_line(tmp_path):
         (b'{"goal": "a radar", "steps": ["Mine.", {"do": 1}]}', "has an object for number 2 of 'steps'"),
         (b'{"goal": "a radar", "steps": ["Mine.", ""]}', "has an empty text for number 2 of 'steps'"),
         (b'{"goal": "a radar", "steps": ["\\ud83d"]}', r"has half a character .* in number 1 of 'steps'"),
+        (b'{"goal": "a radar", "steps": ["Mine \\ud800."]}', r"has half a character .* in number 1 of 'steps'"),
+        (b'{"goal": "a \\udfff radar", "steps": ["Mine."]}', "has half a character .* in 'goal'"),
+        (b'{"goal": "a radar", "steps": ["Mine."], "given": ["", "x"]}', "has an empty text for number 1 of 'given'"),
         (b'{"goal": "a radar", "steps": ["Mine."], "split": true}', "has true for 'split'"),
         (b'{"goal": "a radar", "steps": ["Mine."], "items": "radar"}', "has a text for 'items'"),
     ],
@@ -88,3 +91,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         plans.read_corpus(tmp_path / "missing.jsonl")
     with pytest.raises(errors.UserError, match=r"can't be read \(Is a directory\)"):
         plans.read_corpus(tmp_path)
+
+
+def test_lines_of_a_text_begin_sentences_and_what_is_given_goes_with_the_goal(tmp_path):
+    path = _corpus(tmp_path, b'{"goal": "a\\nradar", "text": "Mine\\nsmelt it", "given": ["Two  plates."]}')
+    assert plans.read_corpus(path) == [TextPlan("a radar", ("Mine", "smelt it"), given=("Two plates.",))]
+    plain = TextPlan("a", ("b",))
+    assert (plain.split, plain.items, plain.given) == ("train", (), ())
