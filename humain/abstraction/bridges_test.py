@@ -107,6 +107,24 @@ def test_gates_stand_in_the_rows_of_their_communities():
     assert found.gate_valid.tolist() == [[True, False], [True, True]]
 
 
+def test_a_step_counts_once_however_often_it_was_taken():
+    trajectories = Trajectories(states=jnp.array([[0, 1, 0, 1, 0]]), lengths=jnp.array([5]))
+    assert bridges._steps(trajectories).tolist() == [[0, 1], [1, 0]]
+
+
+def test_gates_are_pivots_and_states_and_goals_pass_unchanged():
+    (found,) = bridges.find_bridges(_walks(_both_ways([*_TRIANGLES, (2, 3)])), 6)
+    states = jnp.array([1, 2, 3])
+    assert found.is_pivot(states, states, states, states).tolist() == [False, True, True]
+    assert found.lift(states).tolist() == [1, 2, 3]
+    assert found.specify(states, states + 1).tolist() == [1, 2, 3]
+
+
+def test_the_largest_id_is_named_where_it_is_too_large():
+    with pytest.raises(ValueError, match="ids of 5 states lie between 0 and 4, and the trajectories have 5"):
+        bridges.find_bridges(_walks(_both_ways([*_TRIANGLES, (2, 3)])), 5)
+
+
 def test_what_can_not_be_is_refused():
     walks = _walks(_both_ways(_TRIANGLES))
     with pytest.raises(ValueError, match="num_levels must be 1 or more, not 0"):
