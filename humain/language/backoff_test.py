@@ -72,7 +72,7 @@ def test_a_wait_lies_between_half_and_all_of_a_doubling_bound():
         waits = Backoff(first_seconds=3.0, longest_seconds=20.0, draw=functools.partial(float, draw))
         assert [waits.seconds(tried) for tried in (1, 2, 3, 4, 9)] == [share * most for most in (3, 6, 12, 20, 20)]
     assert Backoff(first_seconds=1.0, longest_seconds=1e30, draw=lambda: 0.0).seconds(10_000) == 2.0**64 / 2
-    assert Backoff(draw=lambda: 0.0).seconds(1, 7.5) == 7.5
+    assert [Backoff(draw=lambda: 0.0).seconds(1, asked) for asked in (None, 0.0, 7.5)] == [0.5, 0.5, 7.5]
     assert Backoff(draw=lambda: 0.0).seconds(1, 0.25) == 0.5
 
 
