@@ -1,7 +1,9 @@
 """Files of arrays: what comes back, what damage is noticed, and what stays when writing is cut short."""
 
 import hashlib
+import io
 import json
+import os
 import pathlib
 import zipfile
 
@@ -107,3 +109,58 @@ def test_the_last_64_characters_are_the_digest_of_all_before(path):
     with pytest.raises(errors.UserError, match="is not a file that humain saved"):
         path.write_bytes(b"XX" + content[2:])
         archive.read(path)
+
+
+def test_other_programs_find_the_types_that_they_know_and_bits_of_others(path):
+    with np.load(path) as loaded:
+        assert loaded["a/whole"].dtype == np.int32
+        assert (loaded["b/single"].dtype, loaded["b/flags"].dtype) == (np.float32, bool)
+        # 1.5 is 0x3fc0 in bfloat16.
+        assert (loaded["a/half"].dtype, loaded["a/half"][0]) == (np.uint16, 0x3FC0)
+
+
+def test_the_header_can_be_read_by_people_and_holds_no_nan(path, tmp_path):
+    with zipfile.ZipFile(path) as opened:
+        assert opened.read("header.json").startswith(b'{\n "kind": "test",\n "numbers": [\n  1,')
+    with pytest.raises(ValueError, match="JSON"):
+        archive.write(tmp_path / "nan.humain", {"x": float("nan")}, {})
+
+
+def test_folders_are_made_where_they_are_missing(tmp_path):
+    archive.write(tmp_path / "two" / "levels" / "a.humain", {}, {})
+    assert archive.read(tmp_path / "two" / "levels" / "a.humain") == ({"arrays": {}}, {})
+
+
+def test_what_is_not_on_the_disk_yet_replaces_nothing(path, monkeypatch):
+    before = path.read_bytes()
+
+    def fail(descriptor):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        archive.write(path, {"kind": "other"}, {})
+    assert path.read_bytes() == before
+
+
+def test_more_at_the_end_is_damage(path):
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(errors.UserError, match="is damaged"):
+        archive.read(path)
+
+
+def test_objects_are_neither_written_nor_read(tmp_path):
+    objects = np.array([None], object)
+    with pytest.raises(TypeError):
+        archive.write(tmp_path / "objects.humain", {}, {"a": objects})
+    # A file with whole checksum that holds some all the same.
+    buffer, member = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array(member, objects, allow_pickle=True)
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr("header.json", json.dumps({"arrays": {"a": {"dtype": "object", "shape": [1]}}}))
+        made.writestr("a.npy", member.getvalue())
+        made.comment = b"sha256:" + b"0" * 64
+    content = buffer.getvalue()[:-64]
+    (tmp_path / "foreign.humain").write_bytes(content + hashlib.sha256(content).hexdigest().encode())
+    with pytest.raises(errors.UserError, match="is not a file that humain saved .*allow_pickle=False"):
+        archive.read(tmp_path / "foreign.humain")
