@@ -27,6 +27,8 @@ def test_times_grow_coarser():
     steps = jnp.array([0, 1, 2, 3, 4, 7, 8, 2**30])
     np.testing.assert_array_equal(TagLevels(age=40).level("age", steps), [0, 1, 2, 2, 3, 3, 4, 31])
     np.testing.assert_array_equal(TagLevels(age=4).level("age", steps), [0, 1, 2, 2, 3, 3, 3, 3])
+    # No visit at all is no level less than that of one.
+    np.testing.assert_array_equal(TagLevels(visits=2).level("visits", jnp.arange(4)), [0, 0, 1, 1])
 
 
 def test_features_are_one_hot_for_each_field_and_zeros_for_any():
