@@ -252,6 +252,18 @@ def test_every_context_has_its_own_row(sparse_capacity):
     np.testing.assert_array_equal(slots.values[:, 0], np.arange(100))
 
 
+@pytest.mark.parametrize(("state", "goal"), [(2, 6), (6, 2), (-1, 2), (2, -1)])
+def test_what_lies_just_outside_the_space_is_neither_stored_nor_found(state, goal):
+    # By arithmetic 2 -> 6 would have the row of 3 -> 0.
+    kernel = make(num_slots=1)
+    stored, metrics = learned(kernel, examples_of([state], [goal], [1], [0.5]))
+    assert not np.any(stored.packed)
+    assert metrics["improved"] == 0
+    full, _ = learned(kernel, *(examples_of([here] * 6, range(6), [1] * 6, [0.5] * 6) for here in range(6)))
+    assert contents(kernel, full, (state, goal)) == {}
+    assert contents(kernel, full, (5, 5)) == pytest.approx({1: 0.5})
+
+
 def test_the_improvement_is_counted():
     kernel = make(num_slots=1)
     batch = examples_of([0, 1, 2, 3], [0] * 4, [1] * 4, [0.5] * 4, [True, True, True, False])
