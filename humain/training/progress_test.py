@@ -43,6 +43,8 @@ def test_a_terminal_gets_a_bar() -> None:
     assert "4/4" in last
     assert "loss 0.25" in last
     assert "compiled\n" in stream.getvalue()
+    # What is printed next begins on a line of its own.
+    assert stream.getvalue().endswith("\n")
 
 
 @pytest.mark.parametrize("make", [lambda: progress.LineProgress(io.StringIO()), progress.NoProgress])
