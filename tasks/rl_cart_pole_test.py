@@ -187,6 +187,11 @@ def test_a_run_that_is_interrupted_within_a_stage_goes_on_to_the_same(words, tmp
         ("--config.chunk_steps=7", 1, "num_updates (20) is not a multiple of chunk_steps (7)"),
         ("--config.learning.discount=1.5", 1, "learning: discount must lie between 0 and 1, not 1.5"),
         ("--config.test.episodes=0", 1, "test.episodes must be more than 0, not 0"),
+        (
+            "--config.sets={'one_layers': (60,)}",
+            1,
+            "ablations.one_layer: there is no set 'one_layer'; if 'one_layers' is",
+        ),
         ("--config.ablations.no_layers.num_layers=3", 1, "ablations.no_layers: num_layers must be 0, 1 or 2, not 3"),
         (
             "--config.moving.moving_goals.hold_steps=151",

@@ -91,6 +91,7 @@ def check(domain: Domain, task: TaskContext) -> None:
                     f"{where}: the layers learn goals in {', '.join(config.learning.goal_coordinates)} only "
                     "(learning.goal_coordinates)"
                 )
+    sets.check_ablations(config)
     for name in config.sets:
         ablation = sets.ablation(config, name)
         imagination = sets.build_imagination(config.learning, domain, ablation.learning)

@@ -1,6 +1,7 @@
 """A config becomes layers, a world, and how they learn and explore, for the environment of a domain."""
 
 import dataclasses
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,10 @@ from humain.world.linear import LinearWorld
 from humain.world.world import World
 from tasks.control.domain import Domain
 from tasks.control.exploration import Exploration
+
+_LIKE = 0.8
+"""Names that share so much are taken for one, misspelt: `no_layer` and `no_layers`, not `one_layer_curriculum` and
+`curriculum`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +52,24 @@ def ablation(config: Any, name: str) -> Ablation:
         return Ablation(**dict(config.ablations.get(name, {})))
     except (TypeError, ValueError) as error:
         raise errors.UserError(f"ablations.{name}: {error}") from error
+
+
+def check_ablations(config: Any) -> None:
+    """Refuses ablations that seem meant for a set of another name, which would have two layers without them.
+
+    One that is like no set is passed over: sets can be left out, and their ablations stay.
+
+    Raises:
+        UserError: naming both.
+    """
+    without = [name for name in config.sets if name not in config.ablations]
+    for name in config.ablations:
+        meant = difflib.get_close_matches(name, without, n=1, cutoff=_LIKE)
+        if name not in config.sets and meant:
+            raise errors.UserError(
+                f"ablations.{name}: there is no set {name!r}; if {meant[0]!r} is meant, write ablations.{meant[0]}, "
+                "and if not, leave it out"
+            )
 
 
 def build_imagination(config: Any, domain: Domain, differs: Mapping[str, Any] | None = None) -> ImaginationConfig:

@@ -95,6 +95,26 @@ def test_an_ablation_that_can_not_be_is_refused(config, values, match):
     refused(match, sets.ablation, config, "curriculum")
 
 
+@pytest.mark.parametrize(("name", "meant"), [("no_layer", "no_layers"), ("one-layer", "one_layer")])
+def test_an_ablation_of_a_misspelt_set_is_refused(config, name, meant):
+    with config.unlocked():
+        config.ablations[name] = config.ablations[meant]
+        del config.ablations[meant]
+    refused(
+        f"ablations.{name}: there is no set '{name}'; if '{meant}' is meant, write ablations.{meant}, .*",
+        sets.check_ablations,
+        config,
+    )
+
+
+def test_ablations_of_sets_that_were_left_out_may_stay(config):
+    sets.check_ablations(config)
+    for kept in ("curriculum", "one_layer", "no_layers"):
+        with config.unlocked():
+            config.sets = {kept: (2000,)}
+        sets.check_ablations(config)
+
+
 def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
     model = sets.build_model(config.model, 2, DOMAIN)
     kernel: Any = model.layers[0].cortex.kernel
