@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from humain import acting, building, errors, planning, training_run
+from humain.abstraction.bridges import find_bridges
 from humain.abstraction.skip import Skip
 from humain.cortex.scores import Geometric
 from humain.kernels.linear import LinearConfig
@@ -21,7 +22,14 @@ from humain.types import Trajectories
 _PLACES = 12
 _WALKS = Trajectories.from_arrays(np.random.default_rng(0).integers(-1, 2, (200, 30)).cumsum(axis=1) % _PLACES)
 
+# Four communities of three, each joined to the next one round the ring by a single step.
+_BRIDGED = Trajectories.from_arrays(
+    [(a, b) for a in range(12) for b in range(12) if (b - a) % 12 in (1, 11) or (a // 3 == b // 3 and a != b)]
+)
+
 _SMALL = LearningConfig(batch_size=16)
+_REMEMBERED = LearningConfig(batch_size=16, candidates=4, remembered=8)
+_SWEPT = LearningConfig(batch_size=16, replay=ReplayConfig(sweep_batch_size=4))
 _REPLAY = LearningConfig(batch_size=16, replay=ReplayConfig(sweep_batch_size=16, compose_batch_size=8))
 
 
@@ -32,6 +40,12 @@ def model():
 
 def small_network():
     return building.stack(Discrete(_PLACES), num_layers=1, kernel=LinearConfig(num_slots=2, num_keys=16))
+
+
+def gates():
+    """For two layers."""
+    (found,) = find_bridges(_BRIDGED, _PLACES)
+    return found, found
 
 
 def assert_same(one, other):
@@ -52,29 +66,42 @@ def test_it_learns_the_shortest_ways_round_a_ring(model):
 
 
 @pytest.mark.parametrize(
-    ("make", "config"),
-    [(lambda: stacks.table_stack(_PLACES, 2), _REPLAY), (small_network, _SMALL)],
-    ids=["table", "network"],
+    ("make", "config", "walks", "abstractions"),
+    [
+        (lambda: stacks.table_stack(_PLACES, 2), _REPLAY, _WALKS, lambda: Skip(2)),
+        (small_network, _SMALL, _WALKS, lambda: Skip(2)),
+        (small_network, _REMEMBERED, _WALKS, lambda: Skip(2)),
+        (lambda: stacks.table_stack(_PLACES, 2, num_slots=1), _SWEPT, _BRIDGED, gates),
+    ],
+    ids=["table", "network", "remembered", "upper queues"],
 )
-def test_broken_off_and_called_again_it_ends_in_the_same_state(make, config, tmp_path, monkeypatch):
+def test_broken_off_and_called_again_it_ends_in_the_same_state(
+    make, config, walks, abstractions, tmp_path, monkeypatch
+):
     model = make()
-    settings: dict[str, Any] = {"abstractions": Skip(2), "steps": 60, "config": config, "seed": 4}
-    whole = training_run.train(model, _WALKS, **settings)
+    settings: dict[str, Any] = {"abstractions": abstractions(), "steps": 60, "config": config, "seed": 4}
+    whole = training_run.train(model, walks, **settings)
     # As Ctrl-C between two dispatches, after the second checkpoint.
     save, saved = checkpoint.Checkpointer.save, []
 
     def save_and_break_off(self, step, state, **notes):
         save(self, step, state, **notes)
-        saved.append(step)
+        saved.append((step, jax.device_get((state.tallies, state.upper_queues))))
         if len(saved) == 2:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint.Checkpointer, "save", save_and_break_off)
     monkeypatch.setattr(training_run, "_LONGEST_CHUNK", 10)
     with pytest.raises(KeyboardInterrupt):
-        training_run.train(model, _WALKS, **settings, workdir=tmp_path / "run", checkpoint_seconds=0)
-    assert 0 < saved[-1] < 60
-    assert_same(training_run.train(model, _WALKS, **settings, workdir=tmp_path / "run"), whole)
+        training_run.train(model, walks, **settings, workdir=tmp_path / "run", checkpoint_seconds=0)
+    broken_off, (tallies, upper_queues) = saved[-1]
+    assert 0 < broken_off < 60
+    # What would be lost, were it not saved: questions that were learned from, and pairs that wait.
+    if config.remembered:
+        assert all(np.sum(tally.counts) > 0 and np.any(tally.places.times) for tally in tallies)
+    if upper_queues:
+        assert [queue.size > 0 for queue in upper_queues] == [True]
+    assert_same(training_run.train(model, walks, **settings, workdir=tmp_path / "run"), whole)
     steps = [line["step"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")]
     assert steps == sorted(set(steps))
     assert steps[-1] == 60
