@@ -1,7 +1,7 @@
 """Configs of `//tasks:simple`, planning on a graph.
 
     bazel run //tasks:simple
-        Ten model sets on a random graph of 32 nodes. By react and by think, `skip`, `entropy`, `table` and
+        Eleven model sets on a random graph of 32 nodes. By react and by think, `skip`, `entropy`, `table` and
         `table_replay` (seeds 0 to 4) and `one_layer` (0 to 2) arrive on 992 of 992 pairs by a shortest way, as does a
         lookup in the walks. `linear` (0, 1, 19) arrives on all, and misses a shortest way that no walk shows (one pair,
         seed 19). From demonstrations of half of the pairs alone, replay arrives on all others, 98.0 to 99.2 % by a
@@ -83,8 +83,16 @@ def _default() -> ConfigDict:
                     demonstrated_share=0.5,
                     replay=_replay(sweep_batch_size=256, imagine_batch_size=2048),
                 ),
-                # Without layers above the steps.
+                # Without layers above the steps; and as `table_half_replay`, but without these layers.
                 "one_layer": _table_set(num_layers=1, max_sub_steps=64, replay=_replay(sweep_batch_size=256)),
+                "one_layer_half": _table_set(
+                    num_layers=1,
+                    max_sub_steps=64,
+                    walks=False,
+                    demonstrations=True,
+                    demonstrated_share=0.5,
+                    replay=_replay(sweep_batch_size=256),
+                ),
                 "table_replay": _table_set(replay=_replay(sweep_batch_size=256, imagine_batch_size=2048)),
             },
         }
@@ -96,7 +104,7 @@ def _smoke() -> ConfigDict:
     config.world.num_nodes = 12
     config.world.num_walks = 200
     # What these add is in what they learn from; that it runs, the others show.
-    for name in ("linear_unbalanced", "table_half", "table_half_replay"):
+    for name in ("linear_unbalanced", "one_layer_half", "table_half", "table_half_replay"):
         del config.sets[name]
     for name in config.sets:
         config.sets[name].num_steps = 20

@@ -23,8 +23,9 @@ def test_a_variant_loads_as_the_harness_loads_it(variant):
 
 def test_no_variant_is_the_default_one():
     assert simple.get_config().to_dict() == simple.get_config("default").to_dict()
-    tables = {"table", "table_half", "table_half_alone", "table_half_replay", "table_replay", "one_layer"}
-    assert set(simple.get_config().sets) == {"skip", "entropy", "linear", "linear_unbalanced"} | tables
+    tables = {"table", "table_half", "table_half_alone", "table_half_replay", "table_replay"}
+    flat = {"one_layer", "one_layer_half"}
+    assert set(simple.get_config().sets) == {"skip", "entropy", "linear", "linear_unbalanced"} | tables | flat
 
 
 def test_an_unknown_variant_is_an_error():
@@ -37,7 +38,7 @@ def test_every_set_of_a_variant_can_be_trained(variant):
     config = simple.get_config(variant)
     for name, set_config in config.sets.items():
         sets.check(name, set_config, config.world.num_nodes)
-        num_layers = 1 if name == "one_layer" else 3
+        num_layers = 1 if name.startswith("one_layer") else 3
         assert len(sets.build_model(set_config, config.world.num_nodes).layers) == num_layers
 
 
