@@ -162,14 +162,13 @@ def _scale() -> ConfigDict:
 
 
 def _layers() -> ConfigDict:
-    # Tables have powers of two of rows; that of a single layer has more than max_rows.
     return _communities(
         regions=8,
         communities=8,
         nodes=16,
         max_rows=50 * 2**10,
-        bounded={"2": (2**15, 2**14), "3": (2**15, 2**13, 2**10)},
-        unbounded={"1": (2**16,), "1_all": (2**21,), "2_all": (2**16, 2**16)},
+        bounded={"1": 1, "2": 2, "3": 3},
+        unbounded={"1_all": 1, "2_all": 2},
     )
 
 
@@ -179,8 +178,8 @@ def _layers_256() -> ConfigDict:
         communities=4,
         nodes=16,
         max_rows=17 * 2**10,
-        bounded={"2": (2**13, 2**13), "3": (2**13, 2**12, 2**9)},
-        unbounded={"1": (2**15,), "1_all": (2**17,)},
+        bounded={"1": 1, "2": 2, "3": 3},
+        unbounded={"1_all": 1},
     )
 
 
@@ -191,8 +190,8 @@ def _layers_10000() -> ConfigDict:
         communities=20,
         nodes=20,
         max_rows=2**20,
-        bounded={"1": (2**20,), "2": (2**19, 2**18), "3": (2**19, 2**18, 2**14)},
-        unbounded={},
+        bounded={"1": 1, "2": 2, "3": 3},
+        unbounded={"2_all": 2},
     )
 
 
@@ -202,7 +201,7 @@ def _layers_smoke() -> ConfigDict:
         communities=3,
         nodes=6,
         max_rows=2**10,
-        bounded={"1": (2**10,), "3": (2**9, 2**7, 2**6)},
+        bounded={"1": 1, "3": 3},
         unbounded={},
     )
     config.learning.update({"num_steps": 40, "batch_size": 96, "sweep_batch_size": 256})
@@ -216,10 +215,10 @@ def _communities(
     communities: int,
     nodes: int,
     max_rows: int,
-    bounded: dict[str, tuple[int, ...]],
-    unbounded: dict[str, tuple[int, ...]],
+    bounded: dict[str, int],
+    unbounded: dict[str, int],
 ) -> ConfigDict:
-    """The experiment `layers`; a set has a capacity for each layer's table, and bounded sets share a bound."""
+    """The experiment `layers`: sets by their number of layers, with a common bound of rows or all that they need."""
     return ConfigDict(
         {
             "experiment": "layers",
@@ -245,11 +244,12 @@ def _communities(
                 # The longest plan, in steps.
                 "max_nodes": 128,
             },
-            # Most rows of a bounded set: of all its tables, with the numbers that its abstractions store.
+            # Most rows of a bounded set: of all its tables, with the numbers that its abstractions store. Tables have
+            # powers of two of rows; that of a single layer is the next larger one.
             "max_rows": max_rows,
             "sets": {
-                name: {"capacities": capacities, "bounded": name in bounded}
-                for name, capacities in (bounded | unbounded).items()
+                name: {"num_layers": num_layers, "bounded": name in bounded}
+                for name, num_layers in (bounded | unbounded).items()
             },
             "test": {"num_starts": 500, "num_pairs": 2000},
         }

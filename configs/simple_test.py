@@ -47,9 +47,10 @@ def test_every_number_of_layers_can_be_trained(variant, tmp_path):
     settings = simple.get_config(variant)
     layers.check(small_runs.task(tmp_path, settings))
     assert {"1", "3"} <= set(settings.sets)
-    assert [len(settings.sets[name].capacities) for name in ("1", "3")] == [1, 3]
+    assert [settings.sets[name].num_layers for name in ("1", "3")] == [1, 3]
     # A single layer has as much memory as the others, or more.
-    assert sum(settings.sets["1"].capacities) >= settings.max_rows
+    assert sum(layers.split_rows([10**9], settings.max_rows)) >= settings.max_rows
+    assert all(settings.sets[name].bounded for name in ("1", "3"))
 
 
 def test_variants_share_nothing_that_could_change():

@@ -176,7 +176,8 @@ def test_every_way_is_a_shortest_one(region, num_layers):
     communities = np.asarray(gates[0].communities)
     crossing = 2 * sum(communities[a] != communities[b] for a, b in graph.edges)
     levels = [(np.asarray(level.communities), np.asarray(level.is_gate)) for level in gates]
-    assert sum(used) == num_pairs(levels) + crossing
+    bottom, *upper = num_pairs(levels)
+    assert used == [bottom + crossing, *upper]
     # A step at a time it goes the same number of steps.
     here, episode, count = jnp.asarray(starts), acting.begin(model, len(starts)), np.zeros(len(starts), int)
     for _ in range(max(expected)):

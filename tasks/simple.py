@@ -194,7 +194,7 @@ def _run_layers(task: TaskContext) -> Mapping[str, Any]:
         "layers": {
             name: task.stage(f"layers_{name}", partial(layers.measure, task, name)) for name in task.config.sets
         },
-        "baselines": {"search": task.stage("search", lambda: layers.search(task))},
+        "baselines": {"search": task.stage("search", lambda: layers.measure_search(task))},
     }
     report.write_layers_report(task.workdir, results)
     return results
@@ -246,6 +246,7 @@ def _run_set(task: TaskContext, name: str, graph: Graph, pairs: Pairs, places: n
         "react": evaluation.score_react(trained.model, trained.state, graph, pairs, max_steps=max_steps),
         "think": evaluation.score_think(trained.model, trained.state, graph, pairs),
         "lookup": evaluation.score_lookup(trajectories, graph, pairs),
+        "search": evaluation.score_search(trajectories, graph, pairs),
         "train_seconds": trained.result.run_seconds,
         "compile_seconds": trained.result.compile_seconds,
         "plans": plans,

@@ -137,8 +137,9 @@ def test_results_have_the_documented_form(town):
     scores = list(results["baselines"].values())
     assert set(results["baselines"]) == {"random", "dijkstra"}
     for entry in results["sets"].values():
-        assert set(entry) == {"react", "think", "lookup", "train_seconds", "compile_seconds", "plans", "trace", "walk"}
-        scores += [entry["react"], entry["think"], entry["lookup"]]
+        by = {"react", "think", "lookup", "search"}
+        assert set(entry) == by | {"train_seconds", "compile_seconds", "plans", "trace", "walk"}
+        scores += [entry[name] for name in by]
     for score in scores:
         assert set(score) == _SCORE_KEYS
         # Every ordered pair of home, shop, park and lake, and from the pier to each of them.
@@ -151,8 +152,8 @@ def test_results_have_the_documented_form(town):
 
 def test_tables_know_a_small_town_by_heart(town):
     entry = json.loads((_workdir(town) / "results.json").read_text())["results"]["sets"]["table"]
-    # They got a shortest way for each pair, which a lookup finds as well.
-    for score in (entry["react"], entry["think"], entry["lookup"]):
+    # They got a shortest way for each pair, which a lookup finds as well, and a search.
+    for score in (entry["react"], entry["think"], entry["lookup"], entry["search"]):
         assert (score["arrived"], score["optimal"], score["ratio_to_optimal"], score["invalid_steps"]) == (1, 1, 1, 0)
 
 
@@ -188,7 +189,7 @@ def test_a_finished_run_is_shown_again(town, capfd):
     printed = capfd.readouterr().out.splitlines()
     assert printed[0].startswith("simple: finished already, results are in ")
     assert [line.split()[:2] for line in printed[3:9]] == [
-        [name, by] for name in ("linear", "table") for by in ("react", "think", "lookup")
+        [name, by] for name in ("linear", "table") for by in ("react", "think", "lookup", "search")
     ]
     assert (_workdir(town) / "results.json").read_bytes() == before
 

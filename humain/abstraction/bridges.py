@@ -98,7 +98,7 @@ def find_bridges(trajectories: Trajectories, num_states: int, *, num_levels: int
         raise ValueError(f"steps of {len(choices)} different spans make no {num_levels} levels; take fewer layers")
     best = min(
         itertools.combinations(choices, num_levels),
-        key=lambda chosen: num_pairs([levels[least] for least in chosen]),
+        key=lambda chosen: sum(num_pairs([levels[least] for least in chosen])),
     )
     return tuple(_table(*levels[least]) for least in best)
 
@@ -144,20 +144,20 @@ def _detour(after: dict[int, list[int]], before: dict[int, list[int]], source: i
     return none
 
 
-def num_pairs(levels: Sequence[tuple[np.ndarray, np.ndarray]]) -> int:
-    """Pairs of state and goal that a stack has to learn, of all layers together.
+def num_pairs(levels: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[int]:
+    """Pairs of state and goal that each layer of a stack has to learn, bottom first: one layer more than abstractions.
 
     Args:
         levels: of each abstraction, the lowest first, the community of each state `[N]` and whether it is a gate `[N]`.
     """
-    total = 0
+    counts = []
     learners = np.ones(len(levels[0][0]), bool)
     for communities, gates in levels:
         sizes = np.bincount(communities[learners])
-        total += int(np.sum(sizes * (sizes - 1)))
+        counts.append(int(np.sum(sizes * (sizes - 1))))
         learners = gates
     size = int(np.sum(learners))
-    return total + size * (size - 1)
+    return [*counts, size * (size - 1)]
 
 
 def _steps(trajectories: Trajectories) -> np.ndarray:

@@ -49,12 +49,12 @@ def test_two_triangles_are_two_communities_and_the_ends_of_their_bridge_the_gate
     assert found.together(jnp.array([0, 0]), jnp.array([2, 3])).tolist() == [True, False]
 
 
-def test_the_pairs_of_all_layers_are_counted():
-    # 3 * 2 in each triangle, and both ways between the gates.
+def test_the_pairs_of_each_layer_are_counted():
+    # 3 * 2 in each triangle, and above both ways between the gates.
     communities, gates = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 0, 0], bool)
-    assert bridges.num_pairs([(communities, gates)]) == 6 + 6 + 2
+    assert bridges.num_pairs([(communities, gates)]) == [6 + 6, 2]
     # Above, one community with both gates, and no gate of its own: nothing to learn for a third layer.
-    assert bridges.num_pairs([(communities, gates), (np.zeros(6, int), np.zeros(6, bool))]) == 6 + 6 + 2
+    assert bridges.num_pairs([(communities, gates), (np.zeros(6, int), np.zeros(6, bool))]) == [6 + 6, 2, 0]
 
 
 def test_levels_are_nested():
@@ -62,16 +62,15 @@ def test_levels_are_nested():
     edges = [(a, b) for a in range(16) for b in range(a + 1, 16) if a // 4 == b // 4]
     edges += [(0, 4), (1, 5), (8, 12), (9, 13), (2, 10)]
     small, large = bridges.find_bridges(_walks(_both_ways(edges)), 16, num_levels=2)
-    # Two steps within; from 0 to 4 the other way is by 1 and 5, three; from 2 to 10 there is none. All in all
-    # 4 * 4 * 3 + 2 * 5 * 4 + 2 = 90 pairs; with every state a community of its own they would be 2 * 8 * 7 + 2 = 114.
+    # Two steps within; from 0 to 4 the other way is by 1 and 5, three; from 2 to 10 there is none. So there are
+    # 4 * 4 * 3, 2 * 5 * 4 and 2 pairs, 90 in all; with every state a community of its own they would be
+    # 2 * 8 * 7 + 2 = 114.
     assert small.communities.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
     assert np.flatnonzero(small.is_gate).tolist() == [0, 1, 2, 4, 5, 8, 9, 10, 12, 13]
     assert large.communities.tolist() == [0] * 8 + [1] * 8
     assert np.flatnonzero(large.is_gate).tolist() == [2, 10]
-    assert (
-        bridges.num_pairs([(np.asarray(level.communities), np.asarray(level.is_gate)) for level in (small, large)])
-        == 90
-    )
+    levels = [(np.asarray(level.communities), np.asarray(level.is_gate)) for level in (small, large)]
+    assert bridges.num_pairs(levels) == [48, 40, 2]
 
 
 def test_padding_and_states_that_stay_are_no_steps():

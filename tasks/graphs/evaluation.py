@@ -1,4 +1,4 @@
-"""Testing planners on pairs of nodes: the stack by `react` and by `think`, lookup, a random planner and Dijkstra."""
+"""Testing planners on pairs of nodes: the stack by `react` and by `think`, and rivals that learn nothing."""
 
 import dataclasses
 import time
@@ -13,6 +13,7 @@ import scipy.sparse.csgraph
 from humain import acting, planning
 from humain.model import Model, ModelState
 from humain.types import Array, Plan, Trajectories
+from tasks.graphs import search
 from tasks.graphs.world import Graph, Pairs
 
 
@@ -131,10 +132,22 @@ def score_lookup(trajectories: Trajectories, graph: Graph, pairs: Pairs) -> Scor
 
 def score_dijkstra(graph: Graph, pairs: Pairs) -> Score:
     """Dijkstra's algorithm, which knows the graph; its own time, its paths followed edge by edge."""
+    return _score_shortest(graph.edges, graph.num_nodes, pairs)
+
+
+def score_search(trajectories: Trajectories, graph: Graph, pairs: Pairs) -> Score:
+    """The same over the steps that the trajectories take and no others: it composes them, and learns nothing.
+
+    Nobody who takes only steps that were seen arrives at more goals, or in fewer steps.
+    """
+    return _score_shortest(search.steps_seen(trajectories), graph.num_nodes, pairs)
+
+
+def _score_shortest(edges: np.ndarray, num_nodes: int, pairs: Pairs) -> Score:
+    """Shortest paths by edges `[E, 2]`."""
     started = time.monotonic()
     sources = np.unique(pairs.starts)
-    weights = np.ones(len(graph.edges), np.int8)
-    matrix = scipy.sparse.csr_array((weights, graph.edges.T), shape=(graph.num_nodes, graph.num_nodes))
+    matrix = scipy.sparse.csr_array((np.ones(len(edges), np.int8), edges.T), shape=(num_nodes, num_nodes))
     _, parents = scipy.sparse.csgraph.dijkstra(matrix, unweighted=True, indices=sources, return_predecessors=True)
     rows = np.searchsorted(sources, pairs.starts)
     nodes, lengths = pairs.goals.copy(), np.zeros(len(pairs.goals), np.int32)

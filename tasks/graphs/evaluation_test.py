@@ -132,6 +132,22 @@ def test_lookup_of_all_shortest_ways_is_optimal():
     assert (score.pairs, score.optimal) == (len(starts), 1)
 
 
+def test_search_by_hand():
+    # a -> b -> c -> d and d -> a; what follows the second one's end is padding. No walk takes a -> c or e -> a.
+    walks = Trajectories(states=jnp.array([[0, 1, 2, 3], [3, 0, 4, 0]]), lengths=jnp.array([4, 2]))
+    score = evaluation.score_search(walks, _GRAPH, _pairs("ad", "dc", "ac", "bd", "ea"))
+    assert _without_time(score) == evaluation.Score(
+        pairs=5,
+        arrived=4 / 5,
+        # b -> c -> d. By a -> c the others would be shorter by one; d -> a -> b -> c is composed of two walks.
+        optimal=1 / 5,
+        mean_length=_approx((3 + 3 + 2 + 2) / 4),
+        ratio_to_optimal=_approx((3 / 2 + 3 / 2 + 2 + 1) / 4),
+        invalid_steps=0,
+        seconds=0.0,
+    )
+
+
 def test_an_invalid_step_leaves_the_agent_where_it_is():
     model = known_ways.model()
     state = known_ways.taught(model, {("c", "b"): "b"})

@@ -1,6 +1,7 @@
 """What layers are worth: one, two and three of them with the same memory, on a world of communities."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
-import scipy.sparse.csgraph
 
 from humain import acting, errors, learning, planning
 from humain.abstraction.abstraction import Abstraction
@@ -24,7 +23,7 @@ from humain.model import Model
 from humain.spaces import Discrete
 from humain.training import loop
 from humain.types import Trajectories
-from tasks.graphs import communities, evaluation, sets, training, world
+from tasks.graphs import communities, evaluation, search, sets, training, world
 from tasks.graphs.world import Graph, Pairs
 from tasks.harness.context import TaskContext
 
@@ -62,14 +61,15 @@ def check(task: TaskContext) -> None:
     _check_numbers(config)
     num_nodes = _num_nodes(config)
     for name, settings in config.sets.items():
-        num_layers = len(settings.capacities)
+        num_layers = settings.num_layers
         if config.learning.batch_size % num_layers:
             raise errors.UserError(
                 f"set {name}: learning.batch_size must be a multiple of {num_layers}, the layers that share it, not "
                 f"{config.learning.batch_size}"
             )
+        # Whatever its tables' capacities, which depend on the walks.
         try:
-            learning.check(build_model(config.learning, settings.capacities, num_nodes), _learning(config, settings))
+            learning.check(build_model(config.learning, (1,) * num_layers, num_nodes), _learning(config, settings))
         except (TypeError, ValueError) as error:
             raise errors.UserError(f"set {name}: {error}") from error
         _check_memory(config, name, settings, num_nodes * (num_layers - 1))
@@ -107,7 +107,7 @@ def describe(graph: Graph, trajectories: Trajectories, seed: int, *, num_starts:
         "mean_shortest": float(distances[reachable].mean()),
         "longest_shortest": int(distances[reachable].max()),
         "walk_steps": int(np.sum(np.asarray(trajectories.lengths) - 1)),
-        "edges_seen": len(steps_seen(trajectories)) / len(graph.edges),
+        "edges_seen": len(search.steps_seen(trajectories)) / len(graph.edges),
     }
 
 
@@ -147,18 +147,20 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
     """
     config, settings = task.config, task.config.sets[name]
     graph, trajectories = make_world(config, task.seed)
-    model = build_model(config.learning, settings.capacities, graph.num_nodes)
     started = time.monotonic()
     try:
-        abstractions = _abstractions(trajectories, graph.num_nodes, len(settings.capacities))
+        abstractions = _abstractions(trajectories, graph.num_nodes, settings.num_layers)
     except ValueError as error:
         raise errors.UserError(f"set {name}: {error}") from error
     abstraction_seconds = time.monotonic() - started
     entries = abstraction_rows(abstractions)
     _check_memory(config, name, settings, entries)
+    needed = rows_needed(abstractions, search.steps_seen(trajectories), graph.num_nodes)
+    capacities = split_rows(needed, config.max_rows - entries if settings.bounded else None)
+    model = build_model(config.learning, capacities, graph.num_nodes)
     how = _learning(config, settings)
     learner = jax.jit(learning.begin, static_argnums=(0, 1))(
-        model, how, abstractions, jax.random.fold_in(jax.random.key(task.seed), len(settings.capacities))
+        model, how, abstractions, jax.random.fold_in(jax.random.key(task.seed), settings.num_layers)
     )
     trained = task.train(
         f"layers_{name}",
@@ -187,8 +189,9 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
         "think_alone_us": _microseconds(lambda: planning.think(model, state, starts[:1], goals[:1])),
         "react_us": _microseconds(lambda: acting.react(model, state, episode, starts, goals)) / _BATCH,
         "rows": [int(jnp.sum(jnp.any(table.packed > 0, axis=1))) for table in tables],
-        "rows_needed": rows_needed(abstractions, steps_seen(trajectories), graph.num_nodes),
-        "capacity": sum(settings.capacities),
+        "rows_needed": sum(needed),
+        "capacity": sum(capacities),
+        "capacities": list(capacities),
         "abstraction_rows": entries,
         "rows_refused": sum(int(table.index.refused) for table in tables),
         "sweep_waiting": sum(int(queue.size) for queue in queues),
@@ -199,43 +202,20 @@ def measure(task: TaskContext, name: str) -> dict[str, Any]:
     }
 
 
-def search(task: TaskContext) -> dict[str, Any]:
-    """The rival without layers: breadth-first search over the steps that the walks took, anew for each pair."""
+def measure_search(task: TaskContext) -> dict[str, Any]:
+    """The rival without layers: breadth-first search over the steps that the walks took, in its fastest form."""
     config = task.config
     graph, trajectories = make_world(config, task.seed)
     pairs = make_pairs(graph, task.seed, num_starts=config.test.num_starts, num_pairs=config.test.num_pairs)
-    steps = steps_seen(trajectories)
-    shape = (graph.num_nodes, graph.num_nodes)
-    matrix = scipy.sparse.csr_array((np.ones(len(steps), np.int8), steps.T), shape=shape)
-    ways = [search_way(matrix, start, goal) for start, goal in zip(pairs.starts, pairs.goals, strict=True)]
-    lengths = np.array([len(way) for way in ways])
-    timed = range(min(_BATCH, len(pairs.starts)))
-    seconds = _microseconds(lambda: [search_way(matrix, pairs.starts[number], pairs.goals[number]) for number in timed])
+    found = search.measure(search.steps_seen(trajectories), graph.num_nodes, pairs)
+    lengths = np.array([len(way) for way in found.ways])
     return {
         **dataclasses.asdict(quality(lengths > 0, lengths, pairs)),
-        "think_us": seconds / len(timed),
-        "rows": [len(steps)],
+        "think_us": found.microseconds[found.form],
+        "form": found.form,
+        "form_us": found.microseconds,
+        "rows": [found.rows],
     }
-
-
-def search_way(matrix: scipy.sparse.csr_array, start: int, goal: int) -> list[int]:
-    """The nodes of a shortest way after its start, by the edges of a sparse matrix; empty where there is none.
-
-    It visits all that can be reached: SciPy's search doesn't stop at a goal.
-    """
-    _, parents = scipy.sparse.csgraph.breadth_first_order(matrix, int(start), return_predecessors=True)
-    way, node = [], int(goal)
-    while node != start and node >= 0:
-        way.append(node)
-        node = int(parents[node])
-    return way[::-1] if node == start else []
-
-
-def steps_seen(trajectories: Trajectories) -> np.ndarray:
-    """The different steps of walks, `[E, 2]`."""
-    states, lengths = np.asarray(trajectories.states), np.asarray(trajectories.lengths)
-    there = np.arange(states.shape[1] - 1)[None] < lengths[:, None] - 1
-    return np.unique(np.stack([states[:, :-1][there], states[:, 1:][there]], axis=1), axis=0)
 
 
 def quality(arrived: np.ndarray, lengths: np.ndarray, pairs: Pairs) -> Quality:
@@ -258,8 +238,8 @@ def abstraction_rows(abstractions: tuple[Abstraction, ...]) -> int:
     return sum(abstraction.communities.size + abstraction.gate_ids.size for abstraction in found)
 
 
-def rows_needed(abstractions: tuple[Abstraction, ...], steps: np.ndarray, num_nodes: int) -> int:
-    """The rows that tables have when all is learned: a pair of state and goal within a layer's reach has one.
+def rows_needed(abstractions: tuple[Abstraction, ...], steps: np.ndarray, num_nodes: int) -> list[int]:
+    """The rows that each layer's table has when all is learned: a pair of state and goal within its reach has one.
 
     Args:
         abstractions: one for each layer; gates of `Bridges`, or a single one of a stack of one layer.
@@ -268,9 +248,45 @@ def rows_needed(abstractions: tuple[Abstraction, ...], steps: np.ndarray, num_no
     """
     below = [each for each in abstractions[:-1] if isinstance(each, Bridges)]
     if not below:
-        return num_nodes * (num_nodes - 1)
+        return [num_nodes * (num_nodes - 1)]
     crossing = ~np.asarray(below[0].together(jnp.asarray(steps[:, 0]), jnp.asarray(steps[:, 1])))
-    return num_pairs([(np.asarray(each.communities), np.asarray(each.is_gate)) for each in below]) + int(crossing.sum())
+    bottom, *upper = num_pairs([(np.asarray(each.communities), np.asarray(each.is_gate)) for each in below])
+    return [bottom + int(crossing.sum()), *upper]
+
+
+def split_rows(needed: list[int], max_rows: int | None) -> tuple[int, ...]:
+    """The capacity of each layer's table, from the rows that it needs; a table has a power of two of rows.
+
+    The bottom layer comes first: a layer is swept when nothing waits below it, and where a table is full, pairs that
+    found no row wait again and again. What is left goes to the fullest tables, as long as more than half of one is
+    filled.
+
+    Args:
+        needed: rows of each layer, bottom first.
+        max_rows: bound on the sum, at least 1 for each layer; None for no bound. A single table, which has nothing to
+            share, gets the next power of two above it.
+    """
+    if max_rows is not None and len(needed) == 1:
+        max_rows = 2 ** (max_rows - 1).bit_length()
+    capacities = [1] * len(needed)
+
+    def grow(number: int, most: int) -> bool:
+        room = math.inf if max_rows is None else max_rows - sum(capacities)
+        if most <= capacities[number] or capacities[number] > room:
+            return False
+        capacities[number] *= 2
+        return True
+
+    for number, rows in enumerate(needed):
+        while grow(number, rows):
+            pass
+    while any(grow(number, 2 * needed[number]) for number in _fullest_first(needed, capacities)):
+        pass
+    return tuple(capacities)
+
+
+def _fullest_first(needed: list[int], capacities: list[int]) -> list[int]:
+    return sorted(range(len(needed)), key=lambda number: needed[number] / capacities[number], reverse=True)
 
 
 def _abstractions(trajectories: Trajectories, num_nodes: int, num_layers: int) -> tuple[Abstraction, ...]:
@@ -288,7 +304,7 @@ def _learning(config: Any, settings: Any) -> LearningConfig:
 
 
 def _layer_batch(config: Any, settings: Any) -> int:
-    return int(config.learning.batch_size // len(settings.capacities))
+    return int(config.learning.batch_size // settings.num_layers)
 
 
 def _check_numbers(config: Any) -> None:
@@ -300,25 +316,23 @@ def _check_numbers(config: Any) -> None:
         if not isinstance(value, int) or value < 1:
             raise errors.UserError(f"{key} must be a whole number of at least 1, not {value}")
     for name, settings in config.sets.items():
-        for key in ("capacities", "bounded"):
+        for key in ("num_layers", "bounded"):
             if key not in settings:
                 raise errors.UserError(f"set {name}: its config lacks {key}")
-        capacities = settings.capacities
-        if not isinstance(capacities, tuple | list) or not capacities:
-            raise errors.UserError(f"set {name}: capacities must be one for each layer, not {capacities}")
-        if not all(isinstance(capacity, int) for capacity in capacities):
-            raise errors.UserError(f"set {name}: capacities must be whole numbers, not {capacities}")
+        if not isinstance(settings.num_layers, int) or settings.num_layers < 1:
+            raise errors.UserError(
+                f"set {name}: num_layers must be a whole number of at least 1, not {settings.num_layers}"
+            )
         if not isinstance(settings.bounded, bool):
             raise errors.UserError(f"set {name}: bounded must be True or False, not {settings.bounded}")
 
 
 def _check_memory(config: Any, name: str, settings: Any, entries: int) -> None:
-    """Refuses a set that has more memory than the others."""
-    total = sum(settings.capacities) + entries
-    if settings.bounded and total > config.max_rows:
+    """Refuses a bound that leaves no rows for tables."""
+    if settings.bounded and entries + settings.num_layers > config.max_rows:
         raise errors.UserError(
-            f"set {name}: tables and abstractions have {total} rows, more than max_rows ({config.max_rows}); lower its "
-            "capacities, or set bounded to False"
+            f"set {name}: abstractions have {entries} rows, which leaves none for tables of the {config.max_rows} of "
+            "max_rows; raise it, or set bounded to False"
         )
 
 

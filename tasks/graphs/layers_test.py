@@ -1,10 +1,8 @@
 """What layers are worth, on a world of a few communities; quality and the rival by hand."""
 
-import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
-import scipy.sparse
 
 from configs import simple
 from humain import errors
@@ -14,8 +12,6 @@ from humain.types import Trajectories
 from tasks.graphs import layers, small_runs
 from tasks.graphs.world import Pairs
 from tasks.harness import context
-
-_WALKS = Trajectories(states=jnp.array([[0, 1, 2, 0], [3, 4, 4, 4]]), lengths=jnp.array([3, 2]))
 
 
 def _pairs(*shortest: int) -> Pairs:
@@ -31,15 +27,6 @@ def test_within_5_percent_counts_those_that_arrive_in_time():
     assert np.isnan(layers.quality(np.array([False]), np.array([1]), _pairs(1)).ratio_to_optimal)
 
 
-def test_the_rival_searches_the_steps_seen():
-    steps = layers.steps_seen(_WALKS)
-    assert steps.tolist() == [[0, 1], [1, 2], [3, 4]]
-    matrix = scipy.sparse.csr_array((np.ones(3, np.int8), steps.T), shape=(5, 5))
-    assert layers.search_way(matrix, 0, 2) == [1, 2]
-    assert layers.search_way(matrix, 2, 0) == []
-    assert layers.search_way(matrix, 0, 4) == []
-
-
 def test_what_abstractions_store_counts_as_rows():
     # Two communities of 3 and a bridge: the community of each of 6 states, and one gate for each of two.
     edges = [[a, b] for a in range(6) for b in range(6) if a != b and (a // 3 == b // 3 or {a, b} == {2, 3})]
@@ -53,8 +40,8 @@ def test_rows_are_needed_for_pairs_within_reach():
     # As above: 3 * 2 pairs in both communities, both ways between two gates, and the two steps of the bridge.
     edges = np.array([[a, b] for a in range(6) for b in range(6) if a != b and (a // 3 == b // 3 or {a, b} == {2, 3})])
     (gates,) = find_bridges(Trajectories.from_arrays(edges), 6)
-    assert layers.rows_needed((gates, gates), edges, 6) == 6 + 6 + 2 + 2
-    assert layers.rows_needed((Skip(1),), edges, 6) == 6 * 5
+    assert layers.rows_needed((gates, gates), edges, 6) == [6 + 6 + 2, 2]
+    assert layers.rows_needed((Skip(1),), edges, 6) == [6 * 5]
 
 
 def _settings() -> ml_collections.ConfigDict:
@@ -72,21 +59,59 @@ def test_with_the_same_memory_layers_arrive_where_one_does_not(tmp_path):
     assert sum(flat["rows"]) <= 1024
     assert flat["rows_refused"] > 0
     assert three["arrived"] == three["optimal"] == three["within_5_percent"] == three["react_arrived"] == 1
-    assert sum(three["rows"]) + three["abstraction_rows"] < three["capacity"] + three["abstraction_rows"] <= 1024
+    assert sum(three["rows"]) < sum(three["capacities"]) == three["capacity"] <= 1024 - three["abstraction_rows"]
     assert (three["rows_refused"], three["sweep_waiting"], three["sweep_dropped"]) == (0, 0, 0)
     assert sum(three["rows"]) == three["rows_needed"]
-    found = layers.search(task)
+    assert all(rows <= capacity for rows, capacity in zip(three["rows"], three["capacities"], strict=True))
+    found = layers.measure_search(task)
     assert found["optimal"] == 1
-    assert found["rows"] == [len(layers.make_world(task.config, 0)[0].edges)]
+    assert found["think_us"] == min(found["form_us"].values())
+    edges = len(layers.make_world(task.config, 0)[0].edges)
+    assert found["rows"] == [2 * edges if found["form"] == "from_both_ends" else edges]
 
 
-def test_a_set_with_more_memory_than_the_others_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("needed", "max_rows", "expected"),
+    [
+        # Twice what is needed, or the next power of two above that.
+        ([100, 8], None, (256, 16)),
+        ([100], None, (256,)),
+        # Room enough for all is the same as no bound.
+        ([100, 8], 272, (256, 16)),
+        # 256 + 16 is too much by one: both have room, and what is left goes to the top table, which is full.
+        ([100, 8], 271, (128, 16)),
+        # 128 + 1 is too much for the bottom one. What is left is 64 - 48.
+        ([100, 8], 112, (64, 16)),
+        # The bottom layer comes first: 64 are enough for 40, and 60 would need them too.
+        ([40, 60], 96, (64, 32)),
+        ([60, 40], 96, (64, 32)),
+        ([100, 8], 69, (64, 4)),
+        ([100, 8], 3, (2, 1)),
+        # A layer that needs more than the one below it gets more, where there is room.
+        ([10, 30, 2], 96, (16, 64, 4)),
+        # One table has nobody to share with, and the next power of two.
+        ([1000], 80, (128,)),
+        ([1000], 128, (128,)),
+        # But no more than it needs twice.
+        ([10], 80, (32,)),
+    ],
+)
+def test_rows_are_split_by_what_layers_need(needed, max_rows, expected):
+    assert layers.split_rows(needed, max_rows) == expected
+
+
+def test_a_bound_that_leaves_no_rows_for_tables_is_refused(tmp_path):
     settings = _settings()
-    settings.max_rows = 800
-    settings.sets["1"].bounded = False
-    # 512 + 128 + 64 rows of tables, and 54 communities on each of two levels.
-    with pytest.raises(errors.UserError, match=r"set 3: tables and abstractions have 812 rows, more than max_rows"):
+    # 54 communities on each of two levels, and a row for each of three tables at least.
+    settings.max_rows = 110
+    with pytest.raises(
+        errors.UserError,
+        match=r"set 3: abstractions have 108 rows, which leaves none for tables of the 110 of max_rows",
+    ):
         layers.check(small_runs.task(tmp_path, settings))
+    settings.max_rows = 111
+    layers.check(small_runs.task(tmp_path, settings))
+    settings.max_rows = 110
     settings.sets["3"].bounded = False
     layers.check(small_runs.task(tmp_path, settings))
     settings.learning.num_steps = 15
@@ -99,9 +124,9 @@ def test_a_set_with_more_memory_than_the_others_is_refused(tmp_path):
     [
         ({"max_rows": None}, "the config has no max_rows, which experiment 'layers' needs"),
         ({"sets.3.bounded": None}, "set 3: its config lacks bounded"),
-        ({"sets.3.capacities": None}, "set 3: its config lacks capacities"),
-        ({"sets.3.capacities": ()}, r"set 3: capacities must be one for each layer, not \(\)"),
-        ({"sets.3.capacities": (512, "128")}, r"set 3: capacities must be whole numbers, not \(512, '128'\)"),
+        ({"sets.3.num_layers": None}, "set 3: its config lacks num_layers"),
+        ({"sets.3.num_layers": 0}, "set 3: num_layers must be a whole number of at least 1, not 0"),
+        ({"sets.3.num_layers": "3"}, "set 3: num_layers must be a whole number of at least 1, not 3"),
         ({"sets.3.bounded": "no"}, "set 3: bounded must be True or False, not no"),
         ({"max_rows": 0}, "max_rows must be a whole number of at least 1, not 0"),
         ({"learning.sweep_batch_size": 0}, "learning.sweep_batch_size must be a whole number of at least 1, not 0"),
@@ -140,6 +165,7 @@ def test_batches_that_devices_can_not_share_are_refused(tmp_path, monkeypatch):
 
 def test_more_layers_than_the_walks_have_spans_for_are_refused(tmp_path):
     settings = simple.get_config("layers_smoke")
-    settings.sets["3"].capacities = (32,) * 24
+    settings.sets["3"].num_layers = 24
+    settings.max_rows = 2**12
     with pytest.raises(errors.UserError, match="set 3: steps of .* different spans make no 23 levels; take fewer lay"):
         layers.measure(small_runs.task(tmp_path, settings), "3")

@@ -23,6 +23,7 @@ _RESULTS = {
             "react": _SCORE,
             "think": _LOST,
             "lookup": _SCORE | {"arrived": 1.0},
+            "search": _SCORE | {"optimal": 1.0},
             "train_seconds": 4.0,
             "compile_seconds": 2.0,
             "plans": [{"start": "a", "goal": "<d>", "text": "from a to <d>", "tree": {}}],
@@ -65,8 +66,9 @@ def test_the_table_of_scores():
     assert rows[1] == ["table", "react", "12", "75.00", "50.00", "2.500", "1.1250", "3", "0.250", "4.0", "2.0"]
     assert rows[2] == ["table", "think", "12", "0.00", "0.00", "–", "–", "3", "0.250", "–", "–"]
     assert rows[3] == ["table", "lookup", "12", "100.00", "50.00", "2.500", "1.1250", "3", "0.250", "–", "–"]
-    assert rows[4] == ["dijkstra", "12", "100.00", "100.00", "2.500", "1.1250", "3", "0.250", "–", "–"]
-    assert len(rows) == 5
+    assert rows[4] == ["table", "search", "12", "75.00", "100.00", "2.500", "1.1250", "3", "0.250", "–", "–"]
+    assert rows[5] == ["dijkstra", "12", "100.00", "100.00", "2.500", "1.1250", "3", "0.250", "–", "–"]
+    assert len(rows) == 6
 
 
 def test_the_table_of_the_curve():
@@ -77,6 +79,53 @@ def test_the_table_of_the_curve():
 def test_the_table_of_the_scale():
     rows = _rows(report.scale_table({"scale": {"nodes": 1024, "arrived": 0.999}}).to_text())
     assert [row[0] for row in rows[1:]] == ["nodes", "arrived"]
+
+
+_QUALITY = {"arrived": 0.5, "within_5_percent": 0.25, "ratio_to_optimal": 1.0625}
+_LAYERS = {
+    "world": {"nodes": 1024, "edges": 3288, "mean_shortest": 16.25, "edges_seen": 0.999},
+    "max_rows": 51_200,
+    "layers": {
+        "2": _QUALITY
+        | {
+            "rows": [30_000, 9000],
+            "abstraction_rows": 1400,
+            "rows_needed": 54_000,
+            "think_us": 85.04,
+            "think_alone_us": 772.6,
+            "train_seconds": 33.0,
+            "sweep_waiting": 7,
+        },
+    },
+    # No abstraction, nothing to learn, and one agent at a time.
+    "baselines": {
+        "search": _QUALITY | {"arrived": 1.0, "rows": [3288], "think_us": 61.4, "form": "whole"},
+    },
+}
+
+
+def test_the_table_of_layers():
+    table = report.layers_table(_LAYERS)
+    rows = _rows(table.to_text())
+    assert " ".join(rows[0]) == (
+        "1,024 nodes, 3,288 edges, mean shortest path 16.2, 99.9 % of the edges seen; at most 51,200 rows but for sets "
+        "named _all, and a single layer's next power of two; fastest form of search: whole"
+    )
+    # 30,000 + 9,000 rows of tables and 1,400 of the abstractions.
+    assert " ".join(rows[2]) == "2 50.00 25.00 1.0625 40,400 30,000 + 9,000 54,000 85.0 773 33.0"
+    assert " ".join(rows[3]) == "search 100.00 25.00 1.0625 3,288 3,288 – – 61 –"
+    assert len(rows) == 4
+    assert table.columns == [
+        *("layers", "arrived %", "within 5 %", "ratio", "rows", "of tables, bottom first", "needed", "think us"),
+        *("alone us", "train s"),
+    ]
+
+
+def test_pairs_that_wait_are_warned_of_and_none_are_not():
+    (line,) = report.layers_warnings(_LAYERS)
+    assert line.startswith("warning: 2: 7 pairs still waited to be swept when training ended")
+    swept = _LAYERS["layers"]["2"] | {"sweep_waiting": 0}
+    assert report.layers_warnings(_LAYERS | {"layers": {"2": swept}}) == []
 
 
 def test_losses_are_drawn_one_picture_a_set(workdir):

@@ -1,4 +1,4 @@
-"""A large graph: tables and replay, with times and memory."""
+"""A large graph: tables and replay, with times and memory, beside a search over the same steps."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy as np
 
 from humain import acting, planning
 from humain.kernels.table import TableState
-from tasks.graphs import evaluation, training
+from tasks.graphs import evaluation, search, training
 from tasks.graphs.world import Graph, Pairs
 from tasks.harness import memory
 from tasks.harness.context import TaskContext
@@ -25,7 +25,9 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
     Returns:
         `nodes`, `edges`, `pairs`, the shares `arrived`, `optimal` (by `think`; `react_arrived`, `react_optimal` by
         `react`), `react_us` and `think_us` (microseconds for one agent, in a batch of 256), `peak_rss_mb`, what found
-        no room (`rows_refused`, `sweep_waiting`, `sweep_dropped`; 0 without sweeping), and where the time went.
+        no room (`rows_refused`, `sweep_waiting`, `sweep_dropped`; 0 without sweeping), where the time went, and of the
+        rival that searches anew for each pair, over the steps of the walks: `search_arrived`, `search_optimal`,
+        `search_form` (the fastest, see `search`), `search_us` for one way of it and `search_rows`.
     """
     config = task.config.sets[name]
     trajectories = training.make_trajectories(config, task.config.world, graph, task.seed)
@@ -40,6 +42,8 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
     kernels = [trained.model.kernel_state(trained.state, layer) for layer in range(len(trained.model.layers))]
     queue = trained.result.state.queue
     tables = [kernel for kernel in kernels if isinstance(kernel, TableState)]
+    found = search.measure(search.steps_seen(trajectories), graph.num_nodes, pairs)
+    lengths = np.array([len(way) for way in found.ways])
     return {
         "nodes": graph.num_nodes,
         "edges": len(graph.edges),
@@ -58,6 +62,11 @@ def measure(task: TaskContext, graph: Graph, name: str) -> dict[str, Any]:
         "sweep_dropped": 0 if queue is None else int(queue.dropped),
         "train_seconds": trained.result.run_seconds,
         "compile_seconds": trained.result.compile_seconds,
+        "search_arrived": float(np.mean(lengths > 0)),
+        "search_optimal": float(np.mean(lengths == pairs.shortest)),
+        "search_form": found.form,
+        "search_us": found.microseconds[found.form],
+        "search_rows": found.rows,
     }
 
 

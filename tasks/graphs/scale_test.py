@@ -36,6 +36,11 @@ def test_a_small_graph_is_measured(tmp_path):
     assert figures["react_us"] > 0
     assert figures["think_us"] > 0
     assert 50 < figures["peak_rss_mb"] < 100_000
+    # The walks took every edge, and search finds a shortest way by them.
+    assert figures["search_arrived"] == figures["search_optimal"] == 1
+    assert figures["search_us"] > 0
+    edges = len(graph.edges)
+    assert figures["search_rows"] == (2 * edges if figures["search_form"] == "from_both_ends" else edges)
 
 
 def test_a_batch_is_full_whatever_the_number_of_pairs():
