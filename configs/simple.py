@@ -191,7 +191,7 @@ def _layers_10000() -> ConfigDict:
         nodes=20,
         max_rows=2**20,
         bounded={"1": 1, "2": 2, "3": 3},
-        unbounded={"2_all": 2},
+        unbounded={},
     )
 
 
