@@ -1,6 +1,7 @@
 """Tables and reports of made-up results."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_the_table_of_the_scale():
 
 
 _QUALITY = {"arrived": 0.5, "within_5_percent": 0.25, "ratio_to_optimal": 1.0625}
-_LAYERS = {
+_LAYERS: dict[str, Any] = {
     "world": {"nodes": 1024, "edges": 3288, "mean_shortest": 16.25, "edges_seen": 0.999},
     "max_rows": 51_200,
     "layers": {
