@@ -188,7 +188,7 @@ def test_a_finished_run_is_shown_again(town, capfd):
     assert _main(*town) == 0
     printed = capfd.readouterr().out.splitlines()
     assert printed[0].startswith("simple: finished already, results are in ")
-    assert [line.split()[:2] for line in printed[3:9]] == [
+    assert [line.split()[:2] for line in printed[3:11]] == [
         [name, by] for name in ("linear", "table") for by in ("react", "think", "lookup", "search")
     ]
     assert (_workdir(town) / "results.json").read_bytes() == before
