@@ -17,7 +17,7 @@ from humain.environments.transitions import Transitions
 from humain.testing import point
 from humain.testing.point import PointWorld
 from humain.types import Array
-from humain.world.world import Branches, Coordinates, World, WorldState
+from humain.world.world import Branches, World, WorldState
 
 ENVIRONMENT = PointWorld()
 _NUM_STEPS = 400
@@ -54,16 +54,10 @@ def _every_state(branches: Branches, num_steps: int) -> Array:
 
 
 def _lives(world: World, state: WorldState, branches: Branches) -> tuple[Array, Array]:
-    """What `fold` shows, time by time: whether states are known, and their first coordinate; `[T, B, J]` each."""
-    num_steps = branches.actions.shape[1]
-    shape = (num_steps, branches.num_states, branches.actions.shape[0])
-
-    def visit(carry: tuple[Array, Array], here: Coordinates, known: Array, time: Array) -> tuple[Array, Array]:
-        lives, places = carry
-        return lives.at[time].set(known), places.at[time].set(here[0])
-
-    begin = jnp.zeros(shape, bool), jnp.zeros(shape)
-    return world.fold(state, branches, visit, begin, jnp.arange(num_steps))
+    """What `survey` shows: whether states are known, and their first coordinate; `[T, B, J]` each."""
+    places, lives = world.survey(state, branches, lambda here: here[0])
+    assert places.shape == lives.shape == (branches.actions.shape[1], branches.num_states, branches.actions.shape[0])
+    return lives, places
 
 
 def _fitted(make: MakeWorld) -> tuple[World, WorldState]:
@@ -134,7 +128,7 @@ def branches_are_steps_one_after_the_other(make: MakeWorld) -> None:
 
 
 def what_is_visited_is_what_the_branches_are(make: MakeWorld) -> None:
-    """`fold` shows the states of the branches, and of each what `known` says of it."""
+    """`survey` shows the states of the branches, and of each what `known` says of it."""
     world, state = _fitted(make)
     # Sixteen steps to one side, so that some are not known any more where the place matters.
     sequences = jnp.array([[0] * 40, [2] * 40, [2, 0] * 20], jnp.int32)

@@ -78,9 +78,9 @@ class _Disagreement:
 
         return paths.follow(step, lambda here: self.known(state, here), states, sequences)
 
-    def fold(self, state, branches, visit, begin, inputs):
+    def survey(self, state, branches, look):
         del state
-        return paths.fold(branches, visit, begin, inputs)
+        return paths.survey(branches, look)
 
 
 def make_linear():

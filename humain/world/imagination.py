@@ -47,18 +47,20 @@ def judge(world: World, state: WorldState, branches: Branches, value: Value, *, 
         what is not known adds nothing; and how it ends.
     """
 
-    def visit(before: Judgement, here: Coordinates, known: Array, weight: Array) -> Judgement:
+    def go_on(before: Judgement, at: tuple[Array, Array, Array]) -> tuple[Judgement, None]:
+        values, known, weight = at
         # Once unknown, always: what comes after is as if the world had ended.
         alive = before.alive & known
         # Chosen, not multiplied: see `value`.
-        present = jnp.where(alive, value(here), 0)
-        return Judgement(before.along + weight * present, present, alive)
+        present = jnp.where(alive, values, 0)
+        return Judgement(before.along + weight * present, present, alive), None
 
     num_sequences, num_steps = branches.actions.shape[:2]
     shape = (branches.num_states, num_sequences)
     weights = (1 - discount) * discount ** jnp.arange(num_steps)
     begin = Judgement(jnp.zeros(shape), jnp.zeros(shape), jnp.ones(shape, bool))
-    return world.fold(state, branches, visit, begin, weights)
+    judged, _ = jax.lax.scan(go_on, begin, (*world.survey(state, branches, value), weights))
+    return judged
 
 
 Origin: TypeAlias = Callable[[Array], Array]

@@ -20,9 +20,9 @@ from humain.environments.transitions import Transitions
 from humain.types import Array
 from humain.world import dynamics as dynamics_lib
 from humain.world import limits as limits_lib
-from humain.world.world import Visit
+from humain.world.world import Look
 
-Carry = TypeVar("Carry")
+Seen = TypeVar("Seen")
 
 _NO_EFFECT = 1e-3
 """Of a unit, which is how much a coordinate varied: after a hundred steps, a tenth."""
@@ -148,36 +148,34 @@ class LinearWorld:
         )
         return LinearBranches(drift=drift, shift=shift, actions=sequences)
 
-    def fold(self, state: LinearWorldState, branches: Any, visit: Visit[Carry], begin: Carry, inputs: Any) -> Carry:
-        """Visits the states of all branches, time by time.
+    def survey(self, state: LinearWorldState, branches: Any, look: Look[Seen]) -> tuple[Seen, Array]:
+        """Looks at the states of all branches, all times at once.
 
-        What `known` says of one state after the other is worked out here for all branches at once, a coordinate at a
-        time: vectors of a few numbers each would leave a processor's lanes empty, and all states together its caches.
+        What `known` says of one state after the other is worked out here for all branches together, a coordinate at a
+        time: vectors of a few numbers each would leave a processor's lanes empty, and so does a loop over the times.
         """
         size = branches.drift.shape[-1]
         root = state.dynamics.root
         undecided = jnp.broadcast_to(self._undecided[:, None], (self.actions.num_features, root.shape[1]))
         offset = jnp.sum(undecided * root[size:-1], axis=0) + root[-1]
         paths = [jnp.moveaxis(path[:, 1:], 0, 2) for path in (branches.drift, branches.shift)]
-        drift, shift = paths
         drift_far, shift_far = (jnp.einsum("tdn,df->tfn", path, root[:size], precision=_PRECISION) for path in paths)
         drift_far = drift_far + offset[None, :, None]
 
-        def step(carry: Carry, at: tuple[Any, Array, Array, Array, Array]) -> tuple[Carry, None]:
-            given, *rest = at
+        def at_one_time(drift: Array, shift: Array, drift_far: Array, shift_far: Array) -> tuple[Seen, Array]:
             # A state is the sum of its row's part and its sequence's, and so is its square root of the leverage.
             here, far = (
                 [row[:, None] + column[None] for row, column in zip(by_state, by_sequence, strict=True)]
-                for by_state, by_sequence in (rest[:2], rest[2:])
+                for by_state, by_sequence in ((drift, shift), (drift_far, shift_far))
             )
             leverage = sum(jnp.square(part) for part in far)
             known = leverage <= state.max_leverage
             for coordinate, lower, upper in zip(here, state.limits.lower, state.limits.upper, strict=True):
                 known &= (coordinate >= lower) & (coordinate <= upper)
-            return visit(carry, here, known, given), None
+            return look(here), known
 
-        result, _ = jax.lax.scan(step, begin, (inputs, drift, shift, drift_far, shift_far))
-        return result
+        seen: tuple[Seen, Array] = jax.vmap(at_one_time)(*paths, drift_far, shift_far)
+        return seen
 
     @property
     def _undecided(self) -> Array:

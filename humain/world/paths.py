@@ -4,16 +4,16 @@ They take `B * J * T` states of memory. They are also what the branches of a lin
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
 from humain.types import Array
-from humain.world.world import Visit
+from humain.world.world import Look
 
-Carry = TypeVar("Carry")
+Seen = TypeVar("Seen")
 
 
 @struct.dataclass
@@ -63,13 +63,7 @@ def follow(
     return PathBranches(paths=paths, known=jnp.moveaxis(lives, 0, 2), actions=sequences)
 
 
-def fold(branches: PathBranches, visit: Visit[Carry], begin: Carry, inputs: Any) -> Carry:
-    """Visits the states time by time; see `humain.world.world.World.fold`."""
-
-    def step(carry: Carry, at: tuple[Any, Array, Array]) -> tuple[Carry, None]:
-        given, here, known = at
-        return visit(carry, list(jnp.moveaxis(here, -1, 0)), known, given), None
-
-    times = (inputs, jnp.moveaxis(branches.paths[:, :, 1:], 2, 0), jnp.moveaxis(branches.known, 2, 0))
-    result, _ = jax.lax.scan(step, begin, times)
-    return result
+def survey(branches: PathBranches, look: Look[Seen]) -> tuple[Seen, Array]:
+    """Looks at the states of all branches; see `humain.world.world.World.survey`."""
+    coordinates = list(jnp.moveaxis(branches.paths[:, :, 1:], (2, 3), (1, 0)))
+    return jax.vmap(look)(coordinates), jnp.moveaxis(branches.known, 2, 0)

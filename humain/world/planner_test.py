@@ -21,6 +21,9 @@ CONFIG = dataclasses.replace(
     SMALL, num_branches=64, branch_steps=2, num_pushes=1, subgoal_steps=1, goal_weights=(1.0,), closeness_width=1.0
 )
 
+# As one program: its parts, called one by one, would each have to be compiled.
+CHOOSE = jax.jit(planner.choose, static_argnums=(0, 1))
+
 
 def line(*, lower=-np.inf, upper=np.inf):
     """Knowledge of a line on which push 0 goes 1 to the left and push 1 goes 1 to the right."""
@@ -46,9 +49,7 @@ def line(*, lower=-np.inf, upper=np.inf):
 
 
 def choose(knowledge, state, goal, *, config=CONFIG, seed=0):
-    pushes, after = planner.choose(
-        config, WORLD, knowledge, jnp.array([[state]]), jnp.array([[goal]]), jax.random.key(seed)
-    )
+    pushes, after = CHOOSE(config, WORLD, knowledge, jnp.array([[state]]), jnp.array([[goal]]), jax.random.key(seed))
     return int(pushes[0]), float(after[0, 0])
 
 
@@ -72,7 +73,7 @@ def test_the_first_push_of_the_best_branch_by_hand(bounds, goal, expected):
 
 
 def test_each_state_has_a_goal_of_its_own():
-    pushes, _ = planner.choose(
+    pushes, _ = CHOOSE(
         CONFIG, WORLD, line(), jnp.array([[0.0], [0.0], [5.0]]), jnp.array([[2.0], [-2.0], [2.0]]), jax.random.key(1)
     )
     np.testing.assert_array_equal(pushes, [1, 0, 0])

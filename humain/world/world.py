@@ -25,11 +25,10 @@ WorldState: TypeAlias = Any
 Coordinates: TypeAlias = Sequence[Array]
 """States, one array for each of their D coordinates."""
 
-Carry = TypeVar("Carry")
+Seen = TypeVar("Seen")
 
-Visit: TypeAlias = Callable[[Carry, Coordinates, Array, Any], Carry]
-"""From what is carried, the coordinates `[B, J]` of a time's states, whether they are known, bool `[B, J]`, and the
-time's input, to what is carried on."""
+Look: TypeAlias = Callable[[Coordinates], Seen]
+"""From states, by coordinates, to a pytree of arrays."""
 
 
 class Branches(Protocol):
@@ -78,13 +77,15 @@ class World(Protocol):
     def branch(self, state: WorldState, states: Array, sequences: Array) -> Branches:
         """Follows each of the sequences of actions `[J, T, *V]` from each of the states `[B, D]`."""
 
-    def fold(self, state: WorldState, branches: Any, visit: Visit[Carry], begin: Carry, inputs: Any) -> Carry:
-        """Visits the states of all branches, time by time, the present ones left out.
+    def survey(self, state: WorldState, branches: Any, look: Look[Seen]) -> tuple[Seen, Array]:
+        """Looks at the states of all branches, the present ones left out.
 
         Args:
             state: that the branches were made with.
             branches: from `branch`.
-            visit: called once a time; see `Visit`. A state is known or not by itself, whatever came before it.
-            begin: what is carried at first.
-            inputs: a pytree with a leading axis of T: what `visit` is given at each time.
+            look: what to make of the states of one time, from their coordinates of `[B, J]` each.
+
+        Returns:
+            What it makes of them, with a leading axis of T; and bool `[T, B, J]`, whether each state is known by
+            itself, whatever came before it.
         """
