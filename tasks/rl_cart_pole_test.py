@@ -124,10 +124,16 @@ def test_what_was_experienced_can_be_learned_from(words, tmp_path):
         "--config.learning.num_branches=8",
         "--config.test.episodes=2",
     )
-    assert _run(*small, f"--dataset={data}", f"--workdir={tmp_path / 'w'}") == 0
-    (entry,) = _results(tmp_path / "w")["sets"]["curriculum"]
+    assert _run(*small, f"--dataset={data}", "--time_actions", f"--workdir={tmp_path / 'w'}") == 0
+    found = _results(tmp_path / "w")
+    (entry,) = found["sets"]["curriculum"]
     # The dataset's steps in place of 60 at random, and 40 more.
     assert entry["env_steps"] == 240
+    assert {how: timed["actions"] for how, timed in found["action_times"].items()} == {"alone": 1, "batch": 2}
+    for timed in found["action_times"].values():
+        assert list(timed["microseconds"]) == ["curriculum"]
+        assert timed["microseconds"]["curriculum"] > 0
+    assert "Time of an action" in (tmp_path / "w" / "report.html").read_text()
 
 
 def _bits(state):

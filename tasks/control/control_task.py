@@ -18,7 +18,7 @@ from humain.training import loop
 from humain.viewing import plan_tree
 from humain.world import knowledge as knowledge_lib
 from humain.world import learning, plans
-from tasks.control import curriculum, datasets, evaluation, report, sets, training
+from tasks.control import curriculum, datasets, evaluation, report, sets, timing, training
 from tasks.control.curriculum import Stage, Trainer
 from tasks.control.domain import Domain
 from tasks.control.evaluation import Trials, Turns
@@ -46,6 +46,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "plan_step", None, "Step of the first trial whose plan tree is shown.", lower_bound=0, flag_values=values
     )
+    flags.DEFINE_boolean("time_actions", False, "Measure how long an action of each set takes.", flag_values=values)
 
 
 def check(domain: Domain, task: TaskContext) -> None:
@@ -168,11 +169,14 @@ def show(record: Mapping[str, Any]) -> None:
         print(report.moving_goals_table(found).to_text())
     if found.get("goals"):
         print(report.goals_table(found).to_text())
+    if found.get("action_times"):
+        print(report.action_times_table(found).to_text())
 
 
 def answer(domain: Domain, task: TaskContext) -> None:
-    """Asks the trained model of one set for goals, shows a chosen plan, and writes what was experienced."""
-    if not task.flags.goal and task.flags.plan_step is None and task.flags.save_dataset is None:
+    """Asks the trained model of one set for goals, shows a chosen plan, times actions, writes what was experienced."""
+    asked = (task.flags.plan_step, task.flags.save_dataset)
+    if not task.flags.goal and not task.flags.time_actions and asked == (None, None):
         return
     trainers, name = training.Trainers(task, domain), task.config.asked_set
     trainer = trainers.of(name)
@@ -200,9 +204,15 @@ def answer(domain: Domain, task: TaskContext) -> None:
         found["plan"] = _chosen_plan(task, trainer, name, stage)
         print(f"{found['plan']['title']}\n{found['plan']['text']}")
         records.write_json(task.workdir / results.FILE_NAME, record)
+    if task.flags.time_actions:
+        task.interruption.check()
+        found["action_times"] = _time_actions(domain, task, trainers)
+        records.write_json(task.workdir / results.FILE_NAME, record)
     _write_report(domain, task, found)
     if task.flags.goal:
         print(report.goals_table(found).to_text())
+    if task.flags.time_actions:
+        print(report.action_times_table(found).to_text())
     training.save_dataset(task, trainer, stage)
 
 
@@ -326,6 +336,29 @@ def _test_goal(
         "seeds": len(successes),
         "successes_by_seed": [int(row.sum()) for row in successes],
     }
+
+
+def _time_actions(domain: Domain, task: TaskContext, trainers: training.Trainers) -> Mapping[str, Any]:
+    """What an action of each set takes, by itself and in the batch that returns are measured in."""
+    stages = {name: training.train_set(task, trainers.of(name), name)[-1] for name in task.config.sets}
+    found: dict[str, Any] = {}
+    for how, num_seeds, num_episodes in (("alone", 1, 1), ("batch", task.flags.num_seeds, task.config.test.episodes)):
+        policies = {
+            name: evaluation.policy(
+                trainers.of(name).model,
+                trainers.of(name).config,
+                evaluation.first_seeds(stage.learned, num_seeds),
+                num_episodes=num_episodes,
+                world=trainers.of(name).world,
+            )
+            for name, stage in stages.items()
+        }
+        observations = np.zeros((num_seeds, num_episodes, len(domain.coordinates)), np.float32)
+        found[how] = {
+            "actions": num_seeds * num_episodes,
+            "microseconds": timing.microseconds_per_action(policies, observations),
+        }
+    return found
 
 
 def _chosen_plan(task: TaskContext, trainer: Trainer, name: str, stage: Stage) -> Mapping[str, Any]:
@@ -462,7 +495,7 @@ def make(name: str, domain: Callable[[], Domain], *, description: str) -> entry.
         show=show,
         define_flags=define_flags,
         input_flags=("dataset",),
-        question_flags=("save_dataset", "goal", "plan_step"),
+        question_flags=("save_dataset", "goal", "plan_step", "time_actions"),
         check=lambda task: check(made(), task),
         answer=lambda task: answer(made(), task),
         description=description,

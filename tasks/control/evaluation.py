@@ -283,5 +283,12 @@ def _near(trials: Trials, wanted: dict[int, float], distance: float) -> np.ndarr
     return near
 
 
+@partial(jax.jit, static_argnames=("num_seeds",))
+def first_seeds(learned: Learned, num_seeds: int) -> Learned:
+    """What the first seeds have learned, from what S seeds have, both with a leading axis of seeds."""
+    first: Learned = jax.tree.map(lambda leaf: leaf[:num_seeds], learned)
+    return first
+
+
 def _num_seeds(learned: Learned) -> int:
     return int(learned.knowledge.num_starts.shape[0])

@@ -116,6 +116,22 @@ def moving_goals_table(results: Mapping[str, Any]) -> ReportTable:
     )
 
 
+def action_times_table(results: Mapping[str, Any]) -> ReportTable:
+    """One row for each set: what one action takes, by itself and as one of a batch; none where it was not measured.
+
+    Args:
+        results: with `action_times`.
+    """
+    times = results.get("action_times", {})
+    names = times["alone"]["microseconds"] if times else {}
+    batch = f"us in a batch of {times['batch']['actions']:,}" if times else "us in a batch"
+    return ReportTable(
+        columns=["set", "us an action, alone", batch],
+        rows=[[name, *(times[how]["microseconds"][name] for how in ("alone", "batch"))] for name in names],
+        formats={"us an action, alone": ".0f", batch: ".1f"},
+    )
+
+
 def curve_over_seeds(curves: Sequence[Sequence[Mapping[str, float]]]) -> tuple[list[float], list[float], list[float]]:
     """The learning curves of several seeds as one.
 
@@ -219,6 +235,13 @@ def write_report(
         report.heading("Goals asked for at run time")
         report.prose("Asked of the trained model, without learning anew: reach a state, and stay there.")
         report.table(goals_table(results))
+    if results.get("action_times"):
+        report.heading("Time of an action")
+        report.prose(
+            "Wall time of one action of each trained set, from an observation to what is done: by itself, and as one "
+            "of the batch that returns are measured in. Sets took turns; the fastest of several rounds counts."
+        )
+        report.table(action_times_table(results))
     pictures = draw_curves(workdir, results)
     if pictures:
         report.heading("Learning")

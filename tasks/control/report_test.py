@@ -120,6 +120,17 @@ def test_moving_goals():
     assert report.moving_goals_table({}).rows == []
 
 
+def test_action_times():
+    times = {
+        "alone": {"actions": 1, "microseconds": {"no_layers": 640.4, "curriculum": 512.0}},
+        "batch": {"actions": 2000, "microseconds": {"no_layers": 99.96, "curriculum": 8.25}},
+    }
+    table = report.action_times_table({"action_times": times})
+    assert list(table.columns) == ["set", "us an action, alone", "us in a batch of 2,000"]
+    assert _rows(table.to_text()) == [["no_layers", "640", "100.0"], ["curriculum", "512", "8.2"]]
+    assert report.action_times_table({}).rows == []
+
+
 def test_one_curve_over_seeds():
     curves = [_entry(0, 0, 0, curve=curve)["curve"] for curve in (((10, 1.0), (30, 5.0)), ((20, 4.0), (40, 2.0)))]
     # Both have begun at 20. First seed: 1 at 20, 5 at 30 and after it. Second: 4 at 20 and 30, 2 at 40.
