@@ -49,13 +49,19 @@ def _default() -> ConfigDict:
                 "kindergarten": (2000,),
                 "curriculum": (1000, 500, 500),
                 "no_layers": (2000,),
+                "no_layers_fast": (2000,),
                 "one_layer": (2000,),
                 "one_layer_curriculum": (1000, 500, 500),
             },
             # Sets that do without some of the layers, and what differs from `learning` for them. Longer branches, and
-            # more of them, are better for search; each step of a test takes as long as they are many.
+            # more of them, are better for search; each step of a test takes as long as they are many. `no_layers_fast`
+            # has as many as take no longer than the answers of two layers, in a batch.
             "ablations": {
-                "no_layers": {"num_layers": 0, "learning": {"num_branches": 256, "branch_steps": 36, "num_pushes": 6}},
+                "no_layers": {"num_layers": 0, "learning": {"num_branches": 512, "branch_steps": 36, "num_pushes": 6}},
+                "no_layers_fast": {
+                    "num_layers": 0,
+                    "learning": {"num_branches": 16, "branch_steps": 36, "num_pushes": 6},
+                },
                 "one_layer": {"num_layers": 1, "learning": {}},
                 "one_layer_curriculum": {"num_layers": 1, "learning": {}},
             },
@@ -137,6 +143,8 @@ def _layer(*, num_slots: int, asymmetry: float) -> dict:
 
 
 def _smoke(config: ConfigDict) -> ConfigDict:
+    # Search runs in one of its sizes.
+    del config.sets["no_layers_fast"], config.ablations["no_layers_fast"]
     for name in ("kindergarten", "no_layers", "one_layer"):
         config.sets[name] = (200,)
     for name in ("curriculum", "one_layer_curriculum"):
