@@ -174,7 +174,7 @@ class LinearWorld:
                 known &= (coordinate >= lower) & (coordinate <= upper)
             return look(here), known
 
-        seen: tuple[Seen, Array] = jax.vmap(at_one_time)(*paths, drift_far, shift_far)
+        seen: tuple[Seen, Array] = jax.vmap(at_one_time)(paths[0], paths[1], drift_far, shift_far)
         return seen
 
     @property
