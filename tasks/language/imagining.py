@@ -68,7 +68,8 @@ def imagine(
     squares = amounts.T @ amounts + _RIDGE * np.eye(len(things) + 1, dtype=np.float32)
     added = np.linalg.solve(squares, amounts.T @ said)
     rest = said - amounts @ added
-    # Other things, as many at once as before, and the rest of a sentence that was said.
+    # Other things, as many at once as before, and a rest that varies as those of sentences that were said: two of
+    # these, turned into each other, for a layer learns a few by heart.
     rng = np.random.default_rng(seed)
     imagined: list[Imagined] = []
     for _ in range(_TRIES * number):
@@ -79,6 +80,8 @@ def imagine(
         together = tuple(things[place] for place in chosen)
         if any(one in before[other] for one, other in itertools.permutations(together, 2)):
             continue
-        embedding = added[chosen].sum(axis=0) + added[-1] + rest[rng.integers(len(rest))]
+        one, other = rest[rng.integers(len(rest), size=2)]
+        angle = rng.uniform(0, np.pi / 2)
+        embedding = added[chosen].sum(axis=0) + added[-1] + np.cos(angle) * one + np.sin(angle) * other
         imagined.append(Imagined(together, embedding.astype(np.float32)))
     return tuple(imagined)

@@ -1,4 +1,4 @@
-"""Imagined sentences are the sums of what they take, and of what is left of sentences that were said."""
+"""Imagined sentences are the sums of what they take, and of what is left of two sentences that were said."""
 
 import itertools
 
@@ -35,18 +35,22 @@ def test_where_nothing_is_left_an_imagined_sentence_is_the_sum_of_what_it_takes(
         np.testing.assert_allclose(each.embedding, expected, atol=0.15)
 
 
-def test_the_rest_is_that_of_a_sentence_that_was_said():
-    embeddings = _embeddings()
-    # Names, on which no thing has a bearing.
-    names = np.array([1, 2, 4, 8, 16], np.float32)
-    embeddings = np.concatenate([embeddings, np.zeros((9, 1), np.float32)], axis=1)
-    embeddings[4:, 5] = names
-    found = imagining.imagine(_DIVIDED, embeddings, _BEFORE, number=300, seed=0)
-    by_taken: dict[tuple[int, ...], set[float]] = {}
-    for each in found:
-        by_taken.setdefault(each.taken, set()).add(round(float(each.embedding[5]), 3))
-    # Five sentences were said, so that each set of things is imagined in five ways.
-    assert {len(ways) for ways in by_taken.values()} == {5}
+def test_the_rest_varies_as_those_of_sentences_that_were_said():
+    # Six sentences take the same two things, so that what is left of each is how its name differs from the mean: names
+    # are numbers in two directions, of mean 0, and of a spread of sqrt(14 / 3) in the one and of sqrt(2 / 3) in the
+    # other.
+    names = np.array([[1, 1], [2, -1], [3, 0], [-1, 1], [-2, -1], [-3, 0]], np.float32)
+    embeddings = np.concatenate([np.eye(2, 4, dtype=np.float32), np.concatenate([np.ones((6, 2)), names], axis=1)])
+    divided = [(0, 1, said) for said in range(2, 8)]
+    found = imagining.imagine(
+        divided, embeddings.astype(np.float32), {0: frozenset(), 1: frozenset()}, number=4000, seed=0
+    )
+    rest = np.array([each.embedding[2:] for each in found])
+    # Two turned into each other: hardly one like another, and none that is longer than the two longest.
+    assert len({row.tobytes() for row in rest}) > 3900
+    assert np.abs(rest[:, 0]).max() <= 3 * np.sqrt(2) + 1e-5
+    np.testing.assert_allclose(rest.mean(axis=0), [0, 0], atol=0.1)
+    np.testing.assert_allclose(np.cov(rest.T), [[14 / 3, 0], [0, 2 / 3]], atol=0.25)
 
 
 def test_what_one_thing_needs_is_not_taken_beside_it():
