@@ -1,8 +1,11 @@
 """Paths as trajectories, and what the library's layers learn from them, by hand."""
 
+import collections
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.skip import Skip
@@ -80,3 +83,33 @@ def test_two_layers_by_hand():
     np.testing.assert_allclose(top.scores, [0.405, 0.5], atol=1e-6)
     assert jnp.all(bottom.mask)
     assert jnp.all(top.mask)
+
+
+def _listed(num_first, share):
+    """How often each example of two paths, of three sentences and of one, stands in a list that is shared out."""
+    made = experience.trajectories([Path((0, 1, 2), 1.0), Path((3,), 1.0)], _E, score_discount=0.9)
+    model = layers.build_model(ConfigDict({**CONFIG, "context_lengths": (2,)}), [_E], num_updates=1, stop=2.0)
+    found = hindsight.gather(made, (Skip(100),), model.layers)
+    (listed,) = experience.shared_out(found, num_first=num_first, share=share).stretches
+    assert listed is not None
+    places = list(zip(listed.walks.tolist(), listed.times.tolist(), listed.target_times.tolist(), strict=True))
+    return collections.Counter(places)
+
+
+def test_a_share_of_the_examples_is_of_the_first_paths():
+    # The first path has three examples, and the second one. Of 3 + 9 the others are three quarters.
+    assert _listed(1, 0.25) == {(0, 0, 1): 1, (0, 1, 2): 1, (0, 2, 3): 1, (1, 0, 1): 9}
+    # Of 4 + 1 the first are four fifths: the list begins anew.
+    assert _listed(1, 0.8) == {(0, 0, 1): 2, (0, 1, 2): 1, (0, 2, 3): 1, (1, 0, 1): 1}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1])
+def test_a_share_out_of_range_is_refused(share):
+    with pytest.raises(ValueError, match=f"^the share must lie between 0 and 1, not {share}$"):
+        _listed(1, share)
+
+
+@pytest.mark.parametrize(("num_first", "message"), [(0, "0 examples .* 4 of the others"), (2, "4 examples .* 0 of")])
+def test_a_share_of_one_kind_is_refused(num_first, message):
+    with pytest.raises(ValueError, match=f"^{message}.*; a share needs both$"):
+        _listed(num_first, 0.5)
