@@ -47,6 +47,7 @@ def get_config(variant: str = "default") -> ConfigDict:
         config.num_updates = 40
         config.num_imagined = 20
         config.milestones.num_updates = 40
+        config.milestones.num_imagined = 20
         config.milestones.width = config.milestones.hidden = 16
         config.chunk_steps = 20
         for model in config.models.values():
@@ -64,10 +65,10 @@ def _default() -> ConfigDict:
             "chunk_steps": 50,
             "batch_size": 64,
             "paths": {"replay": True, "max_paths": 6, "passed_weight": 0.9},
-            # Recipes of inventions that nobody has written, to learn from beside those that are given.
+            # Recipes of inventions that nobody has written, to learn from as wholes beside those that are given.
             "num_imagined": 5000,
-            # Of the layer that divides them. Half of the updates, with twice as many examples: see `flat`.
-            "milestones": {"width": 144, "hidden": 288, "num_updates": 1500, "batch_factor": 2},
+            # Of the layer that divides recipes, with those that it imagines itself.
+            "milestones": {"width": 144, "hidden": 768, "num_updates": 3000, "batch_factor": 1, "num_imagined": 20000},
             # Weight of the stop signal, which says that an answer ends the way to a layer's goal.
             "stop": 2.0,
             "models": {
@@ -75,7 +76,7 @@ def _default() -> ConfigDict:
                     width=96, num_slots=4, chunks=(4, 4), context_lengths=(4, 2, 1), blueprints="divided"
                 ),
                 # As many parameters in one layer, those of the layer of milestones too.
-                # As many examples too: those of three layers an update, and of the other one in half of them.
+                # As many examples too: those of the four layers an update.
                 "flat": _model(
                     width=260, num_slots=4, chunks=(), context_lengths=(4,), blueprints="whole", batch_factor=4
                 ),
@@ -95,6 +96,8 @@ def _model(
     context_lengths: tuple[int, ...],
     blueprints: str,
     batch_factor: int = 1,
+    train_share: float = 0.0,
+    reads: bool = False,
 ) -> dict:
     return {
         # Plans for what comes with its recipe: divided, by a layer of its own, into goals that are known; learned as
@@ -102,6 +105,11 @@ def _model(
         "blueprints": blueprints,
         # Times batch_size: examples for each layer an update.
         "batch_factor": batch_factor,
+        # Of the examples, with whole blueprints: drawn from the split train, the rest from blueprints, those that are
+        # imagined too. With 0 each example is drawn as often as any other.
+        "train_share": train_share,
+        # Whether the layers see, beside its embedding, what a sentence takes as it is read by least squares.
+        "reads": reads,
         "kernel": {
             "name": "transformer",
             "num_blocks": 1,

@@ -38,13 +38,14 @@ def test_the_flat_model_has_as_many_parameters_as_the_hierarchy(variant):
     config = lm_guide_train.get_config(variant)
     sizes = {name: models.num_parameters(_initial(_built(config, name))) for name in ("hierarchy", "flat")}
     above = models.milestones_config(config, config.models.hierarchy)
-    layer = layers.build_model(above, [np.zeros((2, 384), np.float32)], num_updates=10, stop=config.stop)
+    # It sees how much a sentence takes of each of the 82 that all goals share.
+    layer = layers.build_model(above, [np.zeros((2, 82), np.float32)], num_updates=10, stop=config.stop)
     assert sizes["flat"] == pytest.approx(sizes["hierarchy"] + models.num_parameters(_initial(layer)), rel=0.1)
 
 
 def test_the_flat_model_learns_from_as_many_examples_as_the_hierarchy():
     config = lm_guide_train.get_config()
-    # Three layers and, in half of the updates, twice the batch of the layer of milestones.
+    # Three layers and that of milestones.
     layers_below = 3 * config.num_updates * config.models.hierarchy.batch_factor
     above = config.milestones.num_updates * config.milestones.batch_factor
     assert config.num_updates * config.models.flat.batch_factor == layers_below + above

@@ -3,6 +3,7 @@
 See `docs/tasks/lm.md` for what it shows and `configs/lm_guide_train.py` for its configs.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ from humain.training import loop
 from humain.viewing import tables
 from tasks.harness import entry
 from tasks.harness.context import TaskContext
-from tasks.language import family, models
+from tasks.language import experience, family, models
 from tasks.language.models import Setup
 
 
@@ -34,8 +35,10 @@ def check(task: TaskContext) -> None:
     for name, number in {"batch_size": config.batch_size, **factors}.items():
         if number < 1:
             raise errors.UserError(f"{name} must be at least 1, not {number}")
-    if config.num_imagined < 0:
-        raise errors.UserError(f"num_imagined must be 0 or more, not {config.num_imagined}")
+    imagined = {"num_imagined": config.num_imagined, "milestones.num_imagined": config.milestones.num_imagined}
+    for name, number in imagined.items():
+        if number < 0:
+            raise errors.UserError(f"{name} must be 0 or more, not {number}")
     models.check(config)
     task.check_batches({"batch_size": config.batch_size})
 
@@ -47,7 +50,10 @@ def run(task: TaskContext) -> Mapping[str, Any]:
     for place, name in enumerate(task.config.models):
         setup = models.build(task.config, name, data)
         batch_size = task.config.batch_size * task.config.models[name].batch_factor
-        trained[name] = task.stage(name, partial(_train, task, name, setup, place, batch_size, task.config.num_updates))
+        share = task.config.models[name].train_share
+        trained[name] = task.stage(
+            name, partial(_train, task, name, setup, place, batch_size, task.config.num_updates, share)
+        )
         if setup.milestones is not None:
             above, chosen = models.milestones_name(name), task.config.milestones
             # A key that no model has.
@@ -69,12 +75,16 @@ def show(record: Mapping[str, Any]) -> None:
 
 
 def _train(
-    task: TaskContext, name: str, setup: Setup, number: int, batch_size: int, num_updates: int
+    task: TaskContext, name: str, setup: Setup, number: int, batch_size: int, num_updates: int, share: float = 0.0
 ) -> Mapping[str, Any]:
     key = jax.random.fold_in(jax.random.key(task.seed), number)
     learning_config = LearningConfig(batch_size=batch_size)
     learner = learning.begin(setup.model, learning_config, setup.abstractions, key)
     training_data = learning.gather(setup.model, learning_config, learner.state, setup.trajectories)
+    listed = [len(found.walks) for found in training_data.experience.stretches if found is not None]
+    if share and setup.num_ways < len(setup.trajectories.lengths):
+        mixed = experience.shared_out(training_data.experience, num_first=setup.num_ways, share=share)
+        training_data = dataclasses.replace(training_data, experience=mixed)
     result = task.train(
         name,
         learner,
@@ -87,7 +97,7 @@ def _train(
     return {
         "parameters": models.num_parameters(result.state.state),
         "updates": result.step,
-        "examples": [len(found.walks) for found in training_data.experience.stretches if found is not None],
+        "examples": listed,
         "seconds": result.run_seconds,
         "compile_seconds": result.compile_seconds,
     }

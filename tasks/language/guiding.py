@@ -176,9 +176,11 @@ class Guidance:
         done: set[int] = set()
         for milestone in milestones:
             place = len(nodes)
-            nodes.append(dataclasses.replace(milestone, layer=len(self.model.layers), parent=None, repeated=False))
+            # In the embeddings of the layers below: those of the layer of milestones are its own.
+            named = dataclasses.replace(milestone, answer=self.embeddings[milestone.known], repeated=False)
+            nodes.append(dataclasses.replace(named, layer=len(self.model.layers), parent=None))
             if milestone.known == goal:
-                nodes.append(dataclasses.replace(milestone, layer=0, parent=place))
+                nodes.append(dataclasses.replace(named, layer=0, parent=place))
                 break
             # Of another goal's sentences nothing is known.
             for node in () if self._is_given(milestone.known) else self._plans[milestone.known][0]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -23,8 +23,9 @@ from humain.kernels.transformer import TransformerConfig
 from humain.language.dataset import Dataset
 from humain.model import Model, ModelState
 from humain.types import Trajectories
-from tasks.language import experience, guiding, imagining, layers, paths, scaling
+from tasks.language import experience, guiding, imagining, layers, paths, reading, scaling
 from tasks.language.guiding import Guidance
+from tasks.language.imagining import Imagined
 from tasks.language.paths import Path
 from tasks.language.scaling import Scaling
 
@@ -48,6 +49,8 @@ class Setup:
         scaling: of embeddings.
         embeddings: `[V, D]`, of the sentences, as the layers see them.
         num_shared: how many of these, the first ones, are not given with a goal.
+        num_ways: how many of the trajectories, the first ones, are paths that training has; those after them are paths
+            to what is given.
         milestones: another layer above them all, which divides what is given into goals that are known; None where
             there is none.
     """
@@ -58,6 +61,7 @@ class Setup:
     scaling: Scaling
     embeddings: np.ndarray
     num_shared: int
+    num_ways: int
     milestones: "Setup | None" = None
 
     @property
@@ -124,6 +128,8 @@ def check(config: Any) -> None:
             raise errors.UserError(
                 f"models.{name}.blueprints must be 'divided', 'whole' or 'unused', not {chosen.blueprints!r}"
             )
+        if not 0 <= chosen.train_share < 1:
+            raise errors.UserError(f"models.{name}.train_share must be 0 or more and below 1, not {chosen.train_share}")
         if chosen.blueprints != "divided":
             continue
         if milestones_name(name) in config.models:
@@ -167,19 +173,27 @@ def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None
     if not train:
         raise errors.UserError(f"the data has no plan of the split {TRAIN!r} to learn from; prepare some")
     blueprints = [plan.steps for plan in data.plans if plan.split == BLUEPRINTS]
-    divides = chosen.blueprints == "divided" and bool(blueprints)
+    before = paths.always_before([*train, *blueprints])
+    # Only what is given is divided: what all goals share has paths of its own.
+    divided = [paths.milestones(plan, before) for plan in blueprints if plan[-1] >= data.num_shared]
     fitted = scaling.fit(data.vocabulary_embeddings[: data.num_shared])
     embeddings = fitted.scale(data.vocabulary_embeddings)
+    if chosen.reads and divided:
+        taken = _amounts(embeddings, divided, data.num_shared)
+        embeddings = np.concatenate([embeddings, scaling.fit(taken[: data.num_shared]).scale(taken)], axis=1)
     shared = embeddings[: data.num_shared]
     try:
         abstractions = (*_abstractions(chosen, shared, trained), _WHOLE)
         ways = paths.gather(train, **dict(config.paths))
-        # Blueprints are divided by a layer of their own, or else learned as wholes, with as many imagined ones.
         composed = _Composed((), embeddings)
-        if blueprints and chosen.blueprints != "unused":
-            composed = _compose(config, ways, [*train, *blueprints], embeddings, whole=not divides)
-        own = () if chosen.blueprints != "whole" else (*(Path(plan, 1.0) for plan in blueprints), *composed.paths)
-        trajectories = experience.trajectories((*ways, *own), composed.embeddings, score_discount=chosen.score_discount)
+        if chosen.blueprints == "whole":
+            # With as many imagined ones as a layer of milestones learns.
+            imagined = imagining.imagine(divided, embeddings, before, number=config.num_imagined, seed=0)
+            own = [Path(plan, 1.0) for plan in blueprints]
+            composed = _compose([*own, *_joined(imagined, ways, len(embeddings))], imagined, embeddings)
+        trajectories = experience.trajectories(
+            (*ways, *composed.paths), composed.embeddings, score_discount=chosen.score_discount
+        )
     except ValueError as error:
         raise errors.UserError(f"models.{name}: {error}") from error
     # At the bottom all that are not given with a goal are known; the number of a known state is that of a sentence.
@@ -192,10 +206,11 @@ def build(config: Any, name: str, data: Dataset, *, trained: pathlib.Path | None
         scaling=fitted,
         embeddings=embeddings,
         num_shared=data.num_shared,
+        num_ways=len(ways),
     )
-    if not divides:
+    if chosen.blueprints != "divided" or not divided:
         return setup
-    return dataclasses.replace(setup, milestones=_milestones(config, chosen, setup, composed))
+    return dataclasses.replace(setup, milestones=_milestones(config, chosen, setup, divided, before))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -211,39 +226,66 @@ class _Composed:
     embeddings: np.ndarray
 
 
-def _compose(
-    config: Any, ways: Sequence[Path], plans: Sequence[Sequence[int]], embeddings: np.ndarray, *, whole: bool
-) -> _Composed:
-    """The milestones of all plans and of imagined ones; or the imagined ones as wholes, by the best way to each."""
-    before = paths.always_before(plans)
-    divided = [paths.milestones(plan, before) for plan in plans]
-    imagined = imagining.imagine(divided, embeddings, before, number=config.num_imagined, seed=0)
-    extended = np.concatenate([embeddings, *(each.embedding[None] for each in imagined)])
-    numbered = [(each.taken, len(embeddings) + number) for number, each in enumerate(imagined)]
-    if whole:
-        best: dict[int, tuple[int, ...]] = {}
-        for way in ways:
-            best.setdefault(way.steps[-1], way.steps)
-        joined = [(*dict.fromkeys(step for goal in taken for step in best[goal]), last) for taken, last in numbered]
-        return _Composed(tuple(Path(steps, 1.0) for steps in joined), extended)
-    # Each is reached on its own, so that the order is free: one that is always the same is the easiest to learn.
-    ordered = [(*sorted(taken), last) for *taken, last in divided]
-    return _Composed(
-        tuple(Path(steps, 1.0) for steps in (*ordered, *((*taken, last) for taken, last in numbered))), extended
-    )
+def _compose(ways: Sequence[Path], imagined: Sequence[Imagined], embeddings: np.ndarray) -> _Composed:
+    """Paths with the embeddings of what was imagined after those of the sentences."""
+    return _Composed(tuple(ways), np.concatenate([embeddings, *(each.embedding[None] for each in imagined)]))
 
 
-def _milestones(config: Any, chosen: Any, below: Setup, composed: _Composed) -> Setup:
+def _joined(imagined: Sequence[Imagined], ways: Sequence[Path], first: int) -> list[Path]:
+    """Paths to imagined sentences, numbered from `first` on, as wholes: by the best way to each thing."""
+    best: dict[int, tuple[int, ...]] = {}
+    for way in ways:
+        best.setdefault(way.steps[-1], way.steps)
+    return [
+        Path((*dict.fromkeys(step for goal in each.taken for step in best[goal]), first + number), 1.0)
+        for number, each in enumerate(imagined)
+    ]
+
+
+def _milestones(
+    config: Any,
+    chosen: Any,
+    below: Setup,
+    divided: Sequence[Sequence[int]],
+    before: Mapping[int, frozenset[int]],
+) -> Setup:
     """The layer that learns which known goals are to be reached for what is given."""
     own = milestones_config(config, chosen)
+    read = _amounts(below.embeddings, divided, below.num_shared)
+    fitted = scaling.fit(read[: below.num_shared])
+    embeddings = fitted.scale(read)
+    imagined = imagining.imagine(divided, embeddings, before, number=config.milestones.num_imagined, seed=0)
+    # Each is reached on its own, so that the order is free: one that is always the same is the easiest to learn.
+    ordered = [(*sorted(taken), last) for *taken, last in divided]
+    numbered = [(*each.taken, len(embeddings) + number) for number, each in enumerate(imagined)]
+    composed = _compose([Path(steps, 1.0) for steps in (*ordered, *numbered)], imagined, embeddings)
     return dataclasses.replace(
         below,
         model=layers.build_model(
-            own, [below.embeddings[: below.num_shared]], num_updates=config.milestones.num_updates, stop=config.stop
+            own, [embeddings[: below.num_shared]], num_updates=config.milestones.num_updates, stop=config.stop
         ),
         abstractions=(_WHOLE,),
         trajectories=experience.trajectories(composed.paths, composed.embeddings, score_discount=chosen.score_discount),
+        scaling=fitted,
+        embeddings=embeddings,
+        num_ways=len(composed.paths),
     )
+
+
+def _amounts(embeddings: np.ndarray, divided: Sequence[Sequence[int]], num_shared: int) -> np.ndarray:
+    """`[V, N]`: how much of each sentence that all goals share each sentence takes; one of these takes itself.
+
+    Args:
+        embeddings: `[V, D]`, of the sentences.
+        divided: of those given to learn from, what each takes, and last itself; at least one.
+        num_shared: N, how many of the sentences, the first ones, all goals share.
+    """
+    lasts = [last for *_, last in divided]
+    known = reading.amounts_taken([taken for *taken, _ in divided], num_shared)
+    read = reading.fit(embeddings[lasts], known).read(embeddings)
+    read[:num_shared] = np.eye(num_shared)
+    read[lasts] = reading.read_by_others(embeddings[lasts], known)
+    return read.astype(np.float32)
 
 
 def _abstractions(config: Any, embeddings: np.ndarray, trained: pathlib.Path | None) -> tuple[Abstraction, ...]:

@@ -12,7 +12,7 @@ from humain import errors
 from humain.abstraction import clustering
 from humain.language.dataset import Dataset
 from humain.language.vocabulary import IndexedPlan
-from tasks.language import models
+from tasks.language import models, reading
 
 _PLANS = (
     IndexedPlan("a boat", (0, 1, 2)),
@@ -49,6 +49,8 @@ def _model(**values):
         "num_clusters": (2,),
         "context_lengths": (2, 1),
         "blueprints": "whole",
+        "train_share": 0.0,
+        "reads": False,
         **values,
     }
 
@@ -57,7 +59,7 @@ _CONFIG = ConfigDict(
     {
         "num_updates": 10,
         "num_imagined": 6,
-        "milestones": {"width": 4, "hidden": 4, "num_updates": 10},
+        "milestones": {"width": 4, "hidden": 4, "num_updates": 10, "num_imagined": 6},
         "paths": {"replay": True, "max_paths": 3, "passed_weight": 0.9},
         "stop": 2.0,
         "models": {
@@ -320,6 +322,14 @@ def _named(name, **values):
             "models.other.blueprints must be 'divided', 'whole' or 'unused', not 'halved'",
         ),
         (
+            _named("other", train_share=1.0),
+            "models.other.train_share must be 0 or more and below 1, not 1.0",
+        ),
+        (
+            _named("other", train_share=-0.5),
+            "models.other.train_share must be 0 or more and below 1, not -0.5",
+        ),
+        (
             _named("divided_milestones"),
             "models.divided_milestones has the name of the layer of milestones of models.divided, .*; rename one of.*",
         ),
@@ -410,23 +420,62 @@ def test_what_is_given_changes_nothing_of_the_layers_below_milestones(setup):
     assert models.build(_CONFIG, "divided", _data()).milestones is None
 
 
-def test_milestones_are_learned_from_plans_and_from_imagined_ones():
-    built = models.build(_CONFIG, "divided", _more_data())
-    ways = _ways(built.milestones, built.embeddings)
-    # Plank and boat are on the way to boat and to each other; the raft takes plank and lamp, the kite boat and lamp, in
-    # the order of the vocabulary.
-    assert ways[:4] == [(1, 2), (0, 3), (1, 3, 4), (2, 3, 5)]
+def test_milestones_are_learned_from_blueprints_and_from_imagined_ones():
+    built = models.build(_CONFIG, "divided", _more_data()).milestones
+    ways = _ways(built, built.embeddings)
+    # The raft takes plank and lamp, the kite boat and lamp, in the order of the vocabulary.
+    assert ways[:2] == [(1, 3, 4), (2, 3, 5)]
     # Six that nobody has said: of plank, boat and lamp any two that do not need each other.
-    assert len(ways) == 4 + 6
-    assert {way[:-1] for way in ways[4:]} <= {(1, 3), (2, 3)}
+    assert len(ways) == 2 + 6
+    assert {way[:-1] for way in ways[2:]} <= {(1, 3), (2, 3)}
     # Or, with the rest of its own sentence, one that somebody has.
-    assert all(way[-1] in (None, {1: 4, 2: 5}[way[0]]) for way in ways[4:])
-    assert any(way[-1] is None for way in ways[4:])
+    assert all(way[-1] in (None, {1: 4, 2: 5}[way[0]]) for way in ways[2:])
+    assert any(way[-1] is None for way in ways[2:])
+
+
+def test_milestones_see_what_sentences_take():
+    data = _more_data()
+    below = models.build(_CONFIG, "divided", data)
+    above = below.milestones
+    read = above.scaling.restore(above.embeddings)
+    # One that all goals share takes itself alone.
+    np.testing.assert_allclose(read[:4], np.eye(4), atol=1e-6)
+    np.testing.assert_array_equal(above.known(0), above.embeddings[:4])
+    # The raft is read by what the kite tells, and the other way round.
+    by_kite = reading.fit(below.embeddings[[5]], np.array([[0, 0, 1, 1]]))
+    np.testing.assert_allclose(read[4], by_kite.read(below.embeddings[4]), atol=1e-5)
+    by_raft = reading.fit(below.embeddings[[4]], np.array([[0, 1, 0, 1]]))
+    np.testing.assert_allclose(read[5], by_raft.read(below.embeddings[5]), atol=1e-5)
+
+
+def test_what_is_given_and_not_learned_from_is_read_by_all_blueprints():
+    # The kite is asked for, and not learned from.
+    plans = (*_PLANS, _BLUEPRINTS[0], dataclasses.replace(_BLUEPRINTS[1], split="composition"))
+    data = dataclasses.replace(_more_data(), plans=plans)
+    below = models.build(_CONFIG, "divided", data)
+    read = below.milestones.scaling.restore(below.milestones.embeddings)
+    by_raft = reading.fit(below.embeddings[[4]], np.array([[0, 1, 0, 1]]))
+    np.testing.assert_allclose(read[5], by_raft.read(below.embeddings[5]), atol=1e-5)
+
+
+def test_a_model_may_see_embeddings_and_what_sentences_take():
+    config = _CONFIG.copy_and_resolve_references()
+    config.models.flat.reads = True
+    data = _more_data()
+    built, plain = models.build(config, "flat", data), models.build(_CONFIG, "flat", data)
+    np.testing.assert_array_equal(built.embeddings[:, :3], plain.embeddings)
+    above = models.build(_CONFIG, "divided", data).milestones
+    np.testing.assert_array_equal(built.embeddings[:, 3:], above.embeddings)
+    np.testing.assert_allclose(built.scaling.restore(built.embeddings), data.vocabulary_embeddings, rtol=1e-4)
+    np.testing.assert_array_equal(built.known(0), built.embeddings[:4])
+    # Without blueprints there is nothing to read.
+    assert models.build(config, "flat", _data()).embeddings.shape == (4, 3)
 
 
 def test_without_milestones_blueprints_and_imagined_ones_are_learned_as_wholes():
     built = models.build(_CONFIG, "flat", _more_data())
     ways = _ways(built, built.embeddings)
+    assert built.num_ways == 4
     assert ways[:4] == _ways(models.build(_CONFIG, "flat", _data()), built.embeddings[:4])
     assert ways[4:6] == [(0, 1, 3, 4), (0, 3, 1, 2, 5)]
     # The ways to plank or boat and then to lamp, less the wood that is there already.
@@ -442,8 +491,11 @@ def test_guidance_has_the_layer_of_milestones():
     guidance = built.guidance(learned, above, max_sub_steps=2, max_top_steps=3, max_steps=4)
     assert guidance.num_shared == 4
     assert guidance.milestones is not None and guidance.milestones.state is above
-    # Untrained: it can be asked for what is given.
-    assert len(guidance.think([4]).nodes) >= 1
+    # Untrained: it can be asked for what is given, and answers in the embeddings of the layers below.
+    named = [node for node in guidance.think([4]).nodes if node.layer == 2]
+    assert named
+    for node in named:
+        np.testing.assert_array_equal(node.answer, built.embeddings[node.known])
 
 
 def test_a_layer_of_milestones_is_named_after_its_model():

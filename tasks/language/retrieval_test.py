@@ -169,10 +169,16 @@ def test_what_a_given_sentence_takes_is_read_by_least_squares_and_looked_up():
     ]
     data = Dataset(tuple(plans), tuple("abcdefg"), embeddings, np.ones((7, 3), np.float32), "e", "w")
     reader = LinearLookup(data, {6: [abc]})
-    # By symmetry the weights of a are p of its own number and q of the others. The plans for a, b and c alone, which
-    # take nothing, and those for ab, bc and ac give 3 p + 2 q = 2 and p + 4 q = 1, so that p = 0.6 and q = 0.1, less a
-    # little for the ridge: abc is read as 0.8 of each part, more than 0.3.
+    # Each of the three pairs lies opposite to what it does not take, so that, less a penalty, ab is read as 1.5 of a and
+    # of b and -0.5 of c, and abc, by symmetry, as 1.5 of each; all that is taken is above 0.4.
     assert reader.plan(6, max_steps=9) == [a, b, c, abc]
+    # A blueprint is read as well.
+    assert LinearLookup(data, {6: [ab]}).plan(6, max_steps=9) == [a, b, ab]
     # What is not given is looked up.
     assert LinearLookup(data, {6: [b]}).plan(6, max_steps=9) == [b]
     assert reader.following(6, [a, c]) == b
+
+
+def test_without_blueprints_what_is_given_is_looked_up():
+    data = _data(steps=(_GEM, _NEW), given=(_NEW,), embeddings=_tilted(_NEW, CROWN=0.8, RING=0.6))
+    assert LinearLookup(data, {_ASKED: [_NEW]}).plan(_ASKED, max_steps=9) == [_ORE, _BAR, _CROWN, _NEW]

@@ -25,8 +25,8 @@ class Scaling:
         return ((embeddings - self.mean) * self.factor).astype(np.float32)
 
     def restore(self, scaled: np.ndarray) -> np.ndarray:
-        """Embeddings `[..., D]` as they were."""
-        return (scaled / self.factor + self.mean).astype(np.float32)
+        """Embeddings `[..., D]` as they were; whatever stands after the `D` numbers is left out."""
+        return (scaled[..., : len(self.mean)] / self.factor + self.mean).astype(np.float32)
 
 
 def fit(embeddings: np.ndarray) -> Scaling:
