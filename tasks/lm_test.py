@@ -10,15 +10,12 @@ import pytest
 import safetensors.numpy
 
 from configs import lm_guide_train as train_config
-from humain.testing import openai_server
 from tasks import lm_data_interpret, lm_data_prepare, lm_guide_inference, lm_guide_train
-from tasks.language import crafting, crafting_truth, recipes
+from tasks.language import crafting, crafting_truth, recipes, running
 
 _TASKS = (lm_data_prepare, lm_guide_train, lm_guide_inference, lm_data_interpret)
 _DATA = "lm_data_prepare/data"
 _GOAL = "build a radar"
-# Long enough to be redacted: shorter ones are taken for the words of servers that ask for no key.
-_KEY = "sk-known-and-fake-0123456789"
 _CORPUS = (
     {"goal": "make tea", "steps": ["Boil water.", "Pour it over the leaves."]},
     {"goal": "make coffee", "text": "Boil water. Grind the beans. Pour it over the beans."},
@@ -27,26 +24,6 @@ _CORPUS = (
 
 
 _TRAINED = ("flat", "hierarchy", "hierarchy_milestones", "regression")
-
-
-def _name(task):
-    return task.__name__.removeprefix("tasks.")
-
-
-def _run(task, folder, *words):
-    with pytest.raises(SystemExit) as ended:
-        task.main([f"--config=configs/{_name(task)}.py:smoke", f"--workdir={folder}", *words])
-    return ended.value.code
-
-
-def _refusal(capfd, task, folder, *words, code=1):
-    """The one line on which a task refuses to run."""
-    capfd.readouterr()
-    assert _run(task, folder, *words) == code
-    error = capfd.readouterr().err
-    assert error.startswith(f"{_name(task)}: ")
-    assert error.count("\n") == 1
-    return error
 
 
 def _copy(folder, target):
@@ -59,7 +36,7 @@ def _folder(tmp_path_factory):
     """The work directory after all four have run. Nothing in it is to be changed but by the tasks."""
     folder = tmp_path_factory.mktemp("run") / "w"
     for task in _TASKS:
-        assert _run(task, folder) == 0
+        assert running.run(task, folder) == 0
     return folder
 
 
@@ -176,7 +153,7 @@ def test_the_report_shows_figures_and_plans(folder):
 
 
 def test_outlines_of_goals_that_were_not_learned_are_printed(folder, capfd):
-    assert _run(lm_data_interpret, folder) == 0
+    assert running.run(lm_data_interpret, folder) == 0
     printed = capfd.readouterr().out
     path = folder / "lm_data_interpret" / "plans.jsonl"
     assert f"heldout: 4 of 14 plans by hierarchy, all are in {path}\n" in printed
@@ -194,15 +171,15 @@ def test_what_is_finished_is_not_done_again(folder, capfd):
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in models.iterdir()}
     assert {path.name for path in before} == {f"{name}.safetensors" for name in _TRAINED}
     for task in _TASKS:
-        assert _run(task, folder) == 0
+        assert running.run(task, folder) == 0
         printed = capfd.readouterr()
-        assert printed.out.startswith(f"{_name(task)}: finished already")
+        assert printed.out.startswith(f"{running.name(task)}: finished already")
         assert printed.err == ""
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in models.iterdir()} == before
 
 
 def test_a_goal_of_one_s_own_is_answered_with_an_outline(folder, capfd):
-    assert _run(lm_guide_inference, folder, f"--goal={_GOAL}", "--goal=  dig a   hole ") == 0
+    assert running.run(lm_guide_inference, folder, f"--goal={_GOAL}", "--goal=  dig a   hole ") == 0
     lines = capfd.readouterr().out.splitlines()
     for goal in (_GOAL, "dig a hole"):
         at = lines.index(goal)
@@ -210,7 +187,7 @@ def test_a_goal_of_one_s_own_is_answered_with_an_outline(folder, capfd):
         assert lines[at + 2].startswith("    towards: ")
     at = lines.index(_GOAL)
     # The same in words, and in the report, though that was written before anything was asked.
-    assert _run(lm_data_interpret, folder) == 0
+    assert running.run(lm_data_interpret, folder) == 0
     interpreted = capfd.readouterr().out.splitlines()
     assert interpreted[interpreted.index(_GOAL) :] == [line for line in lines[at:] if "(not finished" not in line]
     told = _lines(folder / "lm_guide_inference" / "goals.jsonl")
@@ -226,15 +203,15 @@ def test_a_goal_of_one_s_own_is_answered_with_an_outline(folder, capfd):
         for text in ("Goals of your own", "dig a hole", "nearest_plan", "heldout: 8 of 14 plans"):
             assert text in report
     # The last ones are kept.
-    assert _run(lm_guide_inference, folder, "--goal=dig a hole") == 0
+    assert running.run(lm_guide_inference, folder, "--goal=dig a hole") == 0
     assert [plan["goal"] for plan in _lines(folder / "lm_guide_inference" / "goals.jsonl")] == ["dig a hole"]
 
 
 def test_reactions_stand_under_what_asked_for_them(folder, tmp_path):
     target = tmp_path / "w"
     for task in (lm_data_prepare, lm_guide_train):
-        shutil.copytree(folder / _name(task), target / _name(task))
-    assert _run(lm_guide_inference, target, "--config.mode=react") == 0
+        shutil.copytree(folder / running.name(task), target / running.name(task))
+    assert running.run(lm_guide_inference, target, "--config.mode=react") == 0
     layers_above = {"hierarchy": [1, 2], "flat": [], "regression": [1, 2]}
     num_steps = 0
     for guide in _lines(target / "lm_guide_inference" / "guides.jsonl"):
@@ -254,7 +231,7 @@ def test_reactions_stand_under_what_asked_for_them(folder, tmp_path):
                 expected = [[1, 2, 3], [3]]
             assert above in expected
     assert num_steps > 3 * (60 + 14 + 20)
-    assert _run(lm_data_interpret, target) == 0
+    assert running.run(lm_data_interpret, target) == 0
     spoken = _lines(target / "lm_data_interpret" / "plans.jsonl")
     first = next(plan for plan in spoken if plan["model"] == "hierarchy" and plan["steps"])
     assert [line.split(":")[0] for line in first["outline"][1:4]] == ["  to reach", "    towards", "      towards"]
@@ -268,7 +245,7 @@ def test_a_changed_byte_in_the_data_is_refused_on_one_line(folder, tmp_path, cap
     content = bytearray(path.read_bytes())
     content[20] ^= 1
     path.write_bytes(content)
-    error = _refusal(capfd, lm_guide_train, copy)
+    error = running.refusal(capfd, lm_guide_train, copy)
     assert "vocabulary.jsonl is not what was prepared: its SHA-256 is " in error
     assert error.endswith("prepare the data again\n")
 
@@ -278,14 +255,14 @@ def test_guides_that_are_damaged_are_refused_on_one_line(folder, tmp_path, capfd
     shutil.rmtree(copy / "lm_data_interpret")
     path = copy / "lm_guide_inference" / "guides.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    assert "holds no guides" in _refusal(capfd, lm_data_interpret, copy)
+    assert "holds no guides" in running.refusal(capfd, lm_data_interpret, copy)
 
 
 def test_a_model_that_is_missing_is_refused_on_one_line(folder, tmp_path, capfd):
     copy = _copy(folder, tmp_path / "w")
     shutil.rmtree(copy / "lm_guide_inference")
     (copy / "lm_guide_train" / "models" / "flat.safetensors").unlink()
-    assert "flat.safetensors can't be read" in _refusal(capfd, lm_guide_inference, copy)
+    assert "flat.safetensors can't be read" in running.refusal(capfd, lm_guide_inference, copy)
 
 
 @pytest.mark.parametrize(
@@ -297,25 +274,25 @@ def test_a_model_that_is_missing_is_refused_on_one_line(folder, tmp_path, capfd)
     ],
 )
 def test_a_task_before_its_turn_says_what_to_run(tmp_path, capfd, task, first):
-    assert f"run //tasks:{first} with the same --workdir first" in _refusal(capfd, task, tmp_path / "w")
+    assert f"run //tasks:{first} with the same --workdir first" in running.refusal(capfd, task, tmp_path / "w")
 
 
 def test_guides_before_training_say_what_to_run(folder, tmp_path, capfd):
     shutil.copytree(folder / "lm_data_prepare", tmp_path / "w" / "lm_data_prepare")
-    error = _refusal(capfd, lm_guide_inference, tmp_path / "w")
+    error = running.refusal(capfd, lm_guide_inference, tmp_path / "w")
     assert "run //tasks:lm_guide_train with the same --workdir first" in error
 
 
 def test_models_of_other_data_are_refused_on_one_line(folder, tmp_path, capfd):
     copy = _copy(folder, tmp_path / "w")
     shutil.rmtree(copy / "lm_guide_inference")
-    assert _run(lm_data_prepare, copy, "--clear") == 0
-    assert _run(lm_data_prepare, copy, "--seed=1") == 0
-    error = _refusal(capfd, lm_guide_inference, copy)
+    assert running.run(lm_data_prepare, copy, "--clear") == 0
+    assert running.run(lm_data_prepare, copy, "--seed=1") == 0
+    error = running.refusal(capfd, lm_guide_inference, copy)
     assert "lm_guide_train worked from another lm_data_prepare/data/manifest.json; run //tasks:lm_guide_train" in error
     shutil.rmtree(copy / "lm_data_interpret")
     shutil.copytree(folder / "lm_guide_inference", copy / "lm_guide_inference", dirs_exist_ok=True)
-    error = _refusal(capfd, lm_data_interpret, copy)
+    error = running.refusal(capfd, lm_data_interpret, copy)
     assert "lm_guide_inference worked from another lm_data_prepare/data/manifest.json" in error
 
 
@@ -324,7 +301,7 @@ def test_guides_of_other_models_are_refused_on_one_line(folder, tmp_path, capfd)
     shutil.rmtree(copy / "lm_data_interpret")
     path = copy / "lm_guide_train" / "results.json"
     path.write_text(path.read_text().replace('"wall_seconds"', '"wall_seconds_then"'))
-    error = _refusal(capfd, lm_data_interpret, copy)
+    error = running.refusal(capfd, lm_data_interpret, copy)
     assert "lm_guide_inference worked from another lm_guide_train/results.json; run //tasks:lm_guide_inf" in error
 
 
@@ -333,11 +310,11 @@ def test_plans_of_one_s_own_work_through_all_four(tmp_path, capfd):
     corpus.write_text("".join(json.dumps(plan) + "\n" for plan in _CORPUS))
     folder = tmp_path / "w"
     only = f"--config.models={ ({'hierarchy': _small_hierarchy()}) }"
-    assert _run(lm_data_prepare, folder, f"--corpus={corpus}") == 0
-    assert _run(lm_guide_train, folder, only) == 0
-    assert _run(lm_guide_inference, folder, "--goal=make tea and make coffee") == 0
+    assert running.run(lm_data_prepare, folder, f"--corpus={corpus}") == 0
+    assert running.run(lm_guide_train, folder, only) == 0
+    assert running.run(lm_guide_inference, folder, "--goal=make tea and make coffee") == 0
     assert "  to reach: Pour it over the leaves.\n" in capfd.readouterr().out
-    assert _run(lm_data_interpret, folder) == 0
+    assert running.run(lm_data_interpret, folder) == 0
     found = json.loads((folder / "results.json").read_text())["results"]
     # Only what the data says is known of such plans.
     assert set(found["train"]) == set(found["heldout"]) == {"exact"}
@@ -353,13 +330,14 @@ def _small_hierarchy():
 def test_a_line_of_a_corpus_that_is_no_plan_is_named(tmp_path, capfd):
     corpus = tmp_path / "plans.jsonl"
     corpus.write_text(json.dumps(_CORPUS[0]) + "\n\n{'goal': 'no JSON'}\n")
-    assert f"{corpus}, line 3, is not JSON" in _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    error = running.refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    assert f"{corpus}, line 3, is not JSON" in error
 
 
 def test_a_split_of_a_corpus_that_the_results_can_t_tell_apart_is_refused(tmp_path, capfd):
     corpus = tmp_path / "plans.jsonl"
     corpus.write_text("".join(json.dumps({**plan, "split": "candidates8"}) + "\n" for plan in _CORPUS))
-    error = _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    error = running.refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
     assert "a split can't be called 'candidates8'" in error
 
 
@@ -387,7 +365,7 @@ def test_a_split_of_a_corpus_that_the_results_can_t_tell_apart_is_refused(tmp_pa
 def test_given_sentences_of_a_corpus_that_nothing_can_be_learned_from_are_refused(tmp_path, capfd, plan, message):
     corpus = tmp_path / "plans.jsonl"
     corpus.write_text("".join(json.dumps(each) + "\n" for each in (*_CORPUS, {"goal": "make it", **plan})))
-    error = _refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
+    error = running.refusal(capfd, lm_data_prepare, tmp_path / "w", f"--corpus={corpus}")
     assert f"{corpus}: {message}" in error
 
 
@@ -403,7 +381,7 @@ def test_a_model_with_the_name_of_a_baseline_is_refused(folder, tmp_path, capfd)
     inputs = json.loads(marker.read_text())
     inputs["inputs"]["lm_guide_train/results.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
     marker.write_text(json.dumps(inputs))
-    error = _refusal(capfd, lm_data_interpret, copy)
+    error = running.refusal(capfd, lm_data_interpret, copy)
     assert "models.retriever has the name of a baseline; train it under another" in error
 
 
@@ -445,102 +423,5 @@ def test_what_can_t_be_is_refused_on_one_line(folder, tmp_path, capfd, task, wor
     # Beside what the tasks before it have made.
     target = tmp_path / "w"
     for other in _TASKS[: _TASKS.index(task)]:
-        shutil.copytree(folder / _name(other), target / _name(other))
-    assert message in _refusal(capfd, task, target, word, code=code)
-
-
-def test_plans_and_goals_are_not_asked_for_at_once(tmp_path, capfd):
-    path = tmp_path / "text"
-    path.write_text("")
-    words = (f"--corpus={path}", f"--goals={path}")
-    assert "pass one of the two" in _refusal(capfd, lm_data_prepare, tmp_path / "w", *words, code=2)
-    assert f"there is no goal in {path}" in _refusal(capfd, lm_data_prepare, tmp_path / "v", words[1])
-
-
-def _serve(monkeypatch, server):
-    for name, value in server.environment(_KEY).items():
-        monkeypatch.setenv(name, value)
-
-
-def test_what_was_paid_for_is_not_asked_for_again_by_another_config(tmp_path, capfd, monkeypatch):
-    goals = tmp_path / "goals.txt"
-    goals.write_text("make tea\nmake coffee\n")
-    words = (f"--goals={goals}", "--config.writer.model=m")
-    folder = tmp_path / "w"
-    with openai_server.serving(reply=lambda prompt: "Boil water. Pour it.") as server:
-        _serve(monkeypatch, server)
-        assert _run(lm_data_prepare, folder, *words) == 0
-        assert len(server.requests) == 2
-        assert "--clear to delete it" in _refusal(
-            capfd, lm_data_prepare, folder, *words, "--config.writer.max_tokens=9"
-        )
-        assert _run(lm_data_prepare, folder, "--clear") == 0
-        goals.write_text("make tea\nmake coffee\nmake soup\n")
-        assert _run(lm_data_prepare, folder, *words, "--config.writer.max_tokens=9") == 0
-        assert len(server.requests) == 3
-        assert "soup" in server.requests[-1].prompt
-
-
-def test_no_writer_is_paid_before_there_is_an_embedder(tmp_path, capfd, monkeypatch):
-    goals = tmp_path / "goals.txt"
-    goals.write_text("make tea\n")
-    with openai_server.serving() as server:
-        _serve(monkeypatch, server)
-        nowhere = tmp_path / "nowhere"
-        words = (f"--goals={goals}", "--config.writer.model=m", "--config.embedder.name=huggingface")
-        assert _run(lm_data_prepare, tmp_path / "w", *words, f"--config.embedder.model={nowhere}") == 1
-        assert str(nowhere) in capfd.readouterr().err
-        assert not server.requests
-
-
-def test_plans_that_a_model_writes_for_goals_become_a_data_set(tmp_path, capfd, monkeypatch):
-    goals = tmp_path / "goals.txt"
-    goals.write_text("make tea\n\n  make   coffee\n")
-    words = (f"--goals={goals}", "--config.writer.model=m")
-    with openai_server.serving(reply=lambda prompt: "1. Boil water.\n2. Pour it.\n") as server:
-        _serve(monkeypatch, server)
-        assert _run(lm_data_prepare, tmp_path / "w", *words) == 0
-        assert sorted("tea" in request.prompt for request in server.requests) == [False, True]
-        assert "2 train plans by openai:m, 2 sentences by minilm" in capfd.readouterr().out
-        server.reply = lambda prompt: "---"
-        assert _run(lm_data_prepare, tmp_path / "v", *words) == 1
-        error = capfd.readouterr().err.splitlines()[-1]
-    assert error == ("lm_data_prepare: the writer's text for the goal 'make tea' has no sentence; try another model")
-    plans = (tmp_path / "w" / "lm_data_prepare" / "data" / "plans.jsonl").read_text().splitlines()
-    assert [json.loads(plan)["goal"] for plan in plans] == ["make tea", "make coffee"]
-    assert [json.loads(plan)["steps"] for plan in plans] == [[0, 1], [0, 1]]
-
-
-def test_the_key_is_in_no_file_and_in_nothing_that_is_printed(tmp_path, capfd, monkeypatch):
-    goals = tmp_path / "goals.txt"
-    goals.write_text("make tea\nmake coffee\nmake a soup\n")
-    folder = tmp_path / "w"
-    words = (f"--goals={goals}", "--config.writer.model=m")
-    embedder = ("--config.embedder.name=openai", "--config.embedder.model=e")
-    decoder = [f"--config.decoder.{word}" for word in ("name=rewrite", "model=m", "splits=('train',)")]
-    # A model that repeats the key in all that it writes.
-    with openai_server.serving(reply=lambda prompt: f"Boil with {_KEY}. Take {len(prompt)} cups.") as server:
-        _serve(monkeypatch, server)
-        assert _run(lm_data_prepare, folder, *words, *embedder) == 0
-        assert _run(lm_guide_train, folder, f"--config.models={ ({'hierarchy': _small_hierarchy()}) }") == 0
-        assert _run(lm_guide_inference, folder, "--goal=make a pot of tea") == 0
-        assert _run(lm_data_interpret, folder, *decoder) == 0
-        assert {request.authorization for request in server.requests} == {f"Bearer {_KEY}"}
-        assert {request.path for request in server.requests} == {"/v1/chat/completions", "/v1/embeddings"}
-    # Servers that repeat it in errors, and a key in the wrong place.
-    for status in (401, 400):
-        with openai_server.serving([openai_server.echoes_key(status)] * 8) as server:
-            _serve(monkeypatch, server)
-            assert _run(lm_data_prepare, tmp_path / f"{status}", *words) == 1
-            assert _run(lm_data_prepare, tmp_path / f"{status}e", *embedder) == 1
-    assert _run(lm_data_prepare, tmp_path / "v", words[0], f"--config.writer.model={_KEY}") == 1
-    texts = [text.encode() for text in capfd.readouterr()]
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    texts += [path.read_bytes() for path in files]
-    for part in (_KEY, _KEY[:12], _KEY[-10:]):
-        assert not any(part.encode() in text for text in texts)
-        assert not any(part in str(path) for path in files)
-    # What they repeated has come this far.
-    for name in ("written.jsonl", "rewritten.jsonl", "lm_data_prepare/data/vocabulary.jsonl", "report.html"):
-        assert "[secret]" in (folder / name).read_text()
-    assert b"answers 401 ([secret] is wrong" in texts[1]
+        shutil.copytree(folder / running.name(other), target / running.name(other))
+    assert message in running.refusal(capfd, task, target, word, code=code)

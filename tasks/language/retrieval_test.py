@@ -169,8 +169,8 @@ def test_what_a_given_sentence_takes_is_read_by_least_squares_and_looked_up():
     ]
     data = Dataset(tuple(plans), tuple("abcdefg"), embeddings, np.ones((7, 3), np.float32), "e", "w")
     reader = LinearLookup(data, {6: [abc]})
-    # Each of the three pairs lies opposite to what it does not take, so that, less a penalty, ab is read as 1.5 of a and
-    # of b and -0.5 of c, and abc, by symmetry, as 1.5 of each; all that is taken is above 0.4.
+    # Each of the three pairs lies opposite to what it does not take, so that, less a penalty, ab is read as 1.5 of a
+    # and of b and -0.5 of c, and abc, by symmetry, as 1.5 of each; all that is taken is above 0.4.
     assert reader.plan(6, max_steps=9) == [a, b, c, abc]
     # A blueprint is read as well.
     assert LinearLookup(data, {6: [ab]}).plan(6, max_steps=9) == [a, b, ab]
