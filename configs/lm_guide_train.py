@@ -41,7 +41,7 @@ def get_config(variant: str = "default") -> ConfigDict:
         for model in config.models.values():
             model.kernel.name = "linear"
         # As many parameters as in the four layers' 4 x 512 keys; those of the upper layers see less, and are shorter.
-        config.models.flat.kernel.num_keys = 1593
+        config.models.flat.kernel.num_keys = 1325
         return config
     if variant == "smoke":
         config.num_updates = 40
@@ -78,7 +78,13 @@ def _default() -> ConfigDict:
                 # As many parameters in one layer, those of the layer of milestones too.
                 # As many examples too: those of the four layers an update.
                 "flat": _model(
-                    width=260, num_slots=4, chunks=(), context_lengths=(4,), blueprints="whole", batch_factor=4
+                    width=260,
+                    num_slots=4,
+                    chunks=(),
+                    context_lengths=(4,),
+                    blueprints="whole",
+                    batch_factor=4,
+                    train_share=0.5,
                 ),
                 "regression": _model(
                     width=96, num_slots=1, chunks=(4, 4), context_lengths=(4, 2, 1), blueprints="unused"
