@@ -420,8 +420,15 @@ def test_what_is_given_changes_nothing_of_the_layers_below_milestones(setup):
     assert models.build(_CONFIG, "divided", _data()).milestones is None
 
 
+def _divided(data):
+    """A model that divides, and its layer of milestones."""
+    below = models.build(_CONFIG, "divided", data)
+    assert below.milestones is not None
+    return below, below.milestones
+
+
 def test_milestones_are_learned_from_blueprints_and_from_imagined_ones():
-    built = models.build(_CONFIG, "divided", _more_data()).milestones
+    _, built = _divided(_more_data())
     ways = _ways(built, built.embeddings)
     # The raft takes plank and lamp, the kite boat and lamp, in the order of the vocabulary.
     assert ways[:2] == [(1, 3, 4), (2, 3, 5)]
@@ -434,9 +441,7 @@ def test_milestones_are_learned_from_blueprints_and_from_imagined_ones():
 
 
 def test_milestones_see_what_sentences_take():
-    data = _more_data()
-    below = models.build(_CONFIG, "divided", data)
-    above = below.milestones
+    below, above = _divided(_more_data())
     read = above.scaling.restore(above.embeddings)
     # One that all goals share takes itself alone.
     np.testing.assert_allclose(read[:4], np.eye(4), atol=1e-6)
@@ -452,8 +457,8 @@ def test_what_is_given_and_not_learned_from_is_read_by_all_blueprints():
     # The kite is asked for, and not learned from.
     plans = (*_PLANS, _BLUEPRINTS[0], dataclasses.replace(_BLUEPRINTS[1], split="composition"))
     data = dataclasses.replace(_more_data(), plans=plans)
-    below = models.build(_CONFIG, "divided", data)
-    read = below.milestones.scaling.restore(below.milestones.embeddings)
+    below, above = _divided(data)
+    read = above.scaling.restore(above.embeddings)
     by_raft = reading.fit(below.embeddings[[4]], np.array([[0, 1, 0, 1]]))
     np.testing.assert_allclose(read[5], by_raft.read(below.embeddings[5]), atol=1e-5)
 
@@ -464,7 +469,7 @@ def test_a_model_may_see_embeddings_and_what_sentences_take():
     data = _more_data()
     built, plain = models.build(config, "flat", data), models.build(_CONFIG, "flat", data)
     np.testing.assert_array_equal(built.embeddings[:, :3], plain.embeddings)
-    above = models.build(_CONFIG, "divided", data).milestones
+    _, above = _divided(data)
     np.testing.assert_array_equal(built.embeddings[:, 3:], above.embeddings)
     np.testing.assert_allclose(built.scaling.restore(built.embeddings), data.vocabulary_embeddings, rtol=1e-4)
     np.testing.assert_array_equal(built.known(0), built.embeddings[:4])
