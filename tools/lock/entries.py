@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 _ENTRY = re.compile(
     r"^(?P<name>[a-z0-9][a-z0-9-]*)(?P<extras>\[[^\]]*\])?==(?P<version>[^\s;]+)(?: ; (?P<marker>[^\\\n]+?))?"
@@ -141,6 +141,34 @@ def with_systems(entries: Mapping[str, Entry], elsewhere: Mapping[str, Mapping[s
             if name not in entries:
                 needing = [f"sys_platform == '{system}'" for system, needs in elsewhere.items() if name in needs]
                 found.setdefault(name, dataclasses.replace(entry, marker=" or ".join(needing)))
+    return found
+
+
+def with_extra_apart(
+    entries: Mapping[str, Entry], name: str, extra: str, asked_by: str, brings: Collection[str]
+) -> dict[str, Entry]:
+    """The entries with what an extra brings required by who asks for the extra, and not by all who use the package.
+
+    pip, told to install who asks, finds the extra in its metadata; what follows a lock's `# via` comments from the
+    package alone does not meet what only the extra needs.
+
+    Args:
+        entries: the resolved entries.
+        name: of the package.
+        extra: one that no requirements file asks for; nothing changes where the package is locked without it.
+        asked_by: the package that asks for it.
+        brings: what the package needs for the extra alone.
+    """
+    extras = [each.strip() for each in entries[name].extras.strip("[]").split(",")] if name in entries else []
+    if extra not in extras:
+        return dict(entries)
+    left = ", ".join(each for each in extras if each != extra)
+    found = {**entries, name: dataclasses.replace(entries[name], extras=f"[{left}]" if left else "")}
+    for brought in brings:
+        via = {line.removeprefix("# via").lstrip("# ") for line in entries[brought].comments} - {"", name}
+        requirers = sorted({*via, asked_by})
+        lines = ("# via", *(f"#   {each}" for each in requirers)) if len(requirers) > 1 else (f"# via {asked_by}",)
+        found[brought] = dataclasses.replace(entries[brought], comments=lines)
     return found
 
 

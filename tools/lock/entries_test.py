@@ -129,6 +129,56 @@ def test_what_two_systems_need_names_both():
     assert without["extra"].marker == "sys_platform != 'darwin' and sys_platform != 'win32'"
 
 
+_ASKING = """\
+asking==1 \\
+    --hash=sha256:11
+    # via -r requirements.in
+engine==2 \\
+    --hash=sha256:22
+    # via
+    #   asking
+    #   world
+paint==3 \\
+    --hash=sha256:33
+    # via world
+world[games, physics]==4 \\
+    --hash=sha256:44
+    # via
+    #   -r requirements.in
+    #   asking
+"""
+_APART = """\
+asking==1 \\
+    --hash=sha256:11
+    # via -r requirements.in
+engine==2 \\
+    --hash=sha256:22
+    # via asking
+paint==3 \\
+    --hash=sha256:33
+    # via asking
+world[games]==4 \\
+    --hash=sha256:44
+    # via
+    #   -r requirements.in
+    #   asking
+"""
+
+
+def test_what_an_extra_brings_is_for_who_asks_for_it():
+    def apart(text):
+        found = entries.with_extra_apart(entries.parse(text), "world", "physics", "asking", ["engine", "paint"])
+        return entries.render(found)
+
+    assert apart(_ASKING) == _APART
+    others = _ASKING.replace("    #   asking\n    #   world\n", "    #   asking\n    #   tool\n    #   world\n")
+    assert "    # via\n    #   asking\n    #   tool\npaint" in apart(others)
+    assert apart(_ASKING.replace("[games, physics]", "[physics]")) == _APART.replace("[games]", "")
+    without = _ASKING.replace(", physics]", "]")
+    assert apart(without) == without
+    assert entries.with_extra_apart({}, "world", "physics", "asking", ["engine"]) == {}
+
+
 def _make_wheel(folder, version):
     """Writes a wheel of `tiny`; returns its hash."""
     folder.mkdir(parents=True, exist_ok=True)

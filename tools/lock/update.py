@@ -39,6 +39,9 @@ _ELSEWHERE = {
     "darwin": ("--python-platform=aarch64-apple-darwin", {"MACOSX_DEPLOYMENT_TARGET": "14.0"}),
     "win32": ("--python-platform=x86_64-pc-windows-msvc", {}),
 }
+# Extras that one package asks another one for: package, extra, who asks, what the extra alone brings. Targets that use
+# the package without it would fetch that too; those that do use it name in their BUILD file what it brings.
+_APART = (("gymnasium", "mujoco", "ogbench", ("imageio", "mujoco")),)
 
 
 def resolve(
@@ -145,6 +148,8 @@ def write_lock(source: pathlib.Path, lock: pathlib.Path, flags: list[str], const
             f"{', '.join(sorted(lost))} was not found here, nor in the index that requirements.in names: set "
             "PIP_FIND_LINKS to the folder with its wheel"
         )
+    for apart in _APART:
+        pins = entries.with_extra_apart(pins, *apart)
     new = lock.with_name(lock.name + ".new")
     new.write_text(lock_file.header(source, constraint) + entries.render(pins), encoding="utf-8")
     new.replace(lock)
