@@ -7,7 +7,7 @@ environment that a dataset names is made: a name of that kind can stand for any 
 import contextlib
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import minari
@@ -27,7 +27,13 @@ _ID = "humain/recorded-v0"
 _UNREADABLE = (AssertionError, AttributeError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
-def save(path: pathlib.Path, recorded: Trajectories, environment: GymnasiumEnvironment) -> None:
+def save(
+    path: pathlib.Path,
+    recorded: Trajectories,
+    environment: GymnasiumEnvironment,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
     """Writes a Minari dataset of an environment's episodes: whole, or not at all.
 
     Observations and actions are written in the types that the environment has them in, with their rewards. An episode
@@ -38,6 +44,7 @@ def save(path: pathlib.Path, recorded: Trajectories, environment: GymnasiumEnvir
             as `mine-v0`, it is what `minari.load_dataset("mine-v0")` reads.
         recorded: at least one, each with a step; with actions and rewards.
         environment: that they were made in, or one with the same spaces.
+        metadata: more to say of the dataset, in JSON's types.
 
     Raises:
         ValueError: if there is no episode, or one is not the environment's.
@@ -62,7 +69,7 @@ def save(path: pathlib.Path, recorded: Trajectories, environment: GymnasiumEnvir
                     env_spec=made.spec,
                     data_format=_FORMAT,
                 )
-                storage.update_metadata({"dataset_id": _ID, "minari_version": minari.__version__})
+                storage.update_metadata({"dataset_id": _ID, "minari_version": minari.__version__, **(metadata or {})})
                 storage.update_episodes(buffers)
                 whole.rename(path)
         except OSError as error:
@@ -77,6 +84,24 @@ def check_target(path: pathlib.Path) -> None:
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise errors.UserError(f"{path} is there already; name a directory that is not, or delete it")
+
+
+def read_metadata(path: pathlib.Path, environment: GymnasiumEnvironment) -> dict[str, Any]:
+    """What a Minari dataset says of itself.
+
+    Args:
+        path: as in `load`.
+        environment: for messages.
+
+    Raises:
+        UserError: if there is no such dataset, or `load` can't read it.
+    """
+    record = _record(environment)
+    directory = _data_directory(path, record)
+    with _readable(path, record):
+        metadata = MinariStorage.read_raw_metadata(directory)
+        _check_metadata(path, metadata, record)
+        return metadata
 
 
 def load(path: pathlib.Path, environment: GymnasiumEnvironment) -> Trajectories:
@@ -96,15 +121,21 @@ def load(path: pathlib.Path, environment: GymnasiumEnvironment) -> Trajectories:
     """
     record = _record(environment)
     directory = _data_directory(path, record)
-    try:
-        metadata = MinariStorage.read_raw_metadata(directory)
-        _check_metadata(path, metadata, record)
+    read_metadata(path, environment)
+    with _readable(path, record):
         storage = MinariStorage.read(directory)
         _check_spaces(path, storage.observation_space, storage.action_space, environment)
         entries = list(storage.get_episodes(range(storage.total_episodes)))
         for number, entry in enumerate(entries):
             _check_episode(f"episode {number} of {path}", entry, environment)
         return _to_trajectories(entries, environment)
+
+
+@contextlib.contextmanager
+def _readable(path: pathlib.Path, record: str) -> Iterator[None]:
+    """Turns what Minari and h5py raise into one line for the user."""
+    try:
+        yield
     except _UNREADABLE as error:
         raise errors.UserError(
             f"{path} can't be read as a Minari dataset ({_first_line(error)}); copy it here anew, or {record}"
