@@ -1,4 +1,4 @@
-"""Trajectories as Minari datasets, through Minari's own storage: what its users recorded, and what they can read.
+"""Trajectories as Minari datasets: what its users recorded, and what they can read with Minari's own storage.
 
 A dataset is a directory with a folder `data`, in Minari's HDF5 format. Nothing is fetched, nothing is unpickled, and no
 environment that a dataset names is made: a name of that kind can stand for any function.
@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import h5py
 import minari
 import numpy as np
 from gymnasium import spaces
@@ -21,6 +22,7 @@ from humain.environments.gymnasium_adapter import GymnasiumEnvironment
 from humain.types import Trajectories
 
 _DATA = "data"
+_FILE = "main_data.hdf5"
 _FORMAT = "hdf5"
 _ID = "humain/recorded-v0"
 # What Minari and h5py raise on files that are damaged or not theirs.
@@ -70,7 +72,10 @@ def save(
                     data_format=_FORMAT,
                 )
                 storage.update_metadata({"dataset_id": _ID, "minari_version": minari.__version__, **(metadata or {})})
-                storage.update_episodes(buffers)
+                _write_episodes(whole / _DATA / _FILE, buffers)
+                num_steps = sum(len(buffer.rewards) for buffer in buffers)
+                storage.update_metadata({"total_episodes": len(buffers), "total_steps": num_steps})
+                storage.update_metadata({"dataset_size": storage.get_size()})
                 whole.rename(path)
         except OSError as error:
             raise errors.UserError(f"{path} can't be written ({_first_line(error)}); name another directory") from error
@@ -102,6 +107,41 @@ def read_metadata(path: pathlib.Path, environment: GymnasiumEnvironment) -> dict
         metadata = MinariStorage.read_raw_metadata(directory)
         _check_metadata(path, metadata, record)
         return metadata
+
+
+def read_written(path: pathlib.Path, environment: GymnasiumEnvironment) -> Trajectories:
+    """Reads what `save` wrote of an environment with vectors as actions, without its rewards, and without checks.
+
+    It takes an eighth of the time of `load`, and is for data that the caller checks, by a checksum for instance.
+
+    Args:
+        path: as in `load`.
+        environment: for messages.
+
+    Returns:
+        Observations `[W, T, *]` and actions `[W, T, *]` as float32, and lengths; NumPy arrays.
+
+    Raises:
+        UserError: if there is no such dataset, or it is not one of `save`'s.
+    """
+    record = _record(environment)
+    directory = _data_directory(path, record)
+    total = read_metadata(path, environment)["total_episodes"]
+    with _readable(path, record), h5py.File(directory / _FILE, "r") as file:
+        stored = [
+            [h5py.h5d.open(file.id, b"episode_%d/%s" % (number, field)) for field in (b"observations", b"actions")]
+            for number in range(total)
+        ]
+        lengths = np.array([observations.shape[0] for observations, _ in stored], np.int32)
+        shape = (total, int(lengths.max()))
+        states, actions = (np.zeros((*shape, *array.shape[1:]), np.float32) for array in stored[0])
+        for number, (length, arrays) in enumerate(zip(lengths, stored, strict=True)):
+            for into, array, count in zip((states[number], actions[number]), arrays, (length, length - 1), strict=True):
+                if array.shape != (count, *into.shape[1:]):
+                    raise ValueError(f"episode {number} has an array of shape {array.shape}")
+                array.read(h5py.h5s.ALL, h5py.h5s.ALL, into[:count])
+    found: dict[str, Any] = {"states": states, "lengths": lengths, "actions": actions}
+    return Trajectories(**found)
 
 
 def load(path: pathlib.Path, environment: GymnasiumEnvironment) -> Trajectories:
@@ -265,6 +305,26 @@ def _to_buffer(
         terminations=ends & terminated,
         truncations=ends & (not terminated),
     )
+
+
+def _write_episodes(path: pathlib.Path, buffers: Sequence[EpisodeBuffer]) -> None:
+    """Writes the file that Minari's storage made, as `MinariStorage.update_episodes` would.
+
+    That one makes every array one that can grow, with h5py's own objects around it: five times as slow, which counts
+    with thousands of short episodes.
+    """
+    with h5py.File(path, "w", track_order=True) as file:
+        scalar = h5py.h5s.create(h5py.h5s.SCALAR)
+        for number, buffer in enumerate(buffers):
+            group = h5py.h5g.create(file.id, b"episode_%d" % number)
+            for name, value in ((b"id", number), (b"total_steps", len(buffer.rewards))):
+                attribute = h5py.h5a.create(group, name, h5py.h5t.NATIVE_INT64, scalar)
+                attribute.write(np.array(value, np.int64))
+            for field in ("observations", "actions", "rewards", "terminations", "truncations"):
+                array = np.ascontiguousarray(getattr(buffer, field))
+                kind = h5py.h5t.py_create(array.dtype, logical=True)
+                stored = h5py.h5d.create(group, field.encode(), kind, h5py.h5s.create_simple(array.shape))
+                stored.write(h5py.h5s.ALL, h5py.h5s.ALL, array)
 
 
 def _problem(observations: np.ndarray, actions: np.ndarray, environment: GymnasiumEnvironment) -> str | None:

@@ -117,8 +117,9 @@ def _from_minari(path: pathlib.Path, size: str | None) -> tuple[Trajectories, st
     known = [layouts.environment_name(each) for each in ([size] if size else layouts.SIZES)]
     if made_in is not None and made_in not in known:
         raise errors.UserError(f"{path} is of the environment {made_in}; expected {' or '.join(known)}")
-    written = metadata.get("sha256")
-    return datasets.load(path, environment), written if isinstance(written, str) else None
+    if isinstance(written := metadata.get("sha256"), str):
+        return datasets.read_written(path, environment), written
+    return datasets.load(path, environment), None
 
 
 def _environment_of(metadata: Mapping[str, Any]) -> str | None:
