@@ -135,6 +135,11 @@ def _from_file(path: pathlib.Path) -> Trajectories:
     """The trajectories of a `.npz` file."""
     arrays = _read_arrays(path)
     observations, actions, terminals = (arrays[key] for key in _KEYS)
+    if terminals.ndim != 1 or terminals.dtype.kind not in "biuf" or not np.isin(terminals, (0, 1)).all():
+        raise errors.UserError(
+            f"{path} has terminals of shape {list(terminals.shape)} and type {terminals.dtype}; expected a 0 or 1 "
+            "for each row"
+        )
     num_states = len(terminals)
     for name, array in (("observations", observations), ("actions", actions)):
         if array.shape != (num_states, 2) or array.dtype.kind != "f":
@@ -165,6 +170,9 @@ def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
             raise errors.UserError(f"{path} has {size / 2**30:.1f} GiB of arrays; at most 1 GiB can be read")
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in _KEYS}
+        for key, array in arrays.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{key} is no array")
     except _UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise errors.UserError(f"{path} can't be read as a .npz file ({reason}); copy it here anew") from error
@@ -173,11 +181,6 @@ def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 def _cut(path: pathlib.Path, observations: np.ndarray, actions: np.ndarray, terminals: np.ndarray) -> Trajectories:
     """Trajectories, padded with zeros to one length, of rows one after the other."""
-    if terminals.ndim != 1 or terminals.dtype.kind not in "biuf" or not np.isin(terminals, (0, 1)).all():
-        raise errors.UserError(
-            f"{path} has terminals of shape {list(terminals.shape)} and type {terminals.dtype}; expected a 0 or 1 "
-            "for each row"
-        )
     ends = np.flatnonzero(terminals)
     if not len(ends) or ends[-1] != len(terminals) - 1:
         raise errors.UserError(f"{path} has no terminal in its last row; expected the end of a trajectory there")
