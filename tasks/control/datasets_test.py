@@ -1,5 +1,6 @@
 """Datasets go out and come back to the bit, also from and to Minari's own functions, and what is none is refused."""
 
+import contextlib
 import dataclasses
 import json
 import warnings
@@ -318,3 +319,66 @@ def test_actions_may_be_vectors_and_rewards_any(monkeypatch, tmp_path):
     _refused(tmp_path / "car-v0", r"observations of shape \(2,\), and those of CartPole-v1 are of shape \(4,\)")
     with pytest.raises(ValueError, match="expected those of BoxActions"):
         datasets.save(tmp_path / "far", dataclasses.replace(experienced, actions=taken + 2), CAR)
+
+
+def _drives():
+    """Two episodes of the car, one of 3 steps and one of 5."""
+    rng = np.random.default_rng(_RNG_SEED)
+    return _together(
+        *(
+            (
+                rng.normal(size=(num_steps + 1, 2)).astype(np.float32),
+                rng.uniform(-1, 1, (num_steps, 1)).astype(np.float32),
+                False,
+            )
+            for num_steps in (3, 5)
+        )
+    )
+
+
+def test_a_dataset_is_written_as_minari_writes_it(tmp_path):
+    """Minari's own function is given the same episodes: names, types, contents and counts are the same."""
+    datasets.save(tmp_path / "ours", _drives(), CAR)
+    ours = datasets.read_metadata(tmp_path / "ours", CAR)
+    with contextlib.closing(CAR.make()) as made:
+        (tmp_path / "theirs").mkdir()
+        storage = MinariStorage.new(
+            tmp_path / "theirs",
+            observation_space=made.observation_space,
+            action_space=made.action_space,
+            env_spec=made.spec,
+            data_format="hdf5",
+        )
+        storage.update_metadata({"dataset_id": ours["dataset_id"], "minari_version": ours["minari_version"]})
+        storage.update_episodes([datasets._to_buffer(row, _drives(), CAR, made.action_space) for row in range(2)])
+    theirs = MinariStorage.read_raw_metadata(tmp_path / "theirs")
+    assert (ours["total_episodes"], ours["total_steps"]) == (2, 8)
+    assert ours.pop("dataset_size") >= 0 and theirs.pop("dataset_size") >= 0  # in megabytes
+    assert ours == theirs
+    found: dict[str, Any] = {}
+    expected: dict[str, Any] = {}
+    for folder, kept in ((tmp_path / "ours" / "data", found), (tmp_path / "theirs", expected)):
+        with h5py.File(folder / "main_data.hdf5") as file:
+
+            def keep(name, entry, kept=kept):
+                kept[name] = {key: (value.dtype, value) for key, value in entry.attrs.items()}
+                if isinstance(entry, h5py.Dataset):
+                    kept[name]["array"] = (entry.dtype, entry.shape, entry[()].tobytes())
+
+            file.visititems(keep)
+    assert found == expected and len(found) == 2 * (1 + 5)
+
+
+def test_what_is_saved_is_read_without_checks(tmp_path):
+    datasets.save(tmp_path / "mine", _drives(), CAR, metadata={"dataset_id": "humain/mine-v0", "origin": {"seed": 3}})
+    metadata = datasets.read_metadata(tmp_path / "mine", CAR)
+    assert (metadata["dataset_id"], metadata["origin"]) == ("humain/mine-v0", {"seed": 3})
+    found, expected = datasets.read_written(tmp_path / "mine", CAR), datasets.load(tmp_path / "mine", CAR)
+    _assert_same(dataclasses.replace(found, rewards=expected.rewards, terminated=expected.terminated), expected)
+    with h5py.File(tmp_path / "mine" / "data" / "main_data.hdf5", "a") as file:
+        del file["episode_1/actions"]
+        file["episode_1/actions"] = np.zeros((4, 1), np.float32)
+    with pytest.raises(errors.UserError, match=r"can't be read as a Minari dataset .episode 1 has an array of shape"):
+        datasets.read_written(tmp_path / "mine", CAR)
+    with pytest.raises(errors.UserError, match="there is no dataset"):
+        datasets.read_written(tmp_path / "missing", CAR)

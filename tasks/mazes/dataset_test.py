@@ -36,15 +36,20 @@ def _write(path, **changes):
     return path
 
 
+def _load(path, **arguments):
+    """The states, actions and lengths of a dataset."""
+    found = dataset.load(path, **arguments).trajectories
+    return np.asarray(found.states), np.asarray(found.actions), np.asarray(found.lengths)
+
+
 def test_trajectories_are_cut_at_terminals(tmp_path):
     arrays = _arrays()
-    data = dataset.load(_write(tmp_path / "own.npz"), size="medium")
-    assert data.trajectories.lengths.tolist() == list(_LENGTHS)
-    assert data.trajectories.states.shape == data.trajectories.actions.shape == (3, 5, 2)
-    assert data.trajectories.states.dtype == data.trajectories.actions.dtype == np.float32
-    assert data.seconds > 0
+    states_of, actions_of, lengths = _load(_write(tmp_path / "own.npz"), size="medium")
+    assert lengths.tolist() == list(_LENGTHS)
+    assert states_of.shape == actions_of.shape == (3, 5, 2)
+    assert states_of.dtype == actions_of.dtype == np.float32
     for row, (start, length) in enumerate(((0, 4), (4, 2), (6, 5))):
-        states, actions = data.trajectories.states[row], data.trajectories.actions[row]
+        states, actions = states_of[row], actions_of[row]
         np.testing.assert_array_equal(states[:length], arrays["observations"][start : start + length])
         # The last action leads to a state that the file does not have.
         np.testing.assert_array_equal(actions[: length - 1], arrays["actions"][start : start + length - 1])
@@ -219,13 +224,16 @@ def _minari(path, name, *, size=2, **metadata):
 
 
 def test_a_minari_dataset_of_others_is_read(tmp_path):
-    data = dataset.load(_minari(tmp_path, "plain"), size="giant")
-    np.testing.assert_array_equal(data.trajectories.states, np.full((1, 4, 2), 0.5))
-    np.testing.assert_array_equal(data.trajectories.actions[:, :3], np.full((1, 3, 2), 0.25))
+    plain = _minari(tmp_path, "plain")
+    states, actions, _ = _load(plain, size="giant")
+    np.testing.assert_array_equal(states, np.full((1, 4, 2), 0.5))
+    np.testing.assert_array_equal(actions[:, :3], np.full((1, 3, 2), 0.25))
+    expected = dataset.load(plain)
+    assert expected.seconds > 0
     spec = json.dumps({"id": "pointmaze-giant-v0"})
     named = _minari(tmp_path, "named", env_spec=spec)
     for path in (named, named / "data", named / "data" / "main_data.hdf5"):
-        assert dataset.load(path, size="giant").sha256 == data.sha256
+        assert dataset.load(path, size="giant").sha256 == expected.sha256
 
 
 def test_a_minari_dataset_of_another_environment_is_refused(tmp_path):

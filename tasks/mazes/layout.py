@@ -13,6 +13,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import numpy.typing as npt
 import ogbench.locomaze  # noqa: F401 (registers the environments)
 
 from humain import errors
@@ -78,23 +79,23 @@ class Layout:
     tasks: tuple[MazeTask, ...]
     teleporters: Teleporters | None = None
 
-    def to_position(self, cells: np.ndarray) -> np.ndarray:
+    def to_position(self, cells: npt.ArrayLike) -> np.ndarray:
         """The centres `[..., 2]` of cells `[..., 2]`."""
         return np.asarray(cells)[..., ::-1] * self.unit + self.origin
 
-    def to_cell(self, positions: np.ndarray) -> np.ndarray:
+    def to_cell(self, positions: npt.ArrayLike) -> np.ndarray:
         """The cells `[..., 2]` int that positions `[..., 2]` are in; those outside the map have none of it."""
         places = (np.asarray(positions) - self.origin) / self.unit + 0.5
         return np.floor(places[..., ::-1]).astype(np.int64)
 
-    def is_wall(self, cells: np.ndarray) -> np.ndarray:
+    def is_wall(self, cells: npt.ArrayLike) -> np.ndarray:
         """Whether cells `[..., 2]` are walls, `[...]` bool; all cells outside the map are."""
         cells = np.asarray(cells)
         inside = ((cells >= 0) & (cells < self.map.shape)).all(-1)
         clipped = np.clip(cells, 0, np.array(self.map.shape) - 1)
         return ~inside | self.map[clipped[..., 0], clipped[..., 1]]
 
-    def is_free(self, positions: np.ndarray) -> np.ndarray:
+    def is_free(self, positions: npt.ArrayLike) -> np.ndarray:
         """Whether positions `[..., 2]` are in the maze and not in a wall, `[...]` bool."""
         return ~self.is_wall(self.to_cell(positions))
 

@@ -2,12 +2,18 @@
 
 import contextlib
 import tempfile
+from typing import Any
 
 import numpy as np
 import pytest
 
 from humain import errors
 from tasks.mazes import layout
+
+
+def _inner(made) -> Any:
+    """Upstream's environment in its wrappers, with attributes that Gymnasium's class knows nothing of."""
+    return made.unwrapped
 
 
 def _by_hand():
@@ -60,7 +66,7 @@ def test_what_is_free():
 def test_a_maze_is_upstream_s(size):
     maze = layout.load(size)
     with contextlib.closing(layout.make(size)) as made:
-        inner = made.unwrapped
+        inner = _inner(made)
         np.testing.assert_array_equal(maze.map, inner.maze_map == 1)
         positions = np.random.default_rng(0).uniform(-3, 28, (200, 2))
         np.testing.assert_array_equal(maze.to_cell(positions), [inner.xy_to_ij(each) for each in positions])
@@ -68,9 +74,9 @@ def test_a_maze_is_upstream_s(size):
         np.testing.assert_array_equal(maze.to_cell(maze.to_position(maze.free_cells)), maze.free_cells)
         for number, task in enumerate(maze.tasks, 1):
             _, info = made.reset(options={"task_id": number})
-            np.testing.assert_array_equal(maze.to_cell(made.unwrapped.get_xy()), task.start)
+            np.testing.assert_array_equal(maze.to_cell(_inner(made).get_xy()), task.start)
             np.testing.assert_array_equal(maze.to_cell(info["goal"]), task.goal)
-            assert np.abs(made.unwrapped.get_xy() - maze.to_position(task.start)).max() <= maze.noise
+            assert np.abs(_inner(made).get_xy() - maze.to_position(task.start)).max() <= maze.noise
         with pytest.raises(AssertionError):  # there are no more
             made.reset(options={"task_id": len(maze.tasks) + 1})
 
@@ -81,7 +87,7 @@ def test_the_next_cells_are_upstream_s(size):
     centres = maze.to_position(maze.free_cells)
     pairs = np.random.default_rng(1).integers(len(centres), size=(300, 2))
     with contextlib.closing(layout.make(size)) as made:
-        found = [made.unwrapped.get_oracle_subgoal(centres[start], centres[goal])[0] for start, goal in pairs]
+        found = [_inner(made).get_oracle_subgoal(centres[start], centres[goal])[0] for start, goal in pairs]
     np.testing.assert_array_equal(centres[maze.next_cells[tuple(pairs.T)]], found)
 
 

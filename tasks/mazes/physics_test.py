@@ -1,6 +1,7 @@
 """Points move as in upstream's environment: free, along walls, into corners, and through teleporters."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,11 @@ from tasks.mazes import layout, physics
 # Newton's steps on two dimensions, where the cost is a quadratic in pieces, and ends at the same point to rounding; so
 # do nine walls about the origin and all walls where they are.
 _ROUNDING = 1e-10
+
+
+def _inner(made) -> Any:
+    """Upstream's environment in its wrappers, with attributes that Gymnasium's class knows nothing of."""
+    return made.unwrapped
 
 
 def _wander(rng, num_steps, every=25):
@@ -25,9 +31,9 @@ def test_a_point_goes_where_upstream_s_goes(size):
     actions = _wander(np.random.default_rng(3), 500)
     with contextlib.closing(layout.make(size)) as made, physics.Physics(maze, num_threads=1) as simulator:
         made.reset(options={"task_id": 1})
-        position, expected, found, touched = made.unwrapped.get_xy()[None], [], [], []
+        position, expected, found, touched = _inner(made).get_xy()[None], [], [], []
         for action in actions:
-            expected.append(made.unwrapped.step(action)[0])
+            expected.append(_inner(made).step(action)[0])
             position, close = simulator.step(position, action[None])
             found.append(position[0])
             touched.append(close[0])
@@ -50,8 +56,8 @@ def test_one_step_from_anywhere_is_upstream_s():
         made.reset(options={"task_id": 1})
         expected = []
         for position, action in zip(positions, actions, strict=True):
-            made.unwrapped.set_xy(position)
-            expected.append(made.unwrapped.step(action)[0])
+            _inner(made).set_xy(position)
+            expected.append(_inner(made).step(action)[0])
         found, close = simulator.step(positions, actions)
     assert np.abs(found - expected).max() < _ROUNDING
     pushed = np.abs(expected - (positions + physics.STEP_SIZE * actions)).max(axis=1) > 0
@@ -95,12 +101,12 @@ def test_teleporters_move_as_upstream_s():
         made.reset(options={"task_id": 1})
         for entry in (0, 1) * 10:
             position = maze.teleporters.entries[entry] + (0.0, -2.0)
-            made.unwrapped.set_xy(position)
+            _inner(made).set_xy(position)
             for _ in range(4):  # 0.2 of the way at a time: the third step is the first within 1.5 of the entry
-                observation = made.unwrapped.step(np.array([0.0, 0.9]))[0]
+                observation = _inner(made).step(np.array([0.0, 0.9]))[0]
                 stepped, _ = simulator.step(position[None], np.array([[0.0, 0.9]]))
                 np.testing.assert_allclose(stepped[0], observation, rtol=0, atol=_ROUNDING)
-                there = made.unwrapped.get_xy()
+                there = _inner(made).get_xy()
                 exit_number = int(np.linalg.norm(maze.teleporters.exits - there, axis=1).argmin())
                 moved_to, moved = physics.teleport(maze.teleporters, stepped, np.array([exit_number]))
                 np.testing.assert_allclose(moved_to[0], there, rtol=0, atol=_ROUNDING)
