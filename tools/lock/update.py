@@ -41,7 +41,7 @@ _ELSEWHERE = {
 }
 # Extras that one package asks another one for: package, extra, who asks, what the extra alone brings. Targets that use
 # the package without it would fetch that too; those that do use it name in their BUILD file what it brings.
-_APART = (("gymnasium", "mujoco", "ogbench", ("imageio", "mujoco")),)
+_APART = (("gymnasium", "mujoco", "ogbench", ("imageio", "mujoco", "packaging")),)
 
 
 def resolve(
