@@ -39,7 +39,7 @@ ACTION_NOISE = 0.5
 """The standard deviation of the noise on each component of an action."""
 STITCH_DISTANCE = 4
 """How many cells away a goal of `stitch` is."""
-_BLOCK_STEPS = 100_000
+_BLOCK_STEPS = 250_000
 """About how many steps are made at once; a block that is complete is not made again."""
 _ROUNDS_PER_UPDATE = 50
 
@@ -125,6 +125,10 @@ def generate(
         return path
     parts = directory / f".{name}.parts"
     with _writing(path), _locked(parts):
+        # What a run left that was killed while it wrote the dataset; no other run does so now.
+        for left in directory.glob(f".{name}.*"):
+            if left != parts:
+                shutil.rmtree(left, ignore_errors=True)
         if not path.exists():
             observations, actions = _made(wanted, seed, parts, origin, progress)
             made = _trajectories(observations, actions)

@@ -112,7 +112,7 @@ def _slow_episode(made, wanted, seed, episode):
 )
 def test_an_episode_is_what_a_loop_over_upstream_s_environment_makes(size, kind, episodes):
     wanted, maze = generator.rules(size, kind), layout.load(size)
-    with physics.Physics(maze, num_threads=1) as simulator:
+    with physics.Physics(maze) as simulator:
         steps = list(generator.simulate(maze, simulator, wanted, 5, range(episodes)))
     found = [np.stack(arrays, axis=1) for arrays in zip(*steps, strict=True)]
     jumps = 0
@@ -196,6 +196,8 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bytes(tmp_path, monkeypatch
     parts = tmp_path / "cut" / ".pointmaze-medium-stitch-seed0-12episodes.parts"
     assert list(parts.parent.iterdir()) == [parts] and len(list(parts.glob("*.npz"))) == 3
     monkeypatch.setattr(generator, "_BLOCK_STEPS", 402)
+    # Another run was killed while it wrote the dataset.
+    (tmp_path / "cut" / ".pointmaze-medium-stitch-seed0-12episodes.x7_f" / "dataset").mkdir(parents=True)
     told = _Told()
     path = _generate(tmp_path / "cut", num_episodes=12, progress=told)
     assert told.started == [("medium stitch data", 3 * 402, 12 * 201)]

@@ -60,6 +60,8 @@ def test_what_is_free():
     positions = np.array([(0.0, 0.0), (1.99, 1.99), (0.0, 2.01), (-2.01, 0.0), (-100.0, 0.0), (0.0, 1000.0)])
     np.testing.assert_array_equal(maze.is_free(positions), [True, True, False, False, False, False])
     assert maze.is_free(np.zeros(2))
+    maze.map[:] = False  # without a wall around it, too, nothing outside is free
+    np.testing.assert_array_equal(maze.is_free(positions), [True, True, True, True, False, False])
 
 
 @pytest.mark.parametrize("size", layout.SIZES)

@@ -8,7 +8,6 @@ back: that is left to MuJoCo, in a model of the 3 x 3 cells around the point, wh
 from __future__ import annotations
 
 import copy
-import os
 import xml.etree.ElementTree as ET
 
 import mujoco
@@ -29,14 +28,8 @@ _AROUND = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
 class Physics:
     """Moves points in a maze. Close it when done, or use it as a context."""
 
-    def __init__(self, layout: layouts.Layout, *, num_threads: int | None = None):
-        """Compiles the models.
-
-        Args:
-            layout: the maze.
-            num_threads: that MuJoCo's steps are shared by; as many as there are cores by default. Results don't depend
-                on it.
-        """
+    def __init__(self, layout: layouts.Layout):
+        """Makes a model for each arrangement of walls around a free cell of the maze."""
         self._layout = layout
         cells = layout.free_cells[:, None] + _AROUND
         patterns, kinds = np.unique(layout.is_wall(cells), axis=0, return_inverse=True)
@@ -45,9 +38,9 @@ class Physics:
         self._kinds = kinds.reshape(-1)
         whole = _local_model(layout)
         self._models = [_with_walls(whole, pattern) for pattern in patterns]
-        num_threads = os.cpu_count() or 1 if num_threads is None else num_threads
-        self._datas = [mujoco.MjData(whole) for _ in range(num_threads)]
-        self._rollout = rollout.Rollout(nthread=num_threads if num_threads > 1 else 0)
+        self._data = mujoco.MjData(whole)
+        # In this thread: a few points in a thousand are at a wall, too few at once to be shared by more.
+        self._rollout = rollout.Rollout(nthread=0)
         self._state_size = mujoco.mj_stateSize(whole, mujoco.mjtState.mjSTATE_FULLPHYSICS)
 
     def __enter__(self) -> Physics:
@@ -57,7 +50,7 @@ class Physics:
         self.close()
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Ends MuJoCo's part."""
         self._rollout.close()
 
     def step(self, positions: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +88,7 @@ class Physics:
         models = [self._models[kind] for kind in kinds]
         controls = np.zeros((len(inside), _NUM_SUBSTEPS, self._models[0].nu))
         # Without a warm start from the step before, so that a step depends on nothing but the position.
-        moved, _ = self._rollout.rollout(models, self._datas, states, controls)
+        moved, _ = self._rollout.rollout(models, self._data, states, controls)
         return moved[:, -1, 1:3]
 
 

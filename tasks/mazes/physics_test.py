@@ -29,7 +29,7 @@ def _wander(rng, num_steps, every=25):
 def test_a_point_goes_where_upstream_s_goes(size):
     maze = layout.load(size)
     actions = _wander(np.random.default_rng(3), 500)
-    with contextlib.closing(layout.make(size)) as made, physics.Physics(maze, num_threads=1) as simulator:
+    with contextlib.closing(layout.make(size)) as made, physics.Physics(maze) as simulator:
         made.reset(options={"task_id": 1})
         position, expected, found, touched = _inner(made).get_xy()[None], [], [], []
         for action in actions:
@@ -69,7 +69,7 @@ def test_a_free_step_is_exact():
     maze = layout.load("medium")
     positions = maze.to_position(maze.free_cells) + 0.3
     actions = np.random.default_rng(5).uniform(-1, 1, positions.shape)
-    with physics.Physics(maze, num_threads=1) as simulator:
+    with physics.Physics(maze) as simulator:
         found, close = simulator.step(positions, actions)
     np.testing.assert_array_equal(found, positions + 0.2 * actions)
     assert not close.any()
@@ -80,16 +80,16 @@ def test_a_step_depends_on_nothing_but_its_point():
     rng = np.random.default_rng(6)
     positions = maze.to_position(maze.free_cells) + rng.uniform(-1.9, 1.9, maze.free_cells.shape)
     actions = rng.uniform(-1, 1, positions.shape)
-    with physics.Physics(maze, num_threads=1) as one, physics.Physics(maze, num_threads=2) as two:
-        expected, close = one.step(positions, actions)
+    with physics.Physics(maze) as simulator:
+        expected, close = simulator.step(positions, actions)
         assert close.sum() > 5
-        np.testing.assert_array_equal(two.step(positions, actions)[0], expected)
-        np.testing.assert_array_equal(one.step(positions[::-1], actions[::-1])[0], expected[::-1])
+        np.testing.assert_array_equal(simulator.step(positions[::-1], actions[::-1])[0], expected[::-1])
         alone = [
-            one.step(position[None], action[None])[0][0] for position, action in zip(positions, actions, strict=True)
+            simulator.step(position[None], action[None])[0][0]
+            for position, action in zip(positions, actions, strict=True)
         ]
         np.testing.assert_array_equal(alone, expected)
-        assert one.step(positions[:0], actions[:0])[0].shape == (0, 2)
+        assert simulator.step(positions[:0], actions[:0])[0].shape == (0, 2)
 
 
 def test_teleporters_move_as_upstream_s():
@@ -97,7 +97,7 @@ def test_teleporters_move_as_upstream_s():
     maze = layout.load("teleport")
     assert maze.teleporters is not None
     drawn = []
-    with contextlib.closing(layout.make("teleport")) as made, physics.Physics(maze, num_threads=1) as simulator:
+    with contextlib.closing(layout.make("teleport")) as made, physics.Physics(maze) as simulator:
         made.reset(options={"task_id": 1})
         for entry in (0, 1) * 10:
             position = maze.teleporters.entries[entry] + (0.0, -2.0)
