@@ -33,9 +33,9 @@ class Physics:
         self._layout = layout
         cells = layout.free_cells[:, None] + _AROUND
         patterns, kinds = np.unique(layout.is_wall(cells), axis=0, return_inverse=True)
-        # [F + 1, 9]: which cells around a free cell are walls; the last row is for the walls themselves.
-        self._walls = np.concatenate([patterns[kinds.reshape(-1)], np.zeros((1, len(_AROUND)), bool)])
         self._kinds = kinds.reshape(-1)
+        # [F, 9]: which cells around a free cell are walls.
+        self._walls = patterns[self._kinds]
         whole = _local_model(layout)
         self._models = [_with_walls(whole, pattern) for pattern in patterns]
         self._data = mujoco.MjData(whole)
@@ -62,11 +62,17 @@ class Physics:
 
         Returns:
             The new positions `[N, 2]`, and whether a wall was in reach `[N]` bool.
+
+        Raises:
+            ValueError: if the centre of a point would be in a wall, where none comes by steps from a free place.
         """
         targets = positions + STEP_SIZE * actions
         cells = self._layout.to_cell(targets)
         centres = self._layout.to_position(cells)
         numbers = self._layout.numbers[tuple(cells.T)]
+        buried = np.flatnonzero(numbers == len(self._walls))
+        if len(buried):
+            raise ValueError(f"point {buried[0]} would be at {targets[buried[0]]}, in a wall; expected free places")
         inside = targets - centres
         close = self._in_reach(inside, self._walls[numbers])
         touched = np.flatnonzero(close)

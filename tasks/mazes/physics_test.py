@@ -92,6 +92,14 @@ def test_a_step_depends_on_nothing_but_its_point():
         assert simulator.step(positions[:0], actions[:0])[0].shape == (0, 2)
 
 
+def test_a_point_in_a_wall_is_refused():
+    with (
+        contextlib.closing(physics.Physics(layout.load("medium"))) as simulator,
+        pytest.raises(ValueError, match=r"point 1 would be at \[-2.1  0. \], in a wall; expected free places"),
+    ):
+        simulator.step(np.array([[0.0, 0.0], [-1.9, 0.0]]), np.array([[1.0, 0.0], [-1.0, 0.0]]))
+
+
 def test_teleporters_move_as_upstream_s():
     """The exits that upstream draws are the only difference: all three come up, and each is taken over here."""
     maze = layout.load("teleport")
