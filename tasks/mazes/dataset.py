@@ -33,8 +33,8 @@ _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-_LARGEST = 2**30
-"""Bytes of arrays, as they are in the file or padded."""
+_LARGEST = 2**28
+"""Bytes of arrays, as they are in the file or padded: 16 times what OGBench's have, and read with less than 1 GB."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -167,7 +167,9 @@ def _read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
                 f"{path} has no {' and no '.join(missing)}, but {', '.join(names) or 'nothing'}; {_EXPECTED}"
             )
         if size > _LARGEST:
-            raise errors.UserError(f"{path} has {size / 2**30:.1f} GiB of arrays; at most 1 GiB can be read")
+            raise errors.UserError(
+                f"{path} has {_mebibytes(size)} of arrays; at most {_mebibytes(_LARGEST)} can be read"
+            )
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in _KEYS}
         for key, array in arrays.items():
@@ -190,14 +192,17 @@ def _cut(path: pathlib.Path, observations: np.ndarray, actions: np.ndarray, term
     shape = (len(lengths), int(lengths.max()), 2)
     if 2 * 4 * np.prod(shape, dtype=float) > _LARGEST:
         raise errors.UserError(
-            f"{path} has {shape[0]} trajectories of up to {shape[1]} states, which don't fit into 1 GiB side by side; "
-            "cut the long ones"
+            f"{path} has {shape[0]} trajectories of up to {shape[1]} states, which don't fit into "
+            f"{_mebibytes(_LARGEST)} side by side; cut the long ones"
         )
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    columns = np.arange(len(terminals)) - np.repeat(ends - lengths + 1, lengths)
     states, taken = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    states[rows, columns] = observations
-    leads_on = ~terminals.astype(bool)
-    taken[rows[leads_on], columns[leads_on]] = actions[leads_on]
+    for row, (end, length) in enumerate(zip(ends, lengths, strict=True)):
+        start = end + 1 - length
+        states[row, :length] = observations[start : end + 1]
+        taken[row, : length - 1] = actions[start:end]
     found: dict[str, Any] = {"states": states, "lengths": lengths, "actions": taken}
     return Trajectories(**found)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"

@@ -186,13 +186,13 @@ def test_files_that_are_damaged_or_others_are_refused(tmp_path):
 
 def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "_LARGEST", 200)
-    with pytest.raises(errors.UserError, match=r"has 0.0 GiB of arrays; at most"):
+    with pytest.raises(errors.UserError, match="has 0 MiB of arrays; at most 0 MiB can be read"):
         dataset.load(_write(tmp_path / "own.npz"))
     # 60 rows are 60 * (8 + 8 + 1) bytes and three headers of 128, 1404 in all; side by side they are 21 * 20 * 16.
     monkeypatch.setattr(dataset, "_LARGEST", 2000)
     uneven = {**_arrays([2] * 20 + [20]), "qpos": None}
     with pytest.raises(
-        errors.UserError, match="has 21 trajectories of up to 20 states, which don't fit into 1 GiB side"
+        errors.UserError, match="has 21 trajectories of up to 20 states, which don't fit into 0 MiB side"
     ):
         dataset.load(_write(tmp_path / "uneven.npz", **uneven))
 
