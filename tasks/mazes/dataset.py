@@ -26,6 +26,7 @@ _EXPECTED = "expected a dataset of OGBench's point mazes"
 _UNREADABLE = (
     EOFError,
     KeyError,
+    MemoryError,
     NotImplementedError,
     OSError,
     RuntimeError,
@@ -101,7 +102,7 @@ def _check_positions(path: pathlib.Path, trajectories: Trajectories, size: str) 
             place = trajectories.states[row, int(free.argmin())]
             raise errors.UserError(
                 f"{path} is not of the maze {size}: trajectory {row} is at ({place[0]:.2f}, {place[1]:.2f}), in a "
-                "wall; name its maze"
+                "wall; name the maze that they are of"
             )
 
 

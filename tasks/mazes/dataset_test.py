@@ -1,5 +1,6 @@
 """A user's own files are read to the bit, and what is none of OGBench's is refused in one line."""
 
+import io
 import json
 import zipfile
 
@@ -178,6 +179,13 @@ def test_files_that_are_damaged_or_others_are_refused(tmp_path):
             archive.writestr(f"{name}.npy", "hello")
     with pytest.raises(errors.UserError, match=r"text.npz can't be read as a .npz file \(observations is no array\)"):
         dataset.load(tmp_path / "text.npz")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**15, 2)})
+    with zipfile.ZipFile(tmp_path / "vast.npz", "w") as archive:
+        for name in ("observations", "actions", "terminals"):
+            archive.writestr(f"{name}.npy", header.getvalue())
+    with pytest.raises(errors.UserError, match=r"vast.npz can't be read as a .npz file \(Unable to allocate"):
+        dataset.load(tmp_path / "vast.npz")
     with pytest.raises(
         errors.UserError, match="there is no dataset .*missing.npz; name the directory of a Minari dataset"
     ):
