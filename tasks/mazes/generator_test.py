@@ -126,6 +126,17 @@ def test_an_episode_is_what_a_loop_over_upstream_s_environment_makes(size, kind,
     assert (jumps > 0) == (size == "teleport")
 
 
+@pytest.mark.parametrize("kind", generator.KINDS)
+def test_goals_may_be_where_loops_over_the_map_find_them(kind):
+    """From every start: the closed cell of this maze has none four cells away, and is its own goal."""
+    maze = layout.load("teleport")
+    candidates, counts = generator._goal_candidates(maze, kind)
+    for start, (numbers, count) in enumerate(zip(candidates, counts, strict=True)):
+        expected = _slow_goals(np.where(maze.map, 1, 0), kind, tuple(maze.free_cells[start]))
+        np.testing.assert_array_equal(maze.free_cells[numbers[:count]], expected)
+    assert kind == "navigate" or counts.min() == 1
+
+
 def test_the_rules_are_upstream_s():
     found = {
         (size, kind): (generator.rules(size, kind).num_episodes, generator.rules(size, kind).num_states)
