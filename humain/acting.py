@@ -33,7 +33,8 @@ class Trail:
     Attributes:
         newest: `[B, *S]`.
         before: `[B, *S]`, the one before it; equal to it where there is none.
-        lifted: `[B, *S]`, what the path so far lifts to.
+        lifted: `[B, *S]` of the layer above, what the path so far lifts to; of the top layer's own, where there is no
+            layer above, and without meaning.
         count: `[B]` int32, states on the path so far.
         track: `[B]`, what the layer's abstraction carries along the path, up to the state before the newest.
     """
@@ -52,7 +53,7 @@ class Episode:
     Attributes:
         memories: each layer's hippocampus, batched.
         trails: each layer's path, batched; unlike memories they are not refreshed with the goal.
-        goals: `[B, *S]` for each layer, its goal at the last step, in the layer's own terms.
+        goals: `[B, *S]` for each layer, its goal at the last step, in the layer's own terms: of its own space.
         ends: `[B]` bool for each layer, whether the answer that it follows was said to end the way to its goal.
         scores: `[B]` for each layer, of that answer.
     """
@@ -81,13 +82,16 @@ class Reaction:
 
 def begin(model: Model, batch_size: int) -> Episode:
     """The episodes before their first state."""
-    blank = jnp.zeros((batch_size, *model.space.shape), model.space.dtype)
-    track = begin_track((batch_size,))
-    trail = Trail(newest=blank, before=blank, lifted=blank, count=jnp.zeros(batch_size, jnp.int32), track=track)
+    blanks = [jnp.zeros((batch_size, *layer.space.shape), layer.space.dtype) for layer in model.layers]
+    track, count = begin_track((batch_size,)), jnp.zeros(batch_size, jnp.int32)
+    trails = [
+        Trail(newest=blank, before=blank, lifted=lifted, count=count, track=track)
+        for blank, lifted in zip(blanks, [*blanks[1:], blanks[-1]], strict=True)
+    ]
     return Episode(
         memories=tuple(layer.begin(batch_size) for layer in model.layers),
-        trails=tuple(trail for _ in model.layers),
-        goals=tuple(blank for _ in model.layers),
+        trails=tuple(trails),
+        goals=tuple(blanks),
         ends=tuple(jnp.zeros(batch_size, bool) for _ in model.layers),
         scores=tuple(jnp.zeros(batch_size) for _ in model.layers),
     )
@@ -137,7 +141,7 @@ def _react(model: Model, state: ModelState, episode: Episode, states: Array, goa
         there = model.space.equal(states, goals)
     # The way to a goal is over where the answer that was followed ends it, and the way to that answer is over too.
     over = list(itertools.accumulate(episode.ends, jnp.logical_and))
-    goes_on = ~first & ~there & model.space.equal(wanted[-1], episode.goals[-1])
+    goes_on = ~first & ~there & model.layers[-1].space.equal(wanted[-1], episode.goals[-1])
     asked: list[Array] = list(wanted)
     scores, ends = list(episode.scores), list(episode.ends)
     # Down the stack: the answer of each layer is the goal of the one below, and the last one is the action.
@@ -147,7 +151,7 @@ def _react(model: Model, state: ModelState, episode: Episode, states: Array, goa
         changed = first
         if number < len(model.layers) - 1:
             specified = state.abstractions[number].specify(goal, here)
-            goal = select(model.space.equal(goal, wanted[number + 1]), wanted[number], specified)
+            goal = select(model.layers[number + 1].space.equal(goal, wanted[number + 1]), wanted[number], specified)
             if isinstance(layer.cortex.kernel.target_space, Stopping):
                 # The goal stays until its way is over, and with it all that is known of the answer that it is.
                 kept = goes_on & ~over[number]
@@ -157,15 +161,15 @@ def _react(model: Model, state: ModelState, episode: Episode, states: Array, goa
                 changed |= over[number]
         asked[number] = goal
         if layer.refresh_on_new_goal:
-            changed |= ~model.space.equal(goal, episode.goals[number])
+            changed |= ~layer.space.equal(goal, episode.goals[number])
             memories[number] = jax.vmap(memory_lib.refresh)(memories[number], changed)
         context = layer.context(memories[number], here, goal)
         answer = answering.answerer(model, state, number)(context, goal, None)
         scores[number], ends[number] = answer.score, answer.ends
         if number > 0:
-            goal = select(model.space.equal(here, goal) | there | ~answer.known, goal, answer.value)
+            goal = select(layer.space.equal(here, goal) | there | ~answer.known, goal, answer.value)
         elif layer.answers_states:
-            goal = select(model.space.equal(here, goal), goal, answer.value)
+            goal = select(layer.space.equal(here, goal), goal, answer.value)
         else:
             goal = answer.value
     episode = dataclasses.replace(
@@ -200,12 +204,15 @@ def _remember(model: Model, state: ModelState, episode: Episode, states: Array) 
         # On the bottom layer the past is every earlier state; above, the pivots that came up.
         stored, present = (trail.newest, passed) if number == 0 else (arriving, arrived)
         memories.append(model.layers[number].remember(episode.memories[number], stored, present))
+        lifted = trail.lifted
+        if number < len(model.layers) - 1:
+            lifted = select(arrived, lift_on(abstraction, trail.lifted, arriving, trail.count), trail.lifted)
         pivot, track = choose_pivot(abstraction, trail.track, trail.before, trail.newest, arriving, trail.count - 1)
         trails.append(
             Trail(
                 newest=select(arrived, arriving, trail.newest),
                 before=select(arrived, select(trail.count > 0, trail.newest, arriving), trail.before),
-                lifted=select(arrived, lift_on(abstraction, trail.lifted, arriving, trail.count), trail.lifted),
+                lifted=lifted,
                 count=trail.count + arrived,
                 track=jax.tree.map(partial(select, passed), track, trail.track),
             )

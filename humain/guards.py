@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import padding
+from humain.abstraction.abstraction import Abstraction
 from humain.hippocampus.location import Located
 from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
@@ -32,6 +33,71 @@ def check_number(num_layers: int, num_abstractions: int) -> None:
         raise ValueError(
             f"{num_layers} layers need as many abstractions, not {num_abstractions}; give one for each, bottom first"
         )
+
+
+def check_lifts(spaces: Sequence[Space], abstractions: Sequence[Abstraction]) -> None:
+    """Refuses abstractions that don't lead from each layer's space to that of the layer above, and down again.
+
+    Shapes and types are looked at, and nothing is computed: they may be tracers.
+
+    Args:
+        spaces: of each layer's states, bottom first.
+        abstractions: one for each layer, bottom first. The top one lifts nothing, and chooses pivots all the same.
+
+    Raises:
+        ValueError: naming the layer, the abstraction, and what does not fit.
+    """
+    position = jax.ShapeDtypeStruct((), jnp.int32)
+    elements = [jax.ShapeDtypeStruct(space.shape, space.dtype) for space in spaces]
+    for number, (here, abstraction) in enumerate(zip(elements, abstractions, strict=True)):
+        name = f"the abstraction of layer {number} ({type(abstraction).__name__})"
+        try:
+            jax.eval_shape(abstraction.is_pivot, here, here, here, position)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"{name} chooses no pivots among {spaces[number]}: {_first_line(error)}") from error
+        if number == len(spaces) - 1:
+            break
+        above = elements[number + 1]
+        try:
+            lifted = jax.eval_shape(abstraction.lift, here)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"{name} can't lift {spaces[number]}: {_first_line(error)}") from error
+        if (lifted.shape, lifted.dtype) != (above.shape, above.dtype):
+            raise ValueError(
+                f"{name} lifts to {lifted.dtype}{list(lifted.shape)}, and layer {number + 1} is for "
+                f"{spaces[number + 1]}, of {above.dtype}{list(above.shape)}; give that layer a kernel for what it "
+                "lifts to, or take another abstraction"
+            )
+        try:
+            specified = jax.eval_shape(abstraction.specify, above, here)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"{name} can't specify goals of {spaces[number + 1]}: {_first_line(error)}") from error
+        if (specified.shape, specified.dtype) != (here.shape, here.dtype):
+            raise ValueError(
+                f"{name} specifies goals as {specified.dtype}{list(specified.shape)}, and layer {number} is for "
+                f"{spaces[number]}, of {here.dtype}{list(here.shape)}"
+            )
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says first: JAX explains at length."""
+    return str(error).strip().partition("\n")[0]
+
+
+def check_lifted(number: int, space: Space, states: Array, lengths: Array) -> None:
+    """Refuses states that an abstraction lifted out of the space of the layer above.
+
+    Args:
+        number: of the layer above.
+        space: of its states.
+        states: `[W, T, *S]`, as that layer sees them.
+        lengths: `[W]`, of the trajectories.
+
+    Raises:
+        ValueError: naming the layer and a state.
+    """
+    there = np.arange(states.shape[1])[None] < np.asarray(lengths)[:, None]
+    _converted(f"the states lifted to layer {number}", space, np.asarray(states), there)
 
 
 def questions(

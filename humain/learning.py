@@ -21,7 +21,7 @@ from humain.kernels.kernel import Metrics
 from humain.kernels.table import Table
 from humain.model import Model, ModelState
 from humain.replay import composition, gates, sweeping
-from humain.spaces import Discrete
+from humain.spaces import Discrete, Space
 from humain.stopping import Stopping
 from humain.training.loop import Update
 from humain.types import Array, Examples, Trajectories
@@ -144,7 +144,7 @@ def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction,
     queue = None
     upper_queues: tuple[sweeping.Queue, ...] = ()
     if config.sweeps:
-        space = _ids(model)
+        space = _ids(model.space)
         # A pair can wait several times over; what is met at the start improves all at once.
         capacity = min(_MAX_QUEUE, max(2**15, 2 * space.num_elements**2))
         queue = sweeping.begin(space, capacity)
@@ -152,7 +152,7 @@ def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction,
             upper_queues = tuple(sweeping.begin(space, capacity) for _ in model.layers[1:])
     tallies: tuple[balance.Tally, ...] = ()
     if config.candidates > 1:
-        tallies = tuple(balance.begin(_ids(model), remembers=config.remembered > 0) for _ in model.layers)
+        tallies = tuple(balance.begin(_ids(layer.space), remembers=config.remembered > 0) for layer in model.layers)
     return Learner(
         state=model.init(init_key, abstractions),
         key=root_key,
@@ -176,7 +176,7 @@ def gather(model: Model, config: LearningConfig, state: ModelState, trajectories
     """
     check(model, config, state.abstractions)
     experience = model.gather(state, trajectories)
-    return TrainingData(experience, sweeping.predecessors(experience, _ids(model)) if config.sweeps else None)
+    return TrainingData(experience, sweeping.predecessors(experience, _ids(model.space)) if config.sweeps else None)
 
 
 def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array], Array] | None = None) -> Update:
@@ -219,7 +219,7 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
         tallies = []
         for number, tally in enumerate(learner.tallies):
             examples[number], tally = balance.choose(
-                tally, _ids(model), examples[number], config.batch_size, draws[number]
+                tally, _ids(model.layers[number].space), examples[number], config.batch_size, draws[number]
             )
             tallies.append(tally)
         examples = {at: sweeping.within_reach(learner.state, at, batch) for at, batch in examples.items()}
@@ -321,16 +321,16 @@ def _sweep(
     return jax.lax.switch(gates.lowest_waiting(queues), branches, state, queues)
 
 
-def _ids(model: Model) -> Discrete:
-    """The model's space of ids, with places or without.
+def _ids(space: Space) -> Discrete:
+    """A layer's space as one of ids, with places or without.
 
     Raises:
         ValueError: if it is not one of ids.
     """
-    space = model.space.space if isinstance(model.space, Located) else model.space
-    if not isinstance(space, Discrete):
-        raise ValueError(f"sweeping and balance count ids, and {space} is not a space of ids; use neither")
-    return space
+    ids = space.space if isinstance(space, Located) else space
+    if not isinstance(ids, Discrete):
+        raise ValueError(f"sweeping and balance count ids, and {ids} is not a space of ids; use neither")
+    return ids
 
 
 def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstraction] = ()) -> None:
@@ -345,14 +345,15 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
         ValueError: naming what does not go together, and the remedy.
     """
     if config.candidates > 1:
-        _ids(model)
+        for layer in model.layers:
+            _ids(layer.space)
     if config.replay is not None:
         _check_replay(model, config.replay, abstractions)
     if is_gated(abstractions):
         _check_gated(model, config, abstractions)
     if not config.sweeps:
         return
-    _ids(model)
+    _ids(model.space)
     if not isinstance(model.layers[0].cortex.kernel, Table):
         raise ValueError("sweep_batch_size needs the table kernel, which stores scores exactly; set it to 0")
     if model.layers[0].shown_length > 1:
@@ -364,7 +365,8 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
 
 def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Abstraction]) -> None:
     """Refuses stacks whose layers could not go from gate to gate by what single states say."""
-    _ids(model)
+    for layer in model.layers:
+        _ids(layer.space)
     answering.gated_below(abstractions, len(model.layers) - 1)
     if config.replay is not None and (config.replay.compose_batch_size or config.replay.imagine_batch_size):
         raise ValueError(

@@ -1,6 +1,7 @@
 """The stack of layers: what a model is, what it has learned, and learning from experience."""
 
 import dataclasses
+import itertools
 import operator
 from collections.abc import Mapping
 from functools import partial
@@ -37,11 +38,14 @@ class ModelState:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A stack of layers, bottom first, over one space of states and goals.
+    """A stack of layers, bottom first.
+
+    Each layer sees, is asked for and answers states of its own space (`Layer.space`). It is that of the layer below
+    unless the abstraction between them lifts into another one, as vectors to the numbers of places.
 
     Attributes:
         layers: at least one.
-        space: of states and goals.
+        space: of the user's states and goals, which is that of the bottom layer.
         group_layers: whether layers of equal shape share one vmapped update. It saves dispatches for small networks; a
             table is better left alone, for stacking would copy it.
     """
@@ -53,13 +57,11 @@ class Model:
     def __post_init__(self) -> None:
         if not self.layers:
             raise ValueError("a model needs at least one layer")
+        if self.layers[0].space != self.space:
+            raise ValueError(f"the kernel of layer 0 is for {self.layers[0].space}, not {self.space}")
         for number, layer in enumerate(self.layers):
-            if layer.cortex.kernel.state_space != self.space:
-                raise ValueError(
-                    f"the kernel of layer {number} is for {layer.cortex.kernel.state_space}, not {self.space}"
-                )
             if number and not layer.answers_states:
-                raise ValueError(f"layer {number} asks for sub-goals, so its targets must be in {self.space}")
+                raise ValueError(f"layer {number} asks for sub-goals, so its targets must be in {layer.space}")
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
@@ -78,9 +80,11 @@ class Model:
             abstractions: one for each layer, bottom first; the top one bounds how far the top layer looks ahead.
 
         Raises:
-            ValueError: if there is not one abstraction for each layer.
+            ValueError: if there is not one abstraction for each layer, or one does not lead from its layer's space to
+                that of the layer above.
         """
         guards.check_number(len(self.layers), len(abstractions))
+        guards.check_lifts([layer.space for layer in self.layers], abstractions)
         keys = jax.random.split(key, len(self.layers))
         kernels = []
         for members in self.groups:
@@ -98,6 +102,63 @@ class Model:
                 return jax.tree.map(operator.itemgetter(place), stacked)
         raise ValueError(f"there is no layer {layer}; there are {len(self.layers)}")
 
+    def above(self, number: int) -> "Model":
+        """The stack from a layer up as a model of its own, over that layer's space of states and goals.
+
+        It plans, acts and learns as the whole stack does from that layer up. `state_above` is what it has learned.
+
+        Args:
+            number: of the layer that is its bottom, from 0.
+
+        Raises:
+            ValueError: if there is no such layer.
+        """
+        self._check_layer(number)
+        return dataclasses.replace(self, layers=self.layers[number:], space=self.layers[number].space)
+
+    def state_above(self, state: ModelState, number: int) -> ModelState:
+        """What the stack from a layer up has learned: the state of `above(number)`.
+
+        Args:
+            state: of the whole stack.
+            number: of the layer, from 0.
+
+        Raises:
+            ValueError: if there is no such layer.
+        """
+        above = self.above(number)
+        kernels = []
+        for members in above.groups:
+            own = [self.kernel_state(state, number + member) for member in members]
+            kernels.append(_together(own))
+        return ModelState(kernels=tuple(kernels), abstractions=state.abstractions[number:])
+
+    def with_above(self, state: ModelState, number: int, learned: ModelState) -> ModelState:
+        """The state of the whole stack with what `above(number)` has learned in its place.
+
+        Args:
+            state: of the whole stack.
+            number: of the layer, from 0.
+            learned: of `above(number)`.
+
+        Raises:
+            ValueError: if there is no such layer, or the state is of another number of layers.
+        """
+        above = self.above(number)
+        guards.check_number(len(above.layers), len(learned.abstractions))
+        kernels = []
+        for members in self.groups:
+            own = [
+                self.kernel_state(state, member) if member < number else above.kernel_state(learned, member - number)
+                for member in members
+            ]
+            kernels.append(_together(own))
+        return ModelState(kernels=tuple(kernels), abstractions=(*state.abstractions[:number], *learned.abstractions))
+
+    def _check_layer(self, number: int) -> None:
+        if not 0 <= number < len(self.layers):
+            raise ValueError(f"there is no layer {number}; there are {len(self.layers)}, numbered from 0")
+
     def gather(self, state: ModelState, trajectories: Trajectories) -> Experience:
         """Trajectories as experience that the stack can learn from. Not for jit: it looks at them.
 
@@ -107,13 +168,18 @@ class Model:
 
         Raises:
             ValueError: naming what is wrong with them: ids outside the space, actions where the bottom layer answers
-                states and none where it answers actions, a wrong type, shape or length, NaN, or no step at all.
+                states and none where it answers actions, a wrong type, shape or length, NaN, no step at all, or states
+                that are lifted out of the space of the layer above.
         """
         guards.check_number(len(self.layers), len(state.abstractions))
         bottom = self.layers[0]
         answered = self.space if bottom.answers_states else bottom.cortex.kernel.target_space
         checked = guards.trajectories(trajectories, space=self.space, target_space=answered)
-        return hindsight.gather(checked, state.abstractions, self.layers)
+        experience = hindsight.gather(checked, state.abstractions, self.layers)
+        for number, (below, layer) in enumerate(itertools.pairwise(self.layers), start=1):
+            if layer.space != below.space:
+                guards.check_lifted(number, layer.space, experience.states[number], checked.lengths)
+        return experience
 
     def learn(self, state: ModelState, examples: Mapping[int, Examples]) -> tuple[ModelState, Metrics]:
         """One update of each layer that there are examples for.
@@ -196,3 +262,10 @@ class Model:
             batch_size: examples for each layer.
         """
         return self.learn(state, self.sample(experience, key, batch_size))
+
+
+def _together(kernels: list[KernelState]) -> KernelState:
+    """What the layers of a group have learned, as a group holds it."""
+    if len(kernels) == 1:
+        return kernels[0]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *kernels)

@@ -75,7 +75,10 @@ def think(
             a state of another model.
     """
     if not model.layers[0].answers_states:
-        raise ValueError("plans are made of states, and the bottom layer answers actions; use react")
+        raise ValueError(
+            "plans are made of states, and the bottom layer answers actions; use react, or plan with the layers above "
+            "it: model.above(1) and model.state_above(state, 1)"
+        )
     guards.check_number(len(model.layers), len(state.abstractions))
     begins, asked = guards.questions(model.space, states, goals)
     numbers = None
@@ -109,7 +112,6 @@ def _think(model: Model, state: ModelState, states: Array, goals: Array, ranks: 
             asked, asked_valid = layers[-1].states, layers[-1].valid
             specify = _specify_below(model, state, number, wanted)
         layer, ends = _work(
-            model,
             model.layers[number],
             answering.answerer(model, state, number),
             starts[number],
@@ -137,13 +139,12 @@ def _specify_below(model: Model, state: ModelState, number: int, wanted: tuple[A
 
     def specify(goal: Array, here: Array) -> Array:
         specified = state.abstractions[number].specify(goal, here)
-        return select(model.space.equal(goal, wanted[number + 1]), wanted[number], specified)
+        return select(model.layers[number + 1].space.equal(goal, wanted[number + 1]), wanted[number], specified)
 
     return specify
 
 
 def _work(
-    model: Model,
     layer: Layer,
     ask: Answerer,
     states: Array,
@@ -171,14 +172,14 @@ def _work(
         # What an upper layer does not know it passes on; the bottom layer has no layer below to pass it to.
         value = answer.value if bottom else select(answer.known, answer.value, goal)
         # Decide who moves: not where the goal is reached already, or there is no room, or no answer to go by.
-        there_already = model.space.equal(progress.states, goal)
+        there_already = layer.space.equal(progress.states, goal)
         moves = progress.working & ~there_already & (progress.num_nodes < layer.max_nodes)
         if bottom:
             moves &= answer.known
         # Write: a node for each who moves; whose goal was worked on, and reached, whether by a node or by being there.
         place = jnp.where(moves, progress.num_nodes, layer.max_nodes)
         nodes = progress.layer
-        arrived = progress.working & (there_already | (moves & (answer.ends | model.space.equal(value, goal))))
+        arrived = progress.working & (there_already | (moves & (answer.ends | layer.space.equal(value, goal))))
         nodes = dataclasses.replace(
             nodes,
             states=nodes.states.at[rows, place].set(value, mode="drop"),
@@ -209,7 +210,7 @@ def _work(
         )
 
     # Begin with no nodes, at the first goal.
-    blank = jnp.zeros((batch, layer.max_nodes, *model.space.shape), model.space.dtype)
+    blank = jnp.zeros((batch, layer.max_nodes, *layer.space.shape), layer.space.dtype)
     numbers = jnp.zeros((batch, layer.max_nodes), jnp.int32)
     none_yet = jnp.zeros((batch, num_goals), bool)
     zero = jnp.zeros(batch, jnp.int32)

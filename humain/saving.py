@@ -19,6 +19,7 @@ from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.clustering import KMeansState
 from humain.abstraction.entropy import Entropy
 from humain.abstraction.kmeans import KMeans
+from humain.abstraction.nearest_centroid import NearestCentroid
 from humain.abstraction.neural_entropy import NeuralEntropy
 from humain.abstraction.skip import Skip
 from humain.abstraction.visit_density import VisitDensity
@@ -68,6 +69,7 @@ _KNOWN: dict[str, Any] = {
     "Model": Model,
     "NetworkKernel": NetworkKernel,
     "Nearest": Nearest,
+    "NearestCentroid": NearestCentroid,
     "NeuralEntropy": NeuralEntropy,
     "PlacesInVectors": PlacesInVectors,
     "PlacesOfIds": PlacesOfIds,

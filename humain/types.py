@@ -2,6 +2,7 @@
 
 Letters in shapes: B batch, W trajectories, T time, C context length, F features, K slots, N nodes of a plan, G goals of
 a plan's layer. `*S` stands for the shape of one state (`()` for ids, `(D,)` for vectors), `*V` for that of one target.
+Layers of a stack may have different spaces, and so different `*S`.
 """
 
 from collections.abc import Sequence
@@ -174,7 +175,8 @@ class PlanLayer:
     """One layer of a plan; its nodes are in time order.
 
     Attributes:
-        states: `[B, N, *S]`, what the layer asked for, in its own terms, or at the bottom the states to pass.
+        states: `[B, N, *S]`, what the layer asked for, in its own terms (of the layer's own space), or at the bottom
+            the states to pass.
         parents: `[B, N]` int32, index of the goal (a node of the layer above; for the top layer always 0, the user's
             goal) that the node was asked for under.
         scores: `[B, N]`, the cortex's score of each node.

@@ -7,6 +7,7 @@ __all__ = [
     "clustering",
     "entropy",
     "kmeans",
+    "nearest_centroid",
     "neural_entropy",
     "pivots",
     "skip",

@@ -22,6 +22,9 @@ class Abstraction(Protocol):
     by `specify` with the present state, anew at each step, but the user's goal comes down as it is: where a layer is
     asked for what the user's goal lifts to, the layer below is asked for the user's goal, lifted to that layer.
 
+    A lift may lead into another space, as from vectors to the numbers of places: upper states and goals are then of
+    that space, and what comes down by `specify` is of this layer's own.
+
     A lift may merge states. A layer then takes them for one, so that it has nothing to say on the way between two that
     it merges: `react` goes on by the layers below, but `think` makes no plan between them (it is not `complete`).
     """
@@ -40,14 +43,17 @@ class Abstraction(Protocol):
         """
 
     def lift(self, state: Array) -> Array:
-        """States `[..., *S]` as the layer above sees them."""
+        """States `[..., *S]` as the layer above sees them: `[..., *S]` of its space."""
 
     def specify(self, goal: Array, state: Array) -> Array:
         """Goals of the layer above in the terms of this layer; what they are lifts to them again.
 
         Args:
-            goal: `[..., *S]`, as the layer above sees it.
+            goal: `[..., *S]` of the layer above, as that layer sees it.
             state: `[..., *S]`, where the agent is now, as this layer sees it.
+
+        Returns:
+            `[..., *S]`, of this layer's space.
         """
 
 
@@ -64,12 +70,13 @@ class PathAbstraction(Abstraction, Protocol):
         """What a path that ends at a state lifts to.
 
         Args:
-            lifted: `[..., *S]`, what it lifts to without its last state; whatever it is does not matter at position 0.
+            lifted: `[..., *S]` of the layer above, what it lifts to without its last state; whatever it is does not
+                matter at position 0.
             state: `[..., *S]`, its last state.
             position: `[...]` int32, the state's place on the path, from 0.
 
         Returns:
-            `[..., *S]`.
+            `[..., *S]`, of the space of the layer above.
         """
 
 
@@ -200,7 +207,7 @@ def lift_path(abstraction: Abstraction, states: Array, path: Array) -> Array:
             as if the path so far ended with it.
 
     Returns:
-        `[T, *S]`.
+        `[T, *S]`, of the space of the layer above.
     """
     if not isinstance(abstraction, PathAbstraction):
         return abstraction.lift(states)
@@ -211,7 +218,8 @@ def lift_path(abstraction: Abstraction, states: Array, path: Array) -> Array:
         return jnp.where(on_path, here, lifted), here
 
     positions = jnp.cumsum(path) - path
-    _, lifted = jax.lax.scan(step, jnp.zeros_like(states[0]), (states, path, positions))
+    above = jax.eval_shape(abstraction.lift, states[0])
+    _, lifted = jax.lax.scan(step, jnp.zeros(above.shape, above.dtype), (states, path, positions))
     return lifted
 
 

@@ -26,6 +26,9 @@ from humain.types import Array
 _CHUNK_SIZE = 1024
 """Points whose distances to all centroids are held at once: few enough for a processor's cache."""
 
+_MOST_DISTANCES = 2**24
+"""And distances that are held at once, where there are many centroids: 64 MB."""
+
 _SAMPLE_PER_CLUSTER = 16
 _SMALLEST_SAMPLE = 16384
 _SAMPLED_TOLERANCE = 5e-3
@@ -137,10 +140,17 @@ def improve(points: Array, centroids: Array, *, max_iterations: int = 100, toler
     return _improve(points, centroids, max_iterations, tolerance, sample_size=num_points)
 
 
-@jax.jit
 def assign(state: KMeansState, points: Array) -> Array:
     """The number of the nearest centroid, int32 `[N]`, for points `[N, D]`."""
-    labels, _ = _assign_first(points.astype(jnp.float32), state.centroids, jnp.array(points.shape[0]))
+    return nearest(state.centroids, points)
+
+
+@jax.jit
+def nearest(centroids: Array, points: Array) -> Array:
+    """The number of the nearest of the centroids `[K, D]`, int32 `[N]`, for points `[N, D]`."""
+    if points.shape[0] == 0:
+        return jnp.zeros(0, jnp.int32)
+    labels, _ = _assign_first(points.astype(jnp.float32), centroids, jnp.array(points.shape[0]))
     return labels
 
 
@@ -284,7 +294,7 @@ def _seed(points: Array, num_clusters: int, key: jax.Array) -> Array:
 def _assign_first(points: Array, centroids: Array, size: Array) -> _Nearest:
     """The nearest centroids of the first `size` points; what is said of the others means nothing."""
     num_points, num_clusters = points.shape[0], centroids.shape[0]
-    chunk_size = min(_CHUNK_SIZE, num_points)
+    chunk_size = min(_CHUNK_SIZE, num_points, max(1, _MOST_DISTANCES // num_clusters))
     origin = jnp.mean(centroids, axis=0)[None]
     centred = centroids - origin
     norms = jnp.sum(jnp.square(centred), axis=1)[None]

@@ -9,6 +9,7 @@ from humain.abstraction.bridges import find_bridges
 from humain.abstraction.chunk_mean import ChunkMean
 from humain.abstraction.entropy import count_visits
 from humain.abstraction.kmeans import cluster_states
+from humain.abstraction.nearest_centroid import NearestCentroid
 from humain.abstraction.neural_entropy import learn_visits
 from humain.abstraction.skip import Skip
 from humain.abstraction.visit_density import DensityConfig
@@ -43,6 +44,9 @@ CASES = {
     "neural_entropy": AbstractionCase(_DENSITY, _IDS, Discrete(12)),
     "neural_entropy_vectors": AbstractionCase(_VECTOR_DENSITY, _VECTORS, Continuous(2)),
     "kmeans": AbstractionCase(_CLUSTERS, _VECTORS, Continuous(2)),
+    "nearest_centroid": AbstractionCase(
+        NearestCentroid(_CLUSTERS.clusters.centroids), _VECTORS, Continuous(2), above=Discrete(5)
+    ),
 }
 
 

@@ -34,7 +34,7 @@ class Experience:
         trajectories: what was experienced.
         walks: `[P]` int32, trajectory of each place from which a later state exists.
         times: `[P]` int32, time of each such place. Drawing from this flat index is what makes sampling cheap.
-        states: `[W, T, *S]` for each layer, the trajectories' states as it sees them.
+        states: `[W, T, *S]` for each layer, the trajectories' states as it sees them, of its own space.
         paths: one more than layers; `paths[i]` is the path of layer i, the last one the pivots of the top layer.
         returns: `[W, T + 1]` sum of the rewards before each time, or None.
         goals: `[W, T, *S]` for each layer, the trajectories' states as it is asked for them; None where that is as it

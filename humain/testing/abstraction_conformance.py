@@ -11,11 +11,12 @@ import numpy as np
 from humain import acting, saving
 from humain.abstraction.abstraction import Abstraction, GatedAbstraction, PathAbstraction, lift_path
 from humain.abstraction.pivots import pivot_mask, reverse_mask
+from humain.abstraction.skip import Skip
 from humain.cortex import hindsight
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
 from humain.layer import Layer
-from humain.model import Model, ModelState
+from humain.model import Model
 from humain.spaces import Space
 from humain.testing.probe import Probe
 from humain.types import Array, Trajectories
@@ -28,16 +29,32 @@ class AbstractionCase:
     """An abstraction and the paths that it is checked on.
 
     Attributes:
-        abstraction: used on every layer.
+        abstraction: used on every layer, or if it lifts into another space on the bottom one.
         states: `[W, T, *S]`, paths without padding, on which it has to find pivots, and pivots among those pivots.
         space: the space of the states.
+        above: the space that they are lifted to; None if that is the same. The layers above then have `Skip(2)`.
         classes: what `saving.load` has to be handed for it; the library's own abstractions need nothing.
     """
 
     abstraction: Abstraction
     states: Array
     space: Space
+    above: Space | None = None
     classes: tuple[type, ...] = ()
+
+    @property
+    def lifted_space(self) -> Space:
+        """Of what the states are lifted to."""
+        return self.above or self.space
+
+    def spaces(self, num_layers: int) -> tuple[Space, ...]:
+        """Returns the space of each layer of a stack."""
+        return (self.space,) + (self.lifted_space,) * (num_layers - 1)
+
+    def abstractions(self, num_layers: int) -> tuple[Abstraction, ...]:
+        """Returns one for each layer of a stack: the case's own wherever it can be."""
+        upper = self.abstraction if self.above is None else Skip(2)
+        return (self.abstraction,) + (upper,) * (num_layers - 1)
 
 
 def pivots_lie_on_the_path(case: AbstractionCase) -> None:
@@ -87,11 +104,15 @@ def each_state_has_the_first_pivot_from_it_on(case: AbstractionCase) -> None:
 
 
 def states_keep_shape_and_type(case: AbstractionCase) -> None:
-    """Lifting and specifying return states of the same shape and dtype."""
+    """Lifting returns elements of the space above, and specifying of the states' own; in between, as many."""
+    num_axes = len(case.space.shape)
     for states in (case.states, case.states[0, 0]):
-        for made in (case.abstraction.lift(states), case.abstraction.specify(states, states)):
-            assert made.shape == states.shape
-            assert made.dtype == case.space.dtype
+        lifted = case.abstraction.lift(states)
+        assert lifted.shape == (*states.shape[: states.ndim - num_axes], *case.lifted_space.shape)
+        assert lifted.dtype == case.lifted_space.dtype
+        specified = case.abstraction.specify(lifted, states)
+        assert specified.shape == states.shape
+        assert specified.dtype == case.space.dtype
 
 
 def paths_are_lifted_step_by_step(case: AbstractionCase) -> None:
@@ -102,10 +123,10 @@ def paths_are_lifted_step_by_step(case: AbstractionCase) -> None:
     on_path = np.random.default_rng(2).random(case.states.shape[:2]) < 0.8
     lift_all = jax.jit(jax.vmap(lift_path, in_axes=(None, 0, 0)))
     lifted = lift_all(case.abstraction, case.states, jnp.asarray(on_path))
-    assert lifted.shape == case.states.shape
-    assert lifted.dtype == case.space.dtype
+    assert lifted.shape == (*case.states.shape[:2], *case.lifted_space.shape)
+    assert lifted.dtype == case.lifted_space.dtype
     for walk in range(len(on_path)):
-        so_far, position = jnp.zeros_like(case.states[walk, 0]), 0
+        so_far, position = jnp.zeros_like(lifted[walk, 0]), 0
         for time, state in enumerate(case.states[walk]):
             if isinstance(case.abstraction, PathAbstraction):
                 here = case.abstraction.lift_next(so_far, state, jnp.array(position))
@@ -136,7 +157,7 @@ def goals_that_were_lifted_come_down_again(case: AbstractionCase) -> None:
     """A lifted state, specified, lifts to the same state again."""
     lifted = case.abstraction.lift(case.states)
     specified = case.abstraction.specify(lifted, case.states)
-    assert np.all(case.space.equal(case.abstraction.lift(specified), lifted))
+    assert np.all(case.lifted_space.equal(case.abstraction.lift(specified), lifted))
 
 
 def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
@@ -146,12 +167,13 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
     out.
     """
     num_walks, length = case.states.shape[:2]
-    layer = Layer(
-        cortex=Cortex(Probe(case.space, case.space), Linear(2)), context_length=length + 1, refresh_on_new_goal=False
-    )
-    model = Model(layers=(layer,) * _NUM_LAYERS, space=case.space)
-    state = model.init(jax.random.key(0), (case.abstraction,) * _NUM_LAYERS)
-    found, seen, _ = hindsight.views(_trajectories(case), (case.abstraction,) * _NUM_LAYERS)
+    layers = [
+        Layer(cortex=Cortex(Probe(space, space), Linear(2)), context_length=length + 1, refresh_on_new_goal=False)
+        for space in case.spaces(_NUM_LAYERS)
+    ]
+    model = Model(layers=tuple(layers), space=case.space)
+    state = model.init(jax.random.key(0), case.abstractions(_NUM_LAYERS))
+    found, seen, _ = hindsight.views(_trajectories(case), state.abstractions)
     masks, states = jax.device_get(found), jax.device_get(seen)
     assert np.sum(masks[_NUM_LAYERS - 1]) > 0
 
@@ -175,14 +197,11 @@ def acting_finds_the_stored_pivots(case: AbstractionCase) -> None:
 
 def saved_in_a_file_it_is_the_same(case: AbstractionCase) -> None:
     """It comes back from its file bit for bit, and finds the same pivots."""
-    layer = Layer(Cortex(Probe(case.space, case.space), Linear(16)))
-    model = Model((layer,) * 2, case.space)
-    state = ModelState(
-        kernels=model.init(jax.random.key(0), (case.abstraction,) * 2).kernels, abstractions=(case.abstraction,) * 2
-    )
+    model = Model(tuple(Layer(Cortex(Probe(space, space), Linear(16))) for space in case.spaces(2)), case.space)
+    state = model.init(jax.random.key(0), case.abstractions(2))
     with tempfile.TemporaryDirectory() as folder:
         saving.save(f"{folder}/a.humain", model, state)
-        loaded = saving.load(f"{folder}/a.humain", classes=(Probe, *case.classes))[1].abstractions[1]
+        loaded = saving.load(f"{folder}/a.humain", classes=(Probe, *case.classes))[1].abstractions[0]
     assert type(loaded) is type(case.abstraction)
     assert str(jax.tree.structure(loaded)) == str(jax.tree.structure(case.abstraction))
     for before, after in zip(jax.tree.leaves(case.abstraction), jax.tree.leaves(loaded), strict=True):
@@ -196,25 +215,31 @@ def saved_in_a_file_it_is_the_same(case: AbstractionCase) -> None:
 def acting_shows_what_hindsight_shows(case: AbstractionCase) -> None:
     """Fed one state at a time, each layer is in sight of what hindsight says that it would have been in sight of."""
     num_walks, length = case.states.shape[:2]
-    kernel = Probe(case.space, case.space)
-    # Of vectors, the first state is hidden.
-    hide_start = jnp.issubdtype(case.space.dtype, jnp.floating)
-    layer = Layer(Cortex(kernel, Linear(2)), context_length=3, refresh_on_new_goal=False, hide_start=hide_start)
-    model = Model(layers=(layer,) * _NUM_LAYERS, space=case.space)
-    state = model.init(jax.random.key(0), (case.abstraction,) * _NUM_LAYERS)
+    layers = [
+        Layer(
+            Cortex(Probe(space, space), Linear(2)),
+            context_length=3,
+            refresh_on_new_goal=False,
+            # Of vectors, the first state is hidden.
+            hide_start=jnp.issubdtype(space.dtype, jnp.floating),
+        )
+        for space in case.spaces(_NUM_LAYERS)
+    ]
+    model = Model(layers=tuple(layers), space=case.space)
+    state = model.init(jax.random.key(0), case.abstractions(_NUM_LAYERS))
     experience = hindsight.gather(_trajectories(case), state.abstractions)
     walks, episode = jnp.arange(num_walks), acting.begin(model, num_walks)
     for time in range(length - 1):
         episode, reaction = acting.react(model, state, episode, case.states[:, time], case.states[:, -1])
         times = jnp.full(num_walks, time)
-        for number in range(_NUM_LAYERS):
+        for number, layer in enumerate(layers):
             context = hindsight.contexts(
                 experience, layer, number=number, walks=walks, times=times, kept=jnp.full(num_walks, length)
             )
             if number > 0 and isinstance(case.abstraction, GatedAbstraction):
                 # Its score is composed of several answers, and none of them is in sight of more than one state.
                 continue
-            expected = kernel.recall(jnp.zeros(()), context, reaction.goals[number]).scores[:, 0]
+            expected = layer.cortex.kernel.recall(jnp.zeros(()), context, reaction.goals[number]).scores[:, 0]
             np.testing.assert_allclose(reaction.scores[number], expected, rtol=1e-4, atol=1e-4)
 
 
