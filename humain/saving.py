@@ -36,6 +36,7 @@ from humain.hippocampus.tag_levels import TagLevels
 from humain.hippocampus.tagged import TaggedIds, TaggedVectors
 from humain.hippocampus.tagging import Tagging
 from humain.kernels import linear, transformer
+from humain.kernels.inverse_model import InverseModel
 from humain.kernels.network import NetworkKernel
 from humain.kernels.optimizers import Adam
 from humain.kernels.rows import DenseRows, SparseRows
@@ -60,6 +61,7 @@ _KNOWN: dict[str, Any] = {
     "Discrete": Discrete,
     "Entropy": Entropy,
     "GeometricScore": scores.Geometric,
+    "InverseModel": InverseModel,
     "KMeans": KMeans,
     "KMeansState": KMeansState,
     "Layer": Layer,

@@ -5,6 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from humain.cortex.scores import ScoreRule
+from humain.kernels.inverse_model import InverseModel
 from humain.kernels.kernel import Kernel, KernelState
 from humain.selection import select
 from humain.stopping import Stopping
@@ -27,6 +28,8 @@ class Cortex:
         ends_at_goal: whether an answer with a stop signal (`Stopping`) is the goal itself, whatever state came with it.
             For layers whose goals are states of their paths: what ends the way there is then the goal, so that a goal
             need not be among the states that answers are taken for.
+        max_steps: goals lie at most so many steps of a trajectory ahead in training, whatever the lookahead; 1 or more,
+            None for no bound. 1 is what a kernel needs that learns what leads from a state to the next one.
     """
 
     kernel: Kernel
@@ -35,12 +38,22 @@ class Cortex:
     goal_discount: float = 1.0
     pivot_to_pivot: bool = False
     ends_at_goal: bool = False
+    max_steps: int | None = None
 
     def __post_init__(self) -> None:
         if self.lookahead < 1:
             raise ValueError(f"the lookahead must be 1 pivot or more, not {self.lookahead}")
         if not 0 < self.goal_discount <= 1:
             raise ValueError(f"the goal_discount must lie in (0, 1], not {self.goal_discount}")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise ValueError(f"max_steps must be 1 or more, or None for no bound, not {self.max_steps}")
+        if self.max_steps is not None and self.pivot_to_pivot:
+            raise ValueError("pivot_to_pivot learns goals that are pivots, however far; leave max_steps out")
+        if isinstance(self.kernel, InverseModel) and self.max_steps != 1:
+            raise ValueError(
+                "an inverse model learns which action leads from a state to the next one, so that goals must lie one "
+                f"step ahead; set max_steps to 1, not {self.max_steps}"
+            )
         if self.ends_at_goal and not isinstance(self.kernel.target_space, Stopping):
             raise ValueError(
                 f"ends_at_goal needs answers with a stop signal, not those of {self.kernel.target_space}; make them "

@@ -8,6 +8,7 @@ import pytest
 
 from humain.cortex.cortex import Cortex
 from humain.cortex.scores import Linear
+from humain.kernels.inverse_model import InverseModelConfig
 from humain.spaces import Continuous, Discrete
 from humain.stopping import Stopping
 from humain.testing.probe import Probe
@@ -67,12 +68,22 @@ def test_an_answer_that_ends_the_way_is_the_goal_where_that_is_asked_for(ends_at
     np.testing.assert_array_equal(answer.value, [[5, 6] if ends_at_goal else [1, 2], [3, 4]])
 
 
+@pytest.mark.parametrize("max_steps", [None, 2])
+def test_an_inverse_model_is_refused_goals_that_are_farther_than_a_step(max_steps):
+    kernel = InverseModelConfig().build(Continuous(2), Continuous(2))
+    assert Cortex(kernel, Linear(2), max_steps=1).max_steps == 1
+    with pytest.raises(ValueError, match=f"goals must lie one step ahead; set max_steps to 1, not {max_steps}"):
+        Cortex(kernel, Linear(2), max_steps=max_steps)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"lookahead": 0}, "1 pivot or more, not 0"),
         ({"goal_discount": 0.0}, r"\(0, 1\], not 0.0"),
         ({"goal_discount": 1.5}, r"\(0, 1\], not 1.5"),
+        ({"max_steps": 0}, "1 or more, or None for no bound, not 0"),
+        ({"max_steps": 1, "pivot_to_pivot": True}, "goals that are pivots, however far; leave max_steps out"),
         ({"ends_at_goal": True}, "ends_at_goal needs answers with a stop signal, not those of "),
     ],
 )

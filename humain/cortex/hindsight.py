@@ -1,7 +1,7 @@
 """Hindsight: whatever a trajectory came to was a goal that it reached.
 
 An example is drawn by choosing a time t of a stored trajectory and a later time p that lies at most `lookahead` pivots
-ahead, cutting the trajectory at p and taking the state there as the goal. A cut trajectory is a trajectory too and its
+ahead (and at most `max_steps` steps, where a cortex says so), cutting the trajectory at p and taking the state there as the goal. A cut trajectory is a trajectory too and its
 end counts as a pivot for every layer; so each layer also learns the goals that lie nearer than its next pivot, and the
 target is then the goal itself.
 
@@ -401,6 +401,8 @@ def draw(experience: Experience, layer: Layer, *, number: int, key: jax.Array, b
     place_key, goal_key, context_key = jax.random.split(key, 3)
     walks, times = sample_places(experience, place_key, batch_size)
     spans = horizon(experience, walks, times, number=number, lookahead=layer.cortex.lookahead) - times
+    if layer.cortex.max_steps is not None:
+        spans = jnp.minimum(spans, layer.cortex.max_steps)
     distances = _sample_distances(goal_key, spans, layer.cortex.goal_discount)
     kept = jax.random.randint(context_key, (batch_size,), 0, layer.stored_length)
     return Draws(walks=walks, times=times, goal_times=times + distances, kept=kept)

@@ -263,6 +263,17 @@ def test_distances_are_drawn_in_proportion_to_the_discount(discount):
     np.testing.assert_allclose(counted, expected, atol=0.02)
 
 
+@pytest.mark.parametrize("layer", [0, 1])
+def test_goals_lie_at_most_so_many_steps_ahead(layer):
+    experience = hindsight.gather(walk(1, 2, 3, 4, 5), (Skip(4),) * 2)
+    single = {(1, 2, 2, 7 / 8), (2, 3, 3, 7 / 8), (3, 4, 4, 7 / 8), (4, 5, 5, 7 / 8)}
+    assert listed(draw(experience, layer=layer, cortex=cortex_of(max_steps=1))) == single
+    # The bottom layer answers the next state. To the layer above goals before its next pivot, at 5, are answers.
+    double = {(1, 3), (2, 4), (3, 5)}
+    farther = {(state, goal, goal if layer else state + 1, 6 / 8) for state, goal in double}
+    assert listed(draw(experience, layer=layer, cortex=cortex_of(max_steps=2))) == single | farther
+
+
 def test_an_upper_layer_learns_of_states_as_it_sees_them():
     # Seen from above, 1 2 3 4 7 are 0 2 2 4 6; its path is the start and what enters a block: times 0, 1, 3 and 4.
     experience = hindsight.gather(walk(1, 2, 3, 4, 7), (Blocks(2),) * 2)

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from humain.hippocampus.routing import Routing
+from humain.kernels.inverse_model import InverseModelConfig
 from humain.kernels.kernel import Kernel, KernelConfig
 from humain.kernels.linear import LinearConfig
 from humain.kernels.table import TableConfig
 from humain.kernels.transformer import TransformerConfig
 from humain.spaces import Space
 
-KERNELS: Mapping[str, type[TableConfig] | type[LinearConfig] | type[TransformerConfig]] = {
+KERNELS: Mapping[str, type[TableConfig | LinearConfig | TransformerConfig | InverseModelConfig]] = {
     "table": TableConfig,
     "linear": LinearConfig,
     "transformer": TransformerConfig,
+    "inverse_model": InverseModelConfig,
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from humain.hippocampus.routing import route
 from humain.kernels import configs
+from humain.kernels.inverse_model import InverseModelConfig
 from humain.kernels.linear import LinearConfig
 from humain.kernels.table import TableConfig
 from humain.kernels.transformer import TransformerConfig
@@ -17,6 +18,7 @@ CONFIGS = [
     TableConfig(),
     LinearConfig(num_keys=8, learning_rate=0.25, num_updates=10, suppression="log_sum_exp"),
     TransformerConfig(width=8, num_heads=2, window=3, relative=True),
+    InverseModelConfig(forgetting=0.75),
 ]
 
 
@@ -27,10 +29,14 @@ def test_a_config_goes_through_json_and_back(config):
 
 @pytest.mark.parametrize("name", configs.KERNELS)
 def test_equal_configs_give_equal_kernels_and_others_do_not(name):
-    first, second = (configs.read({"name": name, "num_slots": 2}).build(SPACE, SPACE) for _ in range(2))
+    # What has but one slot, and no ids, differs in something else.
+    field, one, other, space = "num_slots", 2, 3, SPACE
+    if name == "inverse_model":
+        field, one, other, space = "forgetting", 0.5, 0.75, Continuous(2)
+    first, second = (configs.read({"name": name, field: one}).build(space, space) for _ in range(2))
     assert first == second
     assert hash(first) == hash(second)
-    assert first != configs.read({"name": name, "num_slots": 3}).build(SPACE, SPACE)
+    assert first != configs.read({"name": name, field: other}).build(space, space)
 
 
 @pytest.mark.parametrize("name", ["linear", "transformer"])

@@ -24,7 +24,8 @@ from humain.spaces import Discrete
 from humain.training import loop
 from humain.types import Trajectories
 
-KERNELS = tuple(configs.KERNELS)
+KERNELS = ("table", "linear", "transformer")
+"""Those that learn ids."""
 _STRIDE = 4
 _NUM_WALKS, _WALK_STATES = 256, 64
 _LEARNING_RATE = 1e-3
