@@ -1,9 +1,9 @@
 """Hindsight: whatever a trajectory came to was a goal that it reached.
 
 An example is drawn by choosing a time t of a stored trajectory and a later time p that lies at most `lookahead` pivots
-ahead (and at most `max_steps` steps, where a cortex says so), cutting the trajectory at p and taking the state there as the goal. A cut trajectory is a trajectory too and its
-end counts as a pivot for every layer; so each layer also learns the goals that lie nearer than its next pivot, and the
-target is then the goal itself.
+ahead (and at most `max_steps` steps, where a cortex has such a bound), cutting the trajectory at p and taking the state
+there as the goal. A cut trajectory is a trajectory too and its end counts as a pivot for every layer; so each layer
+also learns the goals that lie nearer than its next pivot, and the target is then the goal itself.
 
 A layer that learns `pivot_to_pivot` is shown only what it meets in acting: from where its last goal was reached to the
 next pivot, or the end. Its examples are few enough to be listed (`stretches`).

@@ -1,4 +1,4 @@
-"""The inverse model by hand: which action leads from a state to the next one, in worlds that are linear or mostly so."""
+"""The inverse model by hand: which action leads from a state to the next one, in worlds that are mostly linear."""
 
 import dataclasses
 
@@ -163,8 +163,8 @@ def test_residuals_tell_steps_that_obey_from_those_that_do_not():
     # within 0.67. So the median is 0.83 * 0.67 / 0.82 = 0.68, and more than 3 occurs once in a million.
     np.testing.assert_allclose(np.median(sizes), 0.68, atol=0.06)
     assert np.all(sizes < 3)
-    # An action is 0.01 off by noise, which makes the scale 0.012. One of 0.5 that led nowhere is 0.35 off in the root of
-    # the mean, and a jump over 10 units, for an action of 50 less 0.5, 35: 29 and 2,900 times as much.
+    # An action is 0.01 off by noise, which makes the scale 0.012. One of 0.5 that led nowhere is 0.35 off, as the root
+    # of the mean of squares, and a jump over 10 units, for an action of 50 less 0.5, 35: 29 and 2,900 times as much.
     stayed = model.residual(state, jnp.array([5.0, 5.0]), jnp.array([5.0, 5.0]), jnp.array([0.5, 0.0]))
     jumped = model.residual(state, jnp.array([5.0, 5.0]), jnp.array([15.0, 5.0]), jnp.array([0.5, 0.0]))
     assert 24 < stayed < 34

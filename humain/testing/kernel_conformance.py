@@ -3,8 +3,8 @@
 All kernels learn the same toy world of four states: the right answer depends on the previous state, the present state
 and the goal, 64 queries in total. `CHECKS` hold for all settings. `LEARNING_CHECKS` require the known optimum after few
 updates; a network whose slots are chosen by value reaches it much more slowly, since two answers that share a slot at
-first separate only when another slot is nearer to one of them. A kernel that can't represent this world, as one that is linear, has its own tests of what it
-learns.
+first separate only when another slot is nearer to one of them. A kernel that can't represent this world, as one that is
+linear, has tests of its own of what it learns.
 """
 
 import dataclasses
