@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from humain.abstraction.chunk_mean import ChunkMean
     from humain.abstraction.entropy import count_visits
     from humain.abstraction.kmeans import cluster_states
+    from humain.abstraction.nearest_centroid import NearestCentroid, find_places
     from humain.abstraction.neural_entropy import learn_visits
     from humain.abstraction.skip import Skip
     from humain.acting import begin, react
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from humain.environments.collecting import collect
     from humain.environments.gymnasium_adapter import adapt as gymnasium_environment
     from humain.errors import UserError
+    from humain.kernels.inverse_model import InverseModelConfig
     from humain.kernels.linear import LinearConfig
     from humain.kernels.optimizers import Adam
     from humain.kernels.slots import SlotLoss
@@ -48,12 +50,14 @@ _HOMES = {
     "Cortex": "humain.cortex.cortex",
     "Discrete": "humain.spaces",
     "GeometricScore": "humain.cortex.scores:Geometric",
+    "InverseModelConfig": "humain.kernels.inverse_model",
     "Layer": "humain.layer",
     "LearningConfig": "humain.learning",
     "LinearConfig": "humain.kernels.linear",
     "LinearScore": "humain.cortex.scores:Linear",
     "Model": "humain.model",
     "ModelState": "humain.model",
+    "NearestCentroid": "humain.abstraction.nearest_centroid",
     "Plan": "humain.types",
     "ReplayConfig": "humain.learning",
     "ReturnScore": "humain.cortex.scores:Return",
@@ -68,6 +72,7 @@ _HOMES = {
     "collect": "humain.environments.collecting",
     "count_visits": "humain.abstraction.entropy",
     "data_mesh": "humain.training.sharding",
+    "find_places": "humain.abstraction.nearest_centroid",
     "gymnasium_environment": "humain.environments.gymnasium_adapter:adapt",
     "learn_visits": "humain.abstraction.neural_entropy",
     "load": "humain.saving",
@@ -87,12 +92,14 @@ __all__ = [
     "Cortex",
     "Discrete",
     "GeometricScore",
+    "InverseModelConfig",
     "Layer",
     "LearningConfig",
     "LinearConfig",
     "LinearScore",
     "Model",
     "ModelState",
+    "NearestCentroid",
     "Plan",
     "ReplayConfig",
     "ReturnScore",
@@ -107,6 +114,7 @@ __all__ = [
     "collect",
     "count_visits",
     "data_mesh",
+    "find_places",
     "gymnasium_environment",
     "learn_visits",
     "load",

@@ -8,6 +8,7 @@ The maze has five cells of 4 x 4 units, an L of two arms, and a step leads from 
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +67,7 @@ def stack(bottom=None):
     """Places and crossroads above a layer that answers actions: by an inverse model, or as given."""
     if bottom is None:
         bottom = Cortex(InverseModelConfig().build(STATES, ACTIONS), RULE, max_steps=1)
-    table = Cortex(TableConfig().build(PLACES, PLACES), RULE, lookahead=8)
+    table = Cortex(TableConfig().build(PLACES, PLACES), RULE)
     return Model((Layer(bottom), Layer(table), Layer(table)), STATES, group_layers=False)
 
 
@@ -85,7 +86,8 @@ def same(first, second):
 
 def act(model, state, starts, goals, num_steps):
     """The states `[T, B, 2]` that agents come through in the world, and their reactions."""
-    states, episode, reactions = [np.asarray(starts, np.float32)], acting.begin(model, len(starts)), []
+    states: list[np.ndarray] = [np.asarray(starts, np.float32)]
+    episode, reactions = acting.begin(model, len(starts)), []
     for _ in range(num_steps):
         episode, reaction = acting.react(model, state, episode, states[-1], np.asarray(goals, np.float32))
         reactions.append(reaction)
@@ -107,9 +109,11 @@ def simulated(start, goal, num_steps):
 
 
 def test_an_agent_goes_from_place_to_place_and_to_the_goal_itself(trained):
-    starts = np.array([[0.0, 0.5], [8.3, 8.2], [4.5, -0.5], [8.0, 0.0]])
+    # No state that they come through lies on the border of two cells, where rounding would decide.
+    starts = np.array([[0.07, 0.5], [8.3, 8.13], [4.5, -0.5], [8.0, 0.0]])
     goals = np.array([[8.4, 7.7], [-0.4, 0.3], [4.0, 0.6], [8.0, 4.9]])
-    states, reactions = act(*trained, starts, goals, 80)
+    model, state = trained
+    states, reactions = act(model, state, starts, goals, 80)
     expected = np.stack([simulated(*pair, 80) for pair in zip(starts, goals, strict=True)], axis=1)
     # Rounding of actions adds up.
     np.testing.assert_allclose(states, expected, atol=2e-3)
@@ -139,8 +143,9 @@ def test_the_layers_above_plan_in_places(trained):
 
 def test_places_that_are_found_serve_as_well():
     data = walks(seed=1)
-    found = find_places(jnp.reshape(data.states, (-1, 2)), radius=1.4, key=jax.random.key(0))
-    table = Cortex(TableConfig().build(*[Discrete(found.num_places)] * 2), RULE, lookahead=20)
+    found = find_places(jnp.reshape(data.states, (-1, 2)), radius=1.0, key=jax.random.key(0))
+    assert 5 <= found.num_places <= 7
+    table = Cortex(TableConfig().build(*[Discrete(found.num_places)] * 2), RULE)
     model = Model((stack().layers[0], Layer(table)), STATES)
     state = training_run.train(model, data, abstractions=(found, Skip(99)), steps=100, config=CONFIG)
     states, _ = act(model, state, [[0.0, 0.5]], [[8.4, 7.7]], 120)
@@ -148,10 +153,12 @@ def test_places_that_are_found_serve_as_well():
 
 
 def test_a_step_does_not_compile_again(trained):
-    act(*trained, np.zeros((3, 2)), np.ones((3, 2)), 2)
-    before = acting._react._cache_size()
-    act(*trained, np.ones((3, 2)), np.zeros((3, 2)), 3)
-    assert acting._react._cache_size() == before
+    model, state = trained
+    act(model, state, np.zeros((3, 2)), np.ones((3, 2)), 2)
+    jitted: Any = acting._react
+    before = jitted._cache_size()
+    act(model, state, np.ones((3, 2)), np.zeros((3, 2)), 3)
+    assert jitted._cache_size() == before
 
 
 def test_from_its_file_it_answers_the_same_bits(trained, tmp_path):

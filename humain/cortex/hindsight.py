@@ -25,6 +25,9 @@ from humain.layer import Layer
 from humain.stopping import Stopping
 from humain.types import Array, Context, Examples, Trajectories
 
+_FEW_PIVOTS = 4
+"""Look-ups of one pivot after the other that are written out: XLA fuses them, and compiles far longer with each."""
+
 
 @struct.dataclass
 class Experience:
@@ -252,9 +255,15 @@ def sample_places(experience: Experience, key: jax.Array, batch_size: int) -> tu
 def horizon(experience: Experience, walks: Array, times: Array, *, number: int, lookahead: int) -> Array:
     """Time `[B]` of the pivot `lookahead` pivots of layer `number` ahead, or of the end where that comes first."""
     ends = experience.trajectories.lengths[walks] - 1
+
+    def on(_: Array | int, far: Array) -> Array:
+        return jnp.minimum(experience.paths[number + 1].following(walks, far), ends)
+
+    if lookahead > _FEW_PIVOTS:
+        return jax.lax.fori_loop(0, lookahead, on, times)
     far = times
     for _ in range(lookahead):
-        far = jnp.minimum(experience.paths[number + 1].following(walks, far), ends)
+        far = on(_, far)
     return far
 
 

@@ -314,6 +314,17 @@ def test_the_horizon_is_the_last_pivot_ahead_or_the_end():
     assert spans == [[2, 3, 7, 7], [4, 5, 7, 7], [4, 5, 7, 7], [7, 7, 7, 7]]
 
 
+@pytest.mark.parametrize("lookahead", [3, 4, 5, 30])
+def test_many_pivots_ahead_are_as_far_as_one_after_the_other(lookahead):
+    experience = hindsight.gather(walk(*range(20)), (Blocks(3),) * 2)
+    walks, times = jnp.zeros(20, jnp.int32), jnp.arange(20)
+    far = jax.jit(hindsight.horizon, static_argnames=("number", "lookahead"))(
+        experience, walks, times, number=0, lookahead=lookahead
+    )
+    # The next multiples of 3, and 19 at most.
+    np.testing.assert_array_equal(far, [min(19, 3 * (time // 3 + lookahead)) for time in range(20)])
+
+
 def test_paths_of_skips_are_strided_and_others_tabled():
     states = jnp.array([[0, 1, 2, 3]])
 
