@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from humain import padding
-from humain.abstraction.abstraction import Abstraction
+from humain.abstraction.abstraction import Abstraction, CountedAbstraction
 from humain.hippocampus.location import Located
 from humain.spaces import Discrete, Space
 from humain.types import Array, Trajectories
@@ -38,7 +38,7 @@ def check_number(num_layers: int, num_abstractions: int) -> None:
 def check_lifts(spaces: Sequence[Space], abstractions: Sequence[Abstraction]) -> None:
     """Refuses abstractions that don't lead from each layer's space to that of the layer above, and down again.
 
-    Shapes and types are looked at, and nothing is computed: they may be tracers.
+    Shapes, types and numbers of ids are looked at, and nothing is computed: arrays may be tracers.
 
     Args:
         spaces: of each layer's states, bottom first.
@@ -67,6 +67,17 @@ def check_lifts(spaces: Sequence[Space], abstractions: Sequence[Abstraction]) ->
                 f"{name} lifts to {lifted.dtype}{list(lifted.shape)}, and layer {number + 1} is for "
                 f"{spaces[number + 1]}, of {above.dtype}{list(above.shape)}; give that layer a kernel for what it "
                 "lifts to, or take another abstraction"
+            )
+        ids = spaces[number + 1]
+        ids = ids.space if isinstance(ids, Located) else ids
+        if (
+            isinstance(abstraction, CountedAbstraction)
+            and isinstance(ids, Discrete)
+            and abstraction.num_lifted > ids.num_elements
+        ):
+            raise ValueError(
+                f"{name} lifts to the ids 0 to {abstraction.num_lifted - 1}, and those of layer {number + 1} are 0 to "
+                f"{ids.num_elements - 1}; give that layer a space of {abstraction.num_lifted} ids"
             )
         try:
             specified = jax.eval_shape(abstraction.specify, above, here)

@@ -5,8 +5,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,16 +15,15 @@ from humain.abstraction.abstraction import Abstraction, PathAbstraction, is_gate
 from humain.cortex import balance
 from humain.cortex.hindsight import Experience
 from humain.hippocampus.location import Located
-from humain.kernels.kernel import Metrics
 from humain.kernels.table import Table
 from humain.model import Model, ModelState
-from humain.replay import composition, gates, sweeping
+from humain.replay import composition, expected, lowest_first, sweeping
+from humain.replay.expected import Regions
+from humain.replay.steps import Steps
 from humain.spaces import Discrete, Space
 from humain.stopping import Stopping
 from humain.training.loop import Update
 from humain.types import Array, Examples, Trajectories
-
-_Swept: TypeAlias = tuple[ModelState, tuple[sweeping.Queue, ...], Metrics]
 
 _MAX_QUEUE = 2**22
 
@@ -41,6 +38,12 @@ class ReplayConfig:
         pivot_share: of these, the share composed by way of a pivot, in `[0, 1]`.
         imagine_batch_size: ways that are imagined in an update.
         imagine_max_steps: of an imagined way.
+        sweep_goals: goals that are swept in an update by steps with costs, see `replay.expected`; for tables of ids.
+            A layer that is swept so learns from them alone, and nothing from hindsight.
+        sweep_layer: the layer that such steps belong to. At 0, where all layers are over ids, those above it are swept
+            as well where the abstractions between them have gates. Above 0, as where the bottom layer is over vectors
+            and lifts to places, that layer alone is swept, and no abstraction below the top layer may have gates.
+        sweep_rounds: bound on the rounds over all choices in an update.
     """
 
     sweep_batch_size: int = 0
@@ -48,15 +51,29 @@ class ReplayConfig:
     pivot_share: float = 0.5
     imagine_batch_size: int = 0
     imagine_max_steps: int = 16
+    sweep_goals: int = 0
+    sweep_layer: int = 0
+    sweep_rounds: int = 1024
 
     def __post_init__(self) -> None:
-        for name in ("sweep_batch_size", "compose_batch_size", "imagine_batch_size"):
+        for name in ("sweep_batch_size", "compose_batch_size", "imagine_batch_size", "sweep_goals", "sweep_layer"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        if self.imagine_max_steps < 1:
-            raise ValueError(f"imagine_max_steps must be at least 1, not {self.imagine_max_steps}")
+        for name in ("imagine_max_steps", "sweep_rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.sweep_batch_size and self.sweep_goals:
+            raise ValueError(
+                f"sweep_batch_size ({self.sweep_batch_size}) sweeps steps that all cost the same, and sweep_goals "
+                f"({self.sweep_goals}) steps with costs of their own; set one of them to 0"
+            )
         if not 0 <= self.pivot_share <= 1:
             raise ValueError(f"pivot_share must lie between 0 and 1, not {self.pivot_share}")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is learned from replay."""
+        return any((self.sweep_batch_size, self.compose_batch_size, self.imagine_batch_size, self.sweep_goals))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +87,14 @@ class LearningConfig:
         remembered: to the candidates come so many of the best examples met so far, those of the questions that were
             learned least often; 0 for none. More than 0 needs candidates.
         replay: what is learned beside hindsight, or None.
+        hindsight: whether examples from hindsight are learned at all; False to learn from replay alone.
     """
 
     batch_size: int = 64
     candidates: int = 1
     remembered: int = 0
     replay: ReplayConfig | None = None
+    hindsight: bool = True
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "candidates"):
@@ -88,11 +107,22 @@ class LearningConfig:
                 f"remembered is {self.remembered}, and candidates is 1, with which nothing is remembered; raise "
                 "candidates or set remembered to 0"
             )
+        if not self.hindsight and self.candidates > 1:
+            raise ValueError(
+                f"candidates ({self.candidates}) are drawn from hindsight, which is off; set candidates to 1"
+            )
+        if not self.hindsight and (self.replay is None or not self.replay.is_on):
+            raise ValueError("with hindsight off and no replay nothing would be learned; turn one of them on")
 
     @property
     def sweeps(self) -> bool:
         """Whether anything is swept."""
         return self.replay is not None and self.replay.sweep_batch_size > 0
+
+    @property
+    def sweeps_steps(self) -> bool:
+        """Whether anything is swept by steps with costs."""
+        return self.replay is not None and self.replay.sweep_goals > 0
 
 
 @struct.dataclass
@@ -105,6 +135,7 @@ class Learner:
         queue: pairs that wait to be swept at the bottom, or None.
         upper_queues: those of the layers above it, where a gated abstraction bounds what each of them learns.
         tallies: for each layer, what it has learned from; empty where examples are taken as they come.
+        waiting: for each layer that is swept by steps with costs, the lowest one first, which goals wait, `[N]` bool.
     """
 
     state: ModelState
@@ -112,6 +143,7 @@ class Learner:
     queue: sweeping.Queue | None = None
     upper_queues: tuple[sweeping.Queue, ...] = ()
     tallies: tuple[balance.Tally, ...] = ()
+    waiting: tuple[Array, ...] = ()
 
 
 @struct.dataclass
@@ -121,10 +153,14 @@ class TrainingData:
     Attributes:
         experience: the trajectories.
         before: the steps by where they lead, or None where nothing is swept.
+        steps: with their costs, or None where nothing is swept by them.
+        regions: for each layer that is swept by them, the lowest one first, what it has to learn.
     """
 
     experience: Experience
     before: sweeping.Predecessors | None = None
+    steps: Steps | None = None
+    regions: tuple[Regions, ...] = ()
 
 
 def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction, ...], key: jax.Array) -> Learner:
@@ -159,10 +195,18 @@ def begin(model: Model, config: LearningConfig, abstractions: tuple[Abstraction,
         queue=queue,
         upper_queues=upper_queues,
         tallies=tallies,
+        waiting=tuple(expected.begin(model, abstractions, number) for number in _step_layers(config, abstractions)),
     )
 
 
-def gather(model: Model, config: LearningConfig, state: ModelState, trajectories: Trajectories) -> TrainingData:
+def gather(
+    model: Model,
+    config: LearningConfig,
+    state: ModelState,
+    trajectories: Trajectories,
+    *,
+    steps: Steps | None = None,
+) -> TrainingData:
     """Trajectories, prepared for all that the config asks for. Not for jit.
 
     Args:
@@ -170,17 +214,36 @@ def gather(model: Model, config: LearningConfig, state: ModelState, trajectories
         config: how it is to learn.
         state: whose abstractions say what each layer sees of them.
         trajectories: to learn from.
+        steps: with costs, of the places of the layer that they belong to; needed where the config sweeps them, as from
+            `replay.steps.find_steps`.
 
     Raises:
-        ValueError: see `Model.gather`; and if the model can't learn like that.
+        ValueError: see `Model.gather`; and if the model can't learn like that, or has no steps for it.
     """
     check(model, config, state.abstractions)
+    if (steps is not None) != config.sweeps_steps:
+        raise ValueError(
+            "steps and sweep_goals go together: "
+            + (
+                "set sweep_goals above 0, or leave steps out"
+                if steps is not None
+                else "hand steps over, or set it to 0"
+            )
+        )
     experience = model.gather(state, trajectories)
-    return TrainingData(experience, sweeping.predecessors(experience, _ids(model.space)) if config.sweeps else None)
+    before = sweeping.predecessors(experience, _ids(model.space)) if config.sweeps else None
+    regions = []
+    if steps is not None:
+        for number in _step_layers(config, state.abstractions):
+            num_places = expected.num_places(model, number)
+            if steps.num_places != num_places:
+                raise ValueError(f"there are steps of {steps.num_places} places, and layer {number} has {num_places}")
+            regions.append(expected.find_regions(state.abstractions, number, num_places))
+    return TrainingData(experience, before, steps, tuple(regions))
 
 
 def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array], Array] | None = None) -> Update:
-    """One update of all layers: from hindsight, and from what the config asks of replay.
+    """One update of all layers: from hindsight, unless it is off, and from what the config asks of replay.
 
     Args:
         model: the stack.
@@ -235,20 +298,48 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
             return dataclasses.replace(learner, state=state, tallies=tallies), metrics
         observe_key, compose_key, imagine_key = jax.random.split(key, 3)
         # Hindsight. The queue is told before the table learns: what gets better unseen is never passed on.
-        examples, tallies = draw(learner, training_data, observe_key)
-        state, queues = learner.state, _queues(learner)
-        queues = tuple(
-            sweeping.enqueue_improvements(model, state, queue, examples[at], resolution=resolution, number=at)[1]
-            for at, queue in enumerate(queues)
-        )
+        examples, tallies = draw(learner, training_data, observe_key) if config.hindsight else ({}, learner.tallies)
+        state, queues = learner.state, () if learner.queue is None else (learner.queue, *learner.upper_queues)
+        # Steps say all that the trajectories know of such a layer. Hindsight would add luck: times from the middle of a
+        # place to the edge of another, which no other way can count on.
+        swept = range(replay.sweep_layer, replay.sweep_layer + len(learner.waiting))
+        for at in examples.keys() & swept:
+            examples[at] = dataclasses.replace(examples[at], mask=jnp.zeros_like(examples[at].mask))
+        waiting = learner.waiting
+        if examples:
+            queues = tuple(
+                sweeping.enqueue_improvements(model, state, queue, examples[at], resolution=resolution, number=at)[1]
+                for at, queue in enumerate(queues)
+            )
         state, metrics = model.learn(state, examples)
         # Replay, each kind from what the one before has just learned.
         if queues and training_data.before is not None:
-            state, queues, values = _sweep(model, state, training_data, queues, replay.sweep_batch_size, resolution)
+            state, queues, values = lowest_first.sweep_pairs(
+                model,
+                state,
+                experience=training_data.experience,
+                before=training_data.before,
+                queues=queues,
+                batch_size=replay.sweep_batch_size,
+                resolution=resolution,
+            )
             metrics |= {f"sweep/{name}": value for name, value in values.items()}
             first, *others = queues
             metrics |= {"sweep/waiting": sum((queue.size for queue in others), first.size)}
             metrics |= {"sweep/dropped": sum((queue.dropped for queue in others), first.dropped)}
+        if waiting and training_data.steps is not None:
+            state, waiting, values = lowest_first.sweep_steps(
+                model,
+                state,
+                lowest=replay.sweep_layer,
+                steps=training_data.steps,
+                regions=training_data.regions,
+                waiting=waiting,
+                batch_size=replay.sweep_goals,
+                max_rounds=replay.sweep_rounds,
+            )
+            metrics |= {f"sweep/{name}": value for name, value in values.items()}
+            metrics |= {"sweep/waiting": sum((jnp.sum(goals) for goals in waiting), jnp.int32(0))}
         if replay.compose_batch_size:
             composed = composition.compose(
                 model,
@@ -272,53 +363,19 @@ def build_update(model: Model, config: LearningConfig, *, ask: Callable[[Array],
             state, values = model.learn(state, imagined)
             metrics |= {f"imagine/{name}": value for name, value in values.items()}
         bottom, upper = (queues[0], queues[1:]) if queues else (None, ())
-        return Learner(state=state, key=learner.key, queue=bottom, upper_queues=upper, tallies=tallies), metrics
+        learner = dataclasses.replace(
+            learner, state=state, queue=bottom, upper_queues=upper, tallies=tallies, waiting=waiting
+        )
+        return learner, metrics
 
     return update
 
 
-def _queues(learner: Learner) -> tuple[sweeping.Queue, ...]:
-    """Those of all layers that are swept, bottom first."""
-    return () if learner.queue is None else (learner.queue, *learner.upper_queues)
-
-
-def _sweep(
-    model: Model,
-    state: ModelState,
-    training_data: TrainingData,
-    queues: tuple[sweeping.Queue, ...],
-    batch_size: int,
-    resolution: float,
-) -> _Swept:
-    """One batch of pairs for the lowest layer for which some wait."""
-    assert training_data.before is not None
-
-    def sweep(number: int, state: ModelState, queues: tuple[sweeping.Queue, ...]) -> _Swept:
-        assert training_data.before is not None
-        given: dict[str, Any] = {
-            "experience": training_data.experience,
-            "before": training_data.before,
-            "queue": queues[number],
-            "batch_size": batch_size,
-            "resolution": resolution,
-        }
-        if number == 0:
-            examples, queue = sweeping.sweep(model, state, **given)
-        else:
-            examples, queue = gates.sweep_layer(model, state, number=number, **given)
-        learned, values = model.learn(state, {number: examples})
-        return learned, (*queues[:number], queue, *queues[number + 1 :]), values
-
-    if len(queues) == 1:
-        return sweep(0, state, queues)
-
-    def unnamed(number: int, state: ModelState, queues: tuple[sweeping.Queue, ...]) -> _Swept:
-        # Whichever layer it was, the metrics go by the same names.
-        learned, left, values = sweep(number, state, queues)
-        return learned, left, {name.partition("/")[2]: value for name, value in values.items()}
-
-    branches = [partial(unnamed, number) for number in range(len(queues))]
-    return jax.lax.switch(gates.lowest_waiting(queues), branches, state, queues)
+def _step_layers(config: LearningConfig, abstractions: Sequence[Abstraction]) -> tuple[int, ...]:
+    """The numbers of the layers that are swept by steps with costs, the lowest one first."""
+    if config.replay is None or not config.sweeps_steps:
+        return ()
+    return expected.swept_layers(abstractions, config.replay.sweep_layer)
 
 
 def _ids(space: Space) -> Discrete:
@@ -350,17 +407,42 @@ def check(model: Model, config: LearningConfig, abstractions: Sequence[Abstracti
     if config.replay is not None:
         _check_replay(model, config.replay, abstractions)
     if is_gated(abstractions):
+        if config.replay is not None and config.sweeps_steps and config.replay.sweep_layer:
+            raise ValueError(
+                f"sweep_layer is {config.replay.sweep_layer}, and an abstraction below the top layer has gates; by way "
+                "of gates steps are swept from layer 0 up: set it to 0, or let `Model.above` learn from that layer up"
+            )
         _check_gated(model, config, abstractions)
-    if not config.sweeps:
-        return
-    _ids(model.space)
-    if not isinstance(model.layers[0].cortex.kernel, Table):
-        raise ValueError("sweep_batch_size needs the table kernel, which stores scores exactly; set it to 0")
-    if model.layers[0].shown_length > 1:
-        raise ValueError(
-            "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
-            "sweep_batch_size to 0"
-        )
+    if config.replay is not None and config.sweeps_steps:
+        for number in expected.swept_layers(abstractions, config.replay.sweep_layer):
+            expected.check(model, number)
+    if config.sweeps:
+        _ids(model.space)
+        if not isinstance(model.layers[0].cortex.kernel, Table):
+            raise ValueError("sweep_batch_size needs the table kernel, which stores scores exactly; set it to 0")
+        if model.layers[0].shown_length > 1:
+            raise ValueError(
+                "sweeping learns what to do in the present state, whatever came before it; set context_length to 1 or "
+                "sweep_batch_size to 0"
+            )
+    if config.replay is not None:
+        _check_groups(model, config.replay, abstractions)
+
+
+def _check_groups(model: Model, replay: ReplayConfig, abstractions: Sequence[Abstraction]) -> None:
+    """Refuses layers that learn together where replay has examples for only some of them."""
+    layers = range(len(model.layers))
+    taught: list[tuple[int, ...]] = []
+    if replay.sweep_goals:
+        taught += [(number,) for number in expected.swept_layers(abstractions, replay.sweep_layer)]
+    if replay.sweep_batch_size:
+        taught += [(number,) for number in layers if number == 0 or is_gated(abstractions)]
+    if replay.compose_batch_size:
+        taught.append((0,))
+    if replay.imagine_batch_size:
+        taught.append(tuple(layers[1:]))
+    for numbers in taught:
+        model.check_taught(numbers)
 
 
 def _check_gated(model: Model, config: LearningConfig, abstractions: Sequence[Abstraction]) -> None:
@@ -407,8 +489,9 @@ def _check_replay(model: Model, replay: ReplayConfig, abstractions: Sequence[Abs
         )
     # The top one lifts nothing: there is no layer above to see it.
     for abstraction in abstractions[:-1]:
-        if (composes or replay.sweep_batch_size) and isinstance(abstraction, PathAbstraction):
+        sweeps = replay.sweep_batch_size > 0 or replay.sweep_goals > 0
+        if (composes or sweeps) and isinstance(abstraction, PathAbstraction):
             raise ValueError(
                 f"replay lifts states one by one, and {type(abstraction).__name__} lifts the way to them; set "
-                "sweep_batch_size, compose_batch_size and imagine_batch_size to 0"
+                "sweep_batch_size, sweep_goals, compose_batch_size and imagine_batch_size to 0"
             )

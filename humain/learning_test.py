@@ -1,5 +1,7 @@
 """What learning refuses, and what an update draws and counts, by hand."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from humain.kernels.table import TableConfig
 from humain.layer import Layer
 from humain.learning import LearningConfig, ReplayConfig
 from humain.model import Model
+from humain.replay.steps import make_steps
 from humain.spaces import Continuous, Discrete
 from humain.stopping import Stopping
 from humain.testing import stacks
@@ -23,6 +26,7 @@ from humain.types import Trajectories
 PLANE = Continuous(2)
 IDS = stacks.table_stack(6, 2)
 VECTORS = Model((Layer(Cortex(Probe(PLANE, PLANE), Linear(8))),) * 2, PLANE)
+GROUPED = dataclasses.replace(IDS, group_layers=True)
 MOTORS = Model((Layer(Cortex(TableConfig().build(Discrete(6), Discrete(2)), Linear(8))),), Discrete(6))
 
 
@@ -68,6 +72,19 @@ REFUSED = [
         replay(imagine_batch_size=4),
         "replay imagines ways of states, and the bottom layer answers Discrete.*=2.*imagine_batch_size to 0",
     ),
+    *(
+        (
+            GROUPED,
+            replay(**{kind: 4}),
+            rf"layers \(0, 1\) learn together, and only \[{alone}\] have examples; group_layers=False",
+        )
+        for kind, alone in (
+            ("sweep_batch_size", 0),
+            ("sweep_goals", 0),
+            ("compose_batch_size", 0),
+            ("imagine_batch_size", 1),
+        )
+    ),
 ]
 
 
@@ -91,7 +108,8 @@ def test_replay_does_not_go_with_an_abstraction_of_paths_below_the_top(kind):
 
 
 def test_the_top_layer_s_own_abstraction_lifts_nothing_and_hindsight_lifts_along_the_way():
-    begin(VECTORS, replay(compose_batch_size=4, imagine_batch_size=4), (Skip(2), ChunkMean(2)))
+    apart = dataclasses.replace(VECTORS, group_layers=False)
+    begin(apart, replay(compose_batch_size=4, imagine_batch_size=4), (Skip(2), ChunkMean(2)))
     begin(VECTORS, replay(), (ChunkMean(2), Skip(2)))
 
 
@@ -108,6 +126,12 @@ def test_the_top_layer_s_own_abstraction_lifts_nothing_and_hindsight_lifts_along
         (lambda: LearningConfig(batch_size=0), "batch_size must be at least 1, not 0"),
         (lambda: LearningConfig(candidates=0), "candidates must be at least 1, not 0"),
         (lambda: LearningConfig(candidates=2, remembered=-1), "remembered must be 0 or more, not -1"),
+        (lambda: LearningConfig(hindsight=False), "with hindsight off and no replay nothing would be learned"),
+        (lambda: dataclasses.replace(replay(), hindsight=False), "with hindsight off and no replay"),
+        (
+            lambda: dataclasses.replace(replay(sweep_goals=1), hindsight=False, candidates=2),
+            r"candidates \(2\) are drawn from hindsight, which is off; set candidates to 1",
+        ),
         (lambda: LearningConfig(remembered=4), "remembered is 4, and candidates is 1, .*; raise candidates"),
     ],
 )
@@ -156,6 +180,40 @@ def test_hindsight_alone_keeps_to_what_was_walked():
     assert not [name for name in metrics if name.startswith(("sweep/", "compose/", "imagine/"))]
 
 
+@pytest.mark.parametrize("kind", ["sweep_batch_size", "compose_batch_size", "imagine_batch_size"])
+def test_without_hindsight_nothing_is_learned_but_from_replay(kind):
+    # All that replay could compose lies in what hindsight has learned first, which is nothing; but for single steps,
+    # which sweeping has from the trajectories itself.
+    walks = Trajectories(states=jnp.array([[0, 1, 2, 3]]), lengths=jnp.array([4]))
+    known = {}
+    for hindsight in (True, False):
+        config = dataclasses.replace(replay(**{kind: 4}), hindsight=hindsight)
+        learner = begin(IDS, config)
+        data = learning.gather(IDS, config, learner.state, walks)
+        before, update = learner.state, jax.jit(learning.build_update(IDS, config))
+        learner, _ = update(learner, data, jnp.int32(0))
+        pairs = zip(jax.tree.leaves(before.kernels), jax.tree.leaves(learner.state.kernels), strict=True)
+        known[hindsight] = any(bool(jnp.any(one != other)) for one, other in pairs)
+    assert known == {True: True, False: kind == "sweep_batch_size"}
+
+
+def test_above_a_layer_that_is_swept_nothing_but_imagined_ways_is_learned_without_hindsight():
+    # The path goes by a step that does not count, so that no way between its states can be imagined.
+    steps = make_steps(6, [0, 1], [1, 2], [1, 1])
+    changed = {}
+    for hindsight in (True, False):
+        config = dataclasses.replace(replay(sweep_goals=6, imagine_batch_size=4), hindsight=hindsight)
+        learner = begin(IDS, config)
+        walks = Trajectories(states=jnp.array([[5, 4]]), lengths=jnp.array([2]))
+        data = learning.gather(IDS, config, learner.state, walks, steps=steps)
+        after, _ = jax.jit(learning.build_update(IDS, config))(learner, data, jnp.int32(0))
+        assert recalled(IDS, after.state, 0, 1) is not None
+        assert recalled(IDS, after.state, 5, 4) is None
+        tables = [jax.tree.leaves(IDS.kernel_state(state, 1)) for state in (learner.state, after.state)]
+        changed[hindsight] = any(bool(jnp.any(one != other)) for one, other in zip(*tables, strict=True))
+    assert changed == {True: True, False: False}
+
+
 def test_what_was_drawn_once_is_learned_as_often_as_the_rest():
     # Of 100 walks 99 go from 0 to 1, and one from 2 to 3: of 4 drawn an update, one in 25 updates has that one.
     states = np.tile(np.array([[0, 1]], np.int32), (100, 1))
@@ -197,7 +255,7 @@ def test_the_defaults():
     assert ReplayConfig() == ReplayConfig(
         sweep_batch_size=0, compose_batch_size=0, pivot_share=0.5, imagine_batch_size=0, imagine_max_steps=16
     )
-    assert LearningConfig() == LearningConfig(batch_size=64, candidates=1, remembered=0, replay=None)
+    assert LearningConfig() == LearningConfig(batch_size=64, candidates=1, remembered=0, replay=None, hindsight=True)
 
 
 def test_settings_may_go_to_the_very_edge():

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -181,6 +181,23 @@ class Model:
                 guards.check_lifted(number, layer.space, experience.states[number], checked.lengths)
         return experience
 
+    def check_taught(self, numbers: Collection[int]) -> None:
+        """Refuses to teach only some layers of a group.
+
+        Args:
+            numbers: of the layers that are to learn in one call of `learn`.
+
+        Raises:
+            ValueError: naming the group, and those of it that there would be examples for.
+        """
+        for members in self.groups:
+            present = [member for member in members if member in numbers]
+            if present and len(present) < len(members):
+                raise ValueError(
+                    f"layers {members} learn together, and only {present} have examples; group_layers=False keeps "
+                    "them apart"
+                )
+
     def learn(self, state: ModelState, examples: Mapping[int, Examples]) -> tuple[ModelState, Metrics]:
         """One update of each layer that there are examples for.
 
@@ -195,16 +212,12 @@ class Model:
         Raises:
             ValueError: if only some layers of a group have examples.
         """
+        self.check_taught(examples)
         examples = {number: sharding.split_batch(batch) for number, batch in examples.items()}
         kernels = []
         metrics: Metrics = {}
         for members, before in zip(self.groups, state.kernels, strict=True):
-            present = [member for member in members if member in examples]
-            if present and len(present) < len(members):
-                raise ValueError(
-                    f"layers {members} learn together, and only {present} have examples; group_layers=False"
-                )
-            if not present:
+            if members[0] not in examples:
                 kernels.append(before)
                 continue
             learn = self.layers[members[0]].cortex.kernel.learn

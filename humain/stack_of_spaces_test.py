@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 
-from humain import acting, learning, planning, saving, training_run
+from humain import acting, errors, learning, planning, saving, training_run
 from humain.abstraction.entropy import Entropy
 from humain.abstraction.nearest_centroid import NearestCentroid, find_places
 from humain.abstraction.skip import Skip
@@ -28,6 +29,7 @@ from humain.kernels.transformer import TransformerConfig
 from humain.layer import Layer
 from humain.learning import LearningConfig, ReplayConfig
 from humain.model import Model
+from humain.replay.steps import make_steps
 from humain.spaces import Continuous, Discrete
 from humain.testing.probe import Probe
 from humain.types import Trajectories
@@ -284,9 +286,39 @@ def test_what_does_not_lead_from_space_to_space_is_refused_in_one_line(spaces, a
     assert "\n" not in str(refused.value)
 
 
+def test_more_places_than_the_layer_above_has_are_refused_at_once_and_with_a_file(tmp_path):
+    message = "layer 0 .NearestCentroid. lifts to the ids 0 to 4, and those of layer 1 are 0 to 3; give .* of 5 ids"
+    model = probes(STATES, Discrete(4))
+    with pytest.raises(ValueError, match=message):
+        model.init(jax.random.key(0), (PLACED, Skip(2)))
+    # Of a space with more ids than there are places, some are never met.
+    assert probes(STATES, Discrete(6)).init(jax.random.key(0), (PLACED, Skip(2))).abstractions[0] is PLACED
+    four = dataclasses.replace(PLACED, centroids=PLACED.centroids[:4])
+    state = model.init(jax.random.key(0), (four, Skip(2)))
+    saving.save(tmp_path / "wrong.humain", model, dataclasses.replace(state, abstractions=(PLACED, Skip(2))))
+    with pytest.raises(errors.UserError, match=message):
+        saving.load(tmp_path / "wrong.humain", classes=[Probe])
+
+
+@struct.dataclass
+class Uncounted:
+    """As `NearestCentroid`, but it does not say how many ids it lifts to."""
+
+    places: NearestCentroid
+
+    def is_pivot(self, previous, state, following, position):
+        return self.places.is_pivot(previous, state, following, position)
+
+    def lift(self, state):
+        return self.places.lift(state)
+
+    def specify(self, goal, state):
+        return self.places.specify(goal, state)
+
+
 def test_places_that_the_layer_above_does_not_have_are_refused_with_the_data():
     model = probes(STATES, Discrete(4))
-    state = model.init(jax.random.key(0), (PLACED, Skip(2)))
+    state = model.init(jax.random.key(0), (Uncounted(PLACED), Skip(2)))
     data = Trajectories.from_arrays(np.array([[[0.0, 0.0], [8.0, 4.0]]]))
     assert model.gather(state, data).states[1].tolist() == [[0, 3]]
     with pytest.raises(ValueError, match="the states lifted to layer 1 hold 4, and the ids of .* are 0 to 3"):
@@ -302,3 +334,64 @@ def test_balance_needs_ids_on_all_layers():
         learning.check(stack(), LearningConfig(candidates=2))
     with pytest.raises(ValueError, match="Continuous.* is not a space of ids"):
         learning.check(stack(), LearningConfig(replay=ReplayConfig(sweep_batch_size=8)))
+
+
+def test_places_above_vectors_are_swept_by_steps_and_the_vectors_learn_from_hindsight():
+    # To and fro, up costs 2 and down 3; walks say nothing of that.
+    model = stack()
+    up, down = np.arange(4), np.arange(1, 5)
+    steps = make_steps(5, [*up, *down], [*(up + 1), *(down - 1)], [2] * 4 + [3] * 4)
+    config = LearningConfig(batch_size=16, replay=ReplayConfig(sweep_goals=8, sweep_layer=1))
+    learner = learning.begin(model, config, ABSTRACTIONS, jax.random.key(0))
+    assert [waits.shape for waits in learner.waiting] == [(5,)]
+    data = learning.gather(model, config, learner.state, walks(num_walks=4), steps=steps)
+    update = jax.jit(learning.build_update(model, config))
+    before = learner.state
+    for step in range(2):
+        learner, metrics = update(learner, data, jnp.int32(step))
+    assert int(metrics["sweep/waiting"]) == 0
+    bottom = [jax.tree.leaves(model.kernel_state(state, 0)) for state in (before, learner.state)]
+    assert any(bool(jnp.any(one != other)) for one, other in zip(*bottom, strict=True))
+    here, goals = (jnp.asarray(ids.ravel()) for ids in np.meshgrid(range(5), range(5), indexing="ij"))
+    layer = model.layers[1]
+    answer = layer.cortex.answer(
+        model.kernel_state(learner.state, 1), layer.context(layer.begin(25), here, goals), goals
+    )
+    apart = np.asarray(goals - here)
+    other = apart != 0
+    costs = np.where(apart > 0, 2 * apart, -3 * apart)
+    np.testing.assert_array_equal(answer.value[other], (here + np.sign(apart))[other])
+    np.testing.assert_allclose(answer.score[other], 0.99 ** costs[other], atol=1e-4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gates:
+    """All ids are gates of one community."""
+
+    def is_pivot(self, previous, state, following, position):
+        return jnp.ones(jnp.shape(state), bool)
+
+    def lift(self, state):
+        return state
+
+    def specify(self, goal, state):
+        return goal
+
+    def community(self, states):
+        return jnp.zeros_like(states)
+
+    def together(self, first, second):
+        return jnp.ones(first.shape, bool)
+
+    def gates(self, states):
+        return states[..., None], jnp.ones((*states.shape, 1), bool)
+
+
+@pytest.mark.parametrize("abstractions", [(PLACED, Gates(), Skip(99)), (Gates(), CROSSROADS, Skip(99))])
+def test_above_layer_0_no_steps_are_swept_by_way_of_gates(abstractions):
+    config = LearningConfig(replay=ReplayConfig(sweep_goals=8, sweep_layer=1))
+    with pytest.raises(ValueError, match="sweep_layer is 1, and an abstraction below the top layer has gates; .* to 0"):
+        learning.check(stack(), config, abstractions)
+    learning.check(
+        stack().above(1), dataclasses.replace(config, replay=ReplayConfig(sweep_goals=8)), (Gates(), Skip(9))
+    )

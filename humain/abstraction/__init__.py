@@ -5,6 +5,7 @@ __all__ = [
     "bridges",
     "chunk_mean",
     "clustering",
+    "communities",
     "entropy",
     "kmeans",
     "nearest_centroid",

@@ -92,6 +92,15 @@ class StridedAbstraction(Abstraction, Protocol):
         """k, 1 or more: `is_pivot` is True at the positions 0, k, 2 k, ... of any path."""
 
 
+@runtime_checkable
+class CountedAbstraction(Abstraction, Protocol):
+    """An abstraction that lifts to ids and says how many: the layer above needs a space of no fewer."""
+
+    @property
+    def num_lifted(self) -> int:
+        """K; `lift` gives ids from 0 to K - 1."""
+
+
 _NO_PIVOT = 2**30
 """Far enough from a pivot for any abstraction."""
 
@@ -146,6 +155,9 @@ class GatedAbstraction(Abstraction, Protocol):
     gate to gate, and what it answers for other states and goals is composed, by way of the best of their gates
     (`humain.answering`). Its lift changes nothing: what a state stands for is left open until it is asked.
     """
+
+    def community(self, states: Array) -> Array:
+        """The number, from 0, of the community that each of the states `[...]` lies in; int32 `[...]`."""
 
     def together(self, first: Array, second: Array) -> Array:
         """Whether two states `[...]` lie in one community; bool `[...]`."""

@@ -53,6 +53,10 @@ class Bridges:
         del state
         return goal
 
+    def community(self, states: Array) -> Array:
+        """The number of each state's community."""
+        return self.communities[states]
+
     def together(self, first: Array, second: Array) -> Array:
         """Whether both states lie in one community."""
         return self.communities[first] == self.communities[second]
@@ -100,7 +104,7 @@ def find_bridges(trajectories: Trajectories, num_states: int, *, num_levels: int
         itertools.combinations(choices, num_levels),
         key=lambda chosen: sum(num_pairs([levels[least] for least in chosen])),
     )
-    return tuple(_table(*levels[least]) for least in best)
+    return tuple(gate_table(*levels[least]) for least in best)
 
 
 def spans(steps: np.ndarray) -> np.ndarray:
@@ -190,7 +194,8 @@ def _split(steps: np.ndarray, lengths: np.ndarray, least: int, num_states: int) 
     return communities, gates
 
 
-def _table(communities: np.ndarray, gates: np.ndarray) -> Bridges:
+def gate_table(communities: np.ndarray, gates: np.ndarray) -> Bridges:
+    """The abstraction of communities, from the one of each state `[N]`, numbered from 0, and its gates `[N]` bool."""
     numbers = np.flatnonzero(gates)
     numbers = numbers[np.argsort(communities[numbers], kind="stable")]
     counts = np.bincount(communities[numbers], minlength=int(communities.max()) + 1)

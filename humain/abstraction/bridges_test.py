@@ -96,12 +96,12 @@ def test_states_that_no_step_touches_have_communities_without_gates():
     assert found.communities.tolist() == [0, 0, 0, 1, 1, 1, 2, 3]
     assert found.gate_valid.tolist() == [[True], [True], [False], [False]]
     # Nor has one that is all there is.
-    alone = bridges._table(np.zeros(3, int), np.zeros(3, bool))
+    alone = bridges.gate_table(np.zeros(3, int), np.zeros(3, bool))
     assert (alone.gate_ids.shape, alone.gate_valid.tolist()) == ((1, 1), [[False]])
 
 
 def test_gates_stand_in_the_rows_of_their_communities():
-    found = bridges._table(np.array([1, 0, 1, 1, 0]), np.array([True, True, False, True, False]))
+    found = bridges.gate_table(np.array([1, 0, 1, 1, 0]), np.array([True, True, False, True, False]))
     assert found.gate_ids.tolist() == [[1, 0], [0, 3]]
     assert found.gate_valid.tolist() == [[True, False], [True, True]]
 

@@ -43,6 +43,11 @@ class NearestCentroid:
         """K."""
         return self.centroids.shape[0]
 
+    @property
+    def num_lifted(self) -> int:
+        """K."""
+        return self.num_places
+
     def is_pivot(self, previous: Array, state: Array, following: Array, position: Array) -> Array:
         """True at the path's start and where the state before lies in another place."""
         del following

@@ -23,10 +23,10 @@ class Linear:
     """`1 - d / longest`; 0 for anything farther.
 
     Attributes:
-        longest: distance, in steps, at which the score reaches 0.
+        longest: distance at which the score reaches 0, in steps, or in the unit of what steps cost.
     """
 
-    longest: int
+    longest: float
 
     def __post_init__(self) -> None:
         if self.longest < 1:
