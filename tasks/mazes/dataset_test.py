@@ -1,4 +1,4 @@
-"""A user's own files are read to the bit, and what is none of OGBench's is refused in one line."""
+"""A user's own files are read to the bit, and what is not one of OGBench's files is refused in one line."""
 
 import io
 import json

@@ -315,7 +315,7 @@ def _origin(wanted: Rules, seed: int) -> dict[str, Any]:
 def _check_origin(
     path: pathlib.Path, origin: dict[str, Any], environment: gymnasium_adapter.GymnasiumEnvironment
 ) -> None:
-    """Refuses what has the name of a dataset, and is none, or another one; it may be made with other versions."""
+    """Refuses a file that is not a dataset, or is another one; versions may differ."""
     found = datasets.read_metadata(path, environment).get("origin")
     decides = {key: value for key, value in origin.items() if key != "versions"}
     if not isinstance(found, dict) or {key: found.get(key) for key in decides} != decides:

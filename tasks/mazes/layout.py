@@ -84,7 +84,7 @@ class Layout:
         return np.asarray(cells)[..., ::-1] * self.unit + self.origin
 
     def to_cell(self, positions: npt.ArrayLike) -> np.ndarray:
-        """The cells `[..., 2]` int that positions `[..., 2]` are in; those outside the map have none of it."""
+        """The cells `[..., 2]` int that positions `[..., 2]` are in; outside the map they are not among its cells."""
         places = (np.asarray(positions) - self.origin) / self.unit + 0.5
         return np.floor(places[..., ::-1]).astype(np.int64)
 

@@ -64,7 +64,7 @@ class Physics:
             The new positions `[N, 2]`, and whether a wall was in reach `[N]` bool.
 
         Raises:
-            ValueError: if the centre of a point would be in a wall, where none comes by steps from a free place.
+            ValueError: if the centre of a point would be in a wall, which no step from a free place leads to.
         """
         targets = positions + STEP_SIZE * actions
         cells = self._layout.to_cell(targets)
