@@ -25,7 +25,7 @@ from humain.spaces import Continuous, Discrete
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
-from humain.testing.steps import Steps
+from humain.testing.steps import Ascent
 from humain.types import Trajectories
 
 
@@ -137,8 +137,8 @@ def test_above_all_is_lifted_and_the_users_goal_comes_down_as_it_is():
 @pytest.fixture(scope="module")
 def ladder():
     """Above 0.9 and then 5.5, which are no states below; there ways end at 2 and at 8, and above with 5.5."""
-    below = Steps((1.0, 2.0, 6.0, 8.0), (False, True, False, True))
-    above = Steps((0.9, 5.5), (False, True))
+    below = Ascent((1.0, 2.0, 6.0, 8.0), (False, True, False, True))
+    above = Ascent((0.9, 5.5), (False, True))
     model = Model(tuple(Layer(Cortex(kernel, Linear(10))) for kernel in (below, above)), Continuous(1))
     return model, model.init(jax.random.key(0), (ChunkMean(2), Skip(9)))
 
@@ -168,7 +168,7 @@ def test_a_sub_goal_stays_until_the_layer_below_says_that_its_way_ends(ladder):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Rated(Steps):
+class _Rated(Ascent):
     """Its first hypothesis is scored 0.5 less 0.1 for each number below the present one."""
 
     def recall(self, state, context, goals):

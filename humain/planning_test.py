@@ -20,7 +20,7 @@ from humain.spaces import Continuous, Discrete
 from humain.testing import stacks
 from humain.testing.blocks import Blocks
 from humain.testing.probe import Probe
-from humain.testing.steps import Steps
+from humain.testing.steps import Ascent
 
 
 @pytest.fixture(scope="module")
@@ -272,8 +272,8 @@ def test_layers_that_recall_plan_as_others_where_there_is_nothing_to_recall():
 @pytest.fixture(scope="module")
 def ladder():
     """Above 2.5 and then 7, which are no states below; there ways end at 2 and at 8."""
-    below = Steps((1.0, 2.0, 6.0, 8.0, 9.0), (False, True, False, True, False))
-    above = Steps((2.5, 7.0), (False, True))
+    below = Ascent((1.0, 2.0, 6.0, 8.0, 9.0), (False, True, False, True, False))
+    above = Ascent((2.5, 7.0), (False, True))
     layers = tuple(Layer(Cortex(kernel, Linear(10)), max_nodes=8) for kernel in (below, above))
     model = Model(layers, Continuous(1))
     return model, model.init(jax.random.key(0), (ChunkMean(2), Skip(9)))

@@ -30,9 +30,8 @@ def test_a_config_goes_through_json_and_back(config):
 @pytest.mark.parametrize("name", configs.KERNELS)
 def test_equal_configs_give_equal_kernels_and_others_do_not(name):
     # What has but one slot, and no ids, differs in something else.
-    field, one, other, space = "num_slots", 2, 3, SPACE
-    if name == "inverse_model":
-        field, one, other, space = "forgetting", 0.5, 0.75, Continuous(2)
+    field, one, other = ("forgetting", 0.5, 0.75) if name == "inverse_model" else ("num_slots", 2, 3)
+    space = Continuous(2) if name == "inverse_model" else SPACE
     first, second = (configs.read({"name": name, field: one}).build(space, space) for _ in range(2))
     assert first == second
     assert hash(first) == hash(second)
@@ -161,4 +160,9 @@ def test_a_context_is_one_state_by_default(config):
 
 def test_what_each_kernel_reads():
     read = {name: (kind.reads_features, kind.attends) for name, kind in configs.KERNELS.items()}
-    assert read == {"table": (False, False), "linear": (True, False), "transformer": (True, True)}
+    assert read == {
+        "table": (False, False),
+        "linear": (True, False),
+        "transformer": (True, True),
+        "inverse_model": (False, False),
+    }

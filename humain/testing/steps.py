@@ -12,7 +12,7 @@ from humain.types import Array, Context, Examples, Slots
 
 
 @dataclasses.dataclass(frozen=True)
-class Steps:
+class Ascent:
     """Goes up a list of numbers, whatever the goal, and ends its way at some; its second hypothesis leaves one out.
 
     Attributes:

@@ -41,15 +41,16 @@ def test_the_fastest_round_counts_and_the_first_call_does_not():
 
 
 def test_policies_take_turns():
-    calls = []
+    calls: list[str] = []
 
-    def named(name):
+    def policy(name):
         def act(observations):
             calls.append(name)
             return observations, observations
 
         return act
 
-    policies = {name: named(name) for name in "ab"}
-    timing.microseconds_per_action(policies, np.zeros((1, 1, 1)), num_rounds=2, num_calls=1)
+    timing.microseconds_per_action(
+        {name: policy(name) for name in "ab"}, np.zeros((1, 1, 1)), num_rounds=2, num_calls=1
+    )
     assert "".join(calls) == "ababab"

@@ -23,8 +23,8 @@ Neighbors = Sequence[Sequence[int]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Searched:
-    """What the fastest form found.
+class SearchResult:
+    """What search finds.
 
     Attributes:
         ways: for each pair the nodes after its start; empty where there is no way.
@@ -39,7 +39,7 @@ class Searched:
     rows: int
 
 
-def measure(steps: np.ndarray, num_nodes: int, pairs: Pairs) -> Searched:
+def measure(steps: np.ndarray, num_nodes: int, pairs: Pairs) -> SearchResult:
     """Searches for a way for each pair, by the steps `[E, 2]`, in the form that takes the least time for the first."""
     after, before = neighbors(steps, num_nodes), neighbors(steps[:, ::-1], num_nodes)
     matrix = scipy.sparse.csr_array((np.ones(len(steps), np.int8), steps.T), shape=(num_nodes, num_nodes))
@@ -51,7 +51,7 @@ def measure(steps: np.ndarray, num_nodes: int, pairs: Pairs) -> Searched:
     asked = list(zip(pairs.starts.tolist(), pairs.goals.tolist(), strict=True))
     microseconds = {name: _microseconds(form, asked[:_TIMED]) for name, form in forms.items()}
     fastest = min(microseconds, key=lambda name: microseconds[name])
-    return Searched(
+    return SearchResult(
         ways=[forms[fastest](start, goal) for start, goal in asked],
         form=fastest,
         microseconds=microseconds,

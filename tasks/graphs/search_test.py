@@ -61,7 +61,7 @@ def test_the_fastest_form_is_taken(monkeypatch):
     times = iter([30.0, 20.0, 10.0])
     monkeypatch.setattr(search, "_microseconds", lambda form, asked: next(times))
     found = search.measure(np.array([[0, 1], [1, 2]]), 3, pairs)
-    assert found == search.Searched(
+    assert found == search.SearchResult(
         # It stores the steps in both directions.
         ways=[[1, 2], []],
         form="from_both_ends",

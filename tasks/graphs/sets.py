@@ -205,7 +205,7 @@ def shuffled_together(
 
 def build_learning(config: Any) -> LearningConfig:
     """How the set that a config describes learns."""
-    replay = ReplayConfig(**{field.name: config.replay[field.name] for field in dataclasses.fields(ReplayConfig)})
+    replay = ReplayConfig(**config.replay)
     return LearningConfig(
         batch_size=config.batch_size, candidates=config.candidates, remembered=config.remembered, replay=replay
     )
