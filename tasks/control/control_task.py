@@ -59,6 +59,8 @@ def check(domain: Domain, task: TaskContext) -> None:
             raise errors.UserError(
                 f"sets.{name} must be one or more numbers of steps, each at least 1, not {stage_steps}"
             )
+    # First of all what may be a misspelt set: whatever names the right one would be refused because of it.
+    sets.check_ablations(config)
     if config.asked_set not in config.sets:
         raise errors.UserError(f"asked_set {config.asked_set!r} is not one of {', '.join(config.sets)}")
     for name in ("chunk_steps", "num_updates"):
@@ -92,7 +94,6 @@ def check(domain: Domain, task: TaskContext) -> None:
                     f"{where}: the layers learn goals in {', '.join(config.learning.goal_coordinates)} only "
                     "(learning.goal_coordinates)"
                 )
-    sets.check_ablations(config)
     for name in config.sets:
         ablation = sets.ablation(config, name)
         imagination = sets.build_imagination(config.learning, domain, ablation.learning)

@@ -62,12 +62,12 @@ def check_ablations(config: Any) -> None:
     Raises:
         UserError: naming both.
     """
-    without = [name for name in config.sets if name not in config.ablations]
-    for name in config.ablations:
-        meant = difflib.get_close_matches(name, without, n=1, cutoff=_LIKE)
-        if name not in config.sets and meant:
+    unused = [name for name in config.ablations if name not in config.sets]
+    for meant in config.sets:
+        likest = difflib.get_close_matches(meant, unused, n=1, cutoff=_LIKE)
+        if meant not in config.ablations and likest:
             raise errors.UserError(
-                f"ablations.{name}: there is no set {name!r}; if {meant[0]!r} is meant, write ablations.{meant[0]}, "
+                f"ablations.{likest[0]}: there is no set {likest[0]!r}; if {meant!r} is meant, write ablations.{meant}, "
                 "and if not, leave it out"
             )
 

@@ -94,7 +94,7 @@ def test_models_of_equal_configs_are_equal_where_that_saves_compilation():
         ({"encoding": "location"}, "'location' needs states that have 1 to 3 coordinates, and these have none; .*"),
         ({"abstraction": "kmean"}, "abstraction 'kmean' is not one of skip, entropy, neural_entropy"),
         ({"score_rule": "cubic"}, "score_rule 'cubic' is not one of linear, geometric"),
-        ({"kernel": {"name": "tabel"}}, "kernel 'tabel' is not one of table, linear, transformer"),
+        ({"kernel": {"name": "tabel"}}, "kernel 'tabel' is not one of table, linear, transformer, inverse_model"),
         ({"kernel": {"access": "best"}}, "access must be 'value' or 'score', not 'best'"),
         ({"kernel": {"num_heads": 7, "width": 96}}, "width 96 is not a multiple of num_heads 7"),
         ({"kernel": {"name": "table"}}, "its config lacks kernel.sparse_capacity"),
