@@ -67,8 +67,8 @@ def check_ablations(config: Any) -> None:
         likest = difflib.get_close_matches(meant, unused, n=1, cutoff=_LIKE)
         if meant not in config.ablations and likest:
             raise errors.UserError(
-                f"ablations.{likest[0]}: there is no set {likest[0]!r}; if {meant!r} is meant, write ablations.{meant}, "
-                "and if not, leave it out"
+                f"ablations.{likest[0]}: there is no set {likest[0]!r}; if {meant!r} is meant, write ablations.{meant}"
+                ", and if not, leave it out"
             )
 
 
