@@ -63,11 +63,12 @@ def test_sets_with_fewer_layers_have_what_is_left(config):
         "curriculum": 2,
         "kindergarten": 2,
         "no_layers": 0,
+        "no_layers_fast": 0,
         "one_layer": 1,
         "one_layer_curriculum": 1,
     }
     # As many steps of the world as their like with two.
-    for name in ("no_layers", "one_layer"):
+    for name in ("no_layers", "no_layers_fast", "one_layer"):
         assert config.sets[name] == config.sets.kindergarten
     assert config.sets.one_layer_curriculum == config.sets.curriculum
     one = sets.build_model(config.model, 10, DOMAIN, num_layers=1)
@@ -130,7 +131,12 @@ def test_the_learning_rate_falls_to_nothing_over_the_updates(config):
 @pytest.mark.parametrize(
     ("part", "key", "value", "match"),
     [
-        ("model.kernel", "name", "lstm", "model: kernel 'lstm' is not one of table, linear, transformer"),
+        (
+            "model.kernel",
+            "name",
+            "lstm",
+            "model: kernel 'lstm' is not one of table, linear, transformer, inverse_model",
+        ),
         ("model", "encoding", "rotten", "model: encoding 'rotten' is not one of none, sinusoidal, rotary, location"),
         ("model.top", "access", "rank", "model: access must be 'value' or 'score', not 'rank'"),
         ("model.bottom", "num_slots", 0, "model: num_slots must be at least 1, not 0"),
