@@ -3,8 +3,8 @@
     bazel run //tasks:lm_guide_train
         Three layers with one of milestones above them, and two models to compare with: one flat layer of as many
         parameters, examples and updates, and the same three layers with one slot, a plain regression. Seed 0: all
-        training plans come out as they were, all held-out plans are complete, and 90 % of the compositions are (on seeds
-        0 to 3 68 to 90 %).
+        training plans come out as they were, all held-out plans are complete, and 90 % of the compositions are (68
+        to 90 % on seeds 0 to 3).
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:linear
         The same with linear kernels, which have not enough keys for it: seed 0 has 8 % of the training plans.
     bazel run //tasks:lm_guide_train -- --config=configs/lm_guide_train.py:kmeans
