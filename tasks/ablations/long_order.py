@@ -172,7 +172,6 @@ def _remembered(model: Model, led: Array, goals: Array) -> acting.Episode:
         episode.trails[0],
         newest=led[:, -2],
         before=led[:, -3],
-        lifted=led[:, -2],
         count=jnp.full(num_episodes, num_led - 1, jnp.int32),
     )
     return dataclasses.replace(episode, memories=(memory,), trails=(trail,), goals=(goals,))
